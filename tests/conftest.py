@@ -1,0 +1,39 @@
+"""Fixtures for every room's tests: free ports on loopback, and the data folder beside the checkout."""
+
+import os
+import random
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[1]
+PORTS = range(10_000, 32_000)  # below Linux's ephemeral ports, so that no client socket takes one unasked
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Return a function that gives a port of 127.0.0.1 free for UDP and TCP, and never the same one again."""
+    candidates = iter(random.sample(PORTS, k=len(PORTS)))
+    return lambda: next(port for port in candidates if _is_free(port))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of public data (zones, Terraform states, ...); skip the test where there is none."""
+    configured = os.environ.get("STANDFAST_DATA")
+    folder = Path(configured) if configured else CHECKOUT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no data folder: {folder} is not there; name one with STANDFAST_DATA=/path/to/data")
+    return folder
+
+
+def _is_free(port: int) -> bool:
+    try:
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+            with socket.socket(socket.AF_INET, kind) as candidate:
+                candidate.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
