@@ -154,6 +154,7 @@ def test_an_impure_line_is_caught(snippet: str, what: str) -> None:
         "from standfast.ports import Clock\ndef due(clock: Clock) -> bool: return clock.now() > 5",
         "import dns.message\nquery = dns.message.make_query('example.org.', 'A', id=7)",
         "from . import model\nimport json, hashlib\nopened = json.dumps({'open': 1})",
+        "class Exchange:\n    open: int = 0\n    def more(self) -> int: return self.open + 1",
     ],
 )
 def test_a_pure_line_is_left_alone(snippet: str) -> None:
@@ -173,7 +174,7 @@ def impurities(source: str) -> Iterator[str]:
             yield f"{line}: {name}"
     for node in ast.walk(tree):
         match node:
-            case ast.Name(id=name, lineno=line) if name in IMPURE_BUILTINS:
+            case ast.Name(id=name, ctx=ast.Load(), lineno=line) if name in IMPURE_BUILTINS:
                 yield f"{line}: {name}"
             case ast.Attribute(lineno=line) if (name := dotted(node, imported)) in IMPURE:
                 yield f"{line}: {name}"
