@@ -1,0 +1,402 @@
+"""Messages on the wire: clients' queries in, our queries out, upstreams' responses in, our responses out.
+
+Right on any octets: what cannot be read is a value (`Rejected`, `Unreadable`, `NotOurs`, None), never an
+exception, and takes time linear in its size.
+"""
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from standfast.dns.exchange import CaseChanged, Heard, Incoming, NotOurs, Outbound, Unreadable
+from standfast.dns.model import ExtendedError, Query, Question, Rcode, Reply, RRset, RRType
+from standfast.dns.packed import PackedError, pack_rrsets, unpack_rrsets
+from standfast.dns.rdata import (
+    RdataError,
+    read_rdata,
+    rrset_from_text,
+    rrset_to_text,
+    rrsig_valid_at,
+    write_rdata,
+)
+from standfast.dns.wire import (
+    Offsets,
+    Seen,
+    WireError,
+    name_from_text,
+    name_to_text,
+    read_name,
+    skip_name,
+    write_name,
+)
+
+__all__ = [  # all that other rooms need of the wire, records at rest and as text included
+    "PackedError",
+    "RdataError",
+    "Rejected",
+    "decode_incoming",
+    "decode_query",
+    "encode_outbound",
+    "encode_rejected",
+    "encode_response",
+    "pack_rrsets",
+    "rrset_from_text",
+    "rrset_to_text",
+    "rrsig_valid_at",
+    "unpack_rrsets",
+]
+
+PAYLOAD_OURS: Final = 1232  # octets; fits any path without fragments (RFC 9715 section 3)
+PAYLOAD_MIN: Final = (
+    512  # octets; RFC 1035 section 4.2.1, and the least that EDNS can say (RFC 6891 section 6.2.3)
+)
+MESSAGE_MAX: Final = (
+    65_535  # octets; what the length before a message in TCP can say (RFC 1035 section 4.2.2)
+)
+ERRORS_MAX: Final = 8  # extended errors read or written a message; more than one is already rare
+ERROR_TEXT_MAX: Final = (
+    256  # octets of an extended error's text; it "should be kept short" (RFC 8914 section 2)
+)
+
+QR: Final = 0x8000
+TC: Final = 0x0200
+RD: Final = 0x0100
+RA: Final = 0x0080
+AD: Final = 0x0020
+CD: Final = 0x0010
+_DO: Final = 0x8000
+_OPCODE_MASK: Final = 0xF
+_CLASS_IN: Final = 1
+_TTL_MAX: Final = (1 << 31) - 1  # RFC 2181 section 8
+_EDE: Final = 15  # the option code of extended errors (RFC 8914 section 2)
+_QUESTION_AT: Final = 12
+_ROOT: Final = b"\0"
+
+_HEADER = struct.Struct("!6H")
+_UINT16_PAIR = struct.Struct("!HH")
+_RECORD = struct.Struct("!HHIH")  # type, class, TTL, length of the data
+_RECORD_HEAD = struct.Struct("!HHI")
+_OPT = struct.Struct(
+    "!BHHBBHH"
+)  # owner, type, payload, high bits of the response code, version, flags, length
+
+_DNSSEC_TYPES = frozenset({RRType.RRSIG, RRType.NSEC, RRType.NSEC3})
+_TRANSFERS = frozenset({RRType.AXFR, RRType.IXFR})
+_QUESTION_OPTIONAL = frozenset({Rcode.FORMERR, Rcode.NOTIMP})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A query that is answered without a look at any name. `question` is the question section as it came."""
+
+    id: int
+    rcode: int
+    opcode: int = 0
+    rd: bool = False
+    question: bytes = b""
+    edns: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Edns:
+    """An OPT record (RFC 6891 section 6.1)."""
+
+    payload: int
+    rcode_high: int
+    version: int
+    do: bool
+    options: bytes
+
+
+class OptError(WireError):
+    """The OPT record itself is broken: its sender speaks EDNS, and so must the error (RFC 6891 section 7)."""
+
+
+def decode_query(wire: bytes) -> Query | Rejected | None:
+    """Read a client's query.
+
+    Returns:
+        The query; or what to answer in its stead: FORMERR, NOTIMP (another opcode), REFUSED (another class,
+        a zone transfer) or BADVERS (RFC 6891 section 6.1.3); or None for what must not be answered: a
+        response, or less than a header.
+    """
+    if len(wire) < _QUESTION_AT:
+        return None
+    id_, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(wire)
+    if flags & QR:
+        return None
+    opcode = flags >> 11 & _OPCODE_MASK
+    rd = flags & RD != 0
+    if opcode:
+        return Rejected(id=id_, opcode=opcode, rcode=Rcode.NOTIMP, rd=rd)
+    if questions != 1:
+        return Rejected(id=id_, rcode=Rcode.FORMERR, rd=rd)  # RFC 9619
+    question = b""
+    try:
+        qname, at = read_name(wire, _QUESTION_AT, {})
+        qtype, qclass = _UINT16_PAIR.unpack_from(wire, at)
+        question = wire[_QUESTION_AT : at + 4]
+        edns = _read_query_edns(wire, at + 4, answers + authorities, additionals)
+    except (WireError, struct.error) as error:
+        speaks_edns = isinstance(error, OptError)
+        return Rejected(id=id_, rcode=Rcode.FORMERR, rd=rd, question=question, edns=speaks_edns)
+    rcode = _refusal(qtype, qclass, edns)
+    if rcode is not None:
+        return Rejected(id=id_, rcode=rcode, rd=rd, question=question, edns=edns is not None)
+    cased_qname = name_to_text(qname)
+    return Query(
+        id=id_,
+        question=Question(cased_qname.lower(), qtype),
+        cased_qname=cased_qname,
+        rd=rd,
+        ad=flags & AD != 0,
+        cd=flags & CD != 0,
+        edns=edns is not None,
+        do=edns is not None and edns.do,
+        payload_max=PAYLOAD_MIN if edns is None else max(PAYLOAD_MIN, edns.payload),
+    )
+
+
+def encode_rejected(rejected: Rejected) -> bytes:
+    """Write the answer to a query that was rejected."""
+    flags = QR | rejected.opcode << 11 | RA | rejected.rcode & 0xF
+    if rejected.rd:
+        flags |= RD
+    opt = _opt(do=False, rcode=rejected.rcode) if rejected.edns else b""
+    head = _HEADER.pack(rejected.id, flags, rejected.question != b"", 0, 0, opt != b"")
+    return head + rejected.question + opt
+
+
+def encode_outbound(outbound: Outbound) -> bytes:
+    """Write a query of ours: RD and AD set (RFC 6840 section 5.7), an OPT record where `edns` says so."""
+    flags = RD | AD | (CD if outbound.cd else 0)
+    opt = _opt(do=outbound.do) if outbound.edns else b""
+    return _HEADER.pack(outbound.id, flags, 1, 0, 0, opt != b"") + _question(outbound) + opt
+
+
+def decode_incoming(wire: bytes, outbound: Outbound) -> Incoming:
+    """Read what came in on the socket that `outbound` was sent from.
+
+    The question must come back letter for letter. It may be missing from FORMERR and NOTIMP, which come from
+    servers that did not understand it. OPT and the additional section do not become part of the reply, and
+    records of another class than IN are dropped. Where the TTLs of an RRset differ, the smallest holds (RFC
+    2181 section 5.2).
+    """
+    if len(wire) < _QUESTION_AT:
+        return NotOurs()
+    id_, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(wire)
+    if id_ != outbound.id or not flags & QR or flags >> 11 & _OPCODE_MASK:
+        return NotOurs()
+    at = _QUESTION_AT
+    seen: Seen = {}
+    if questions == 1:
+        asked = _question(outbound)
+        at += len(asked)
+        if wire[_QUESTION_AT:at] != asked:
+            return CaseChanged() if wire[_QUESTION_AT:at].lower() == asked.lower() else NotOurs()
+        _foresee(seen, asked[:-4].lower())
+    elif questions or flags & 0xF not in _QUESTION_OPTIONAL:
+        return NotOurs()
+    try:
+        answer, at = _read_rrsets(wire, at, answers, seen)
+        authority, at = _read_rrsets(wire, at, authorities, seen)
+        edns = _read_additional(wire, at, additionals)
+        errors = _read_errors(edns.options) if edns else ()
+    except (WireError, struct.error) as error:
+        if (
+            flags & TC
+        ):  # some servers cut anywhere; a truncated answer is not read anyhow (RFC 2181 section 9)
+            return Heard(
+                reply=Reply(rcode=flags & 0xF, ra=flags & RA != 0), truncated=True, edns=outbound.edns
+            )
+        return Unreadable(detail=str(error))
+    reply = Reply(
+        rcode=flags & 0xF | (edns.rcode_high << 4 if edns else 0),
+        answer=answer,
+        authority=authority,
+        ad=flags & AD != 0,
+        ra=flags & RA != 0,
+        errors=errors,
+    )
+    return Heard(reply=reply, truncated=flags & TC != 0, edns=edns is not None)
+
+
+def encode_response(query: Query, reply: Reply, *, size_max: int = PAYLOAD_OURS, tcp: bool = False) -> bytes:
+    """Write the response to `query`, at most `size_max` octets and what the client takes; 65,535 over TCP.
+
+    Signatures and denial records are for those who asked for them (RFC 4035 section 3.2.1), and so is AD (RFC
+    6840 section 5.8). What does not fit goes whole: first the texts of the extended errors, then all records,
+    with TC set (RFC 2181 section 9).
+    """
+    limit = MESSAGE_MAX if tcp else min(max(PAYLOAD_MIN, query.payload_max), size_max)
+    rcode = (
+        reply.rcode if reply.rcode <= 0xF or query.edns else Rcode.SERVFAIL
+    )  # an extended code needs the OPT
+    flags = QR | RA | rcode & 0xF
+    if query.rd:
+        flags |= RD
+    if query.cd:
+        flags |= CD
+    if reply.ad and (query.ad or query.do):
+        flags |= AD
+    name = name_from_text(query.cased_qname)
+    out = bytearray(_QUESTION_AT)
+    offsets: Offsets = {}
+    write_name(out, name, offsets)
+    out += _UINT16_PAIR.pack(query.question.qtype, _CLASS_IN)
+    records_at = len(out)
+    answers = _write_rrsets(out, query, reply.answer, offsets)
+    authorities = _write_rrsets(out, query, reply.authority, offsets)
+    opt = _opt(do=query.do, rcode=rcode, errors=reply.errors) if query.edns else b""
+    if len(out) + len(opt) > limit and opt:
+        opt = _opt(
+            do=query.do, rcode=rcode, errors=(ExtendedError(code=error.code) for error in reply.errors)
+        )
+    if len(out) + len(opt) > limit:
+        del out[records_at:]
+        answers = authorities = 0
+        flags = flags & ~(AD | 0xF) | Rcode.SERVFAIL if tcp else flags & ~AD | TC
+    _HEADER.pack_into(out, 0, query.id, flags, 1, answers, authorities, opt != b"")
+    return bytes(out + opt)
+
+
+def _refusal(qtype: int, qclass: int, edns: _Edns | None) -> Rcode | None:
+    if edns and edns.version:
+        return Rcode.BADVERS
+    if qtype == RRType.OPT:
+        return Rcode.FORMERR  # no question can be for it (RFC 6891 section 6.1.1)
+    return Rcode.REFUSED if qclass != _CLASS_IN or qtype in _TRANSFERS else None
+
+
+def _read_query_edns(wire: bytes, at: int, others: int, additionals: int) -> _Edns | None:
+    """Return the OPT record of a query, whose message must end with its last record."""
+    for _ in range(others):
+        rtype, _, _, _, at = _read_record_head(wire, skip_name(wire, at))
+        if rtype == RRType.OPT:
+            raise OptError("an OPT record outside the additional section")
+    edns, at = _read_opt(wire, at, additionals)
+    if at != len(wire):
+        raise WireError(f"{len(wire) - at} octets follow the message")
+    if edns:
+        _read_errors(edns.options)  # sees that the options are whole
+    return edns
+
+
+def _read_additional(wire: bytes, at: int, additionals: int) -> _Edns | None:
+    return _read_opt(wire, at, additionals)[0]  # what follows a response does no harm
+
+
+def _read_opt(wire: bytes, at: int, additionals: int) -> tuple[_Edns | None, int]:
+    edns = None
+    for _ in range(additionals):
+        owner_at = at
+        rtype, rclass, ttl, data_at, at = _read_record_head(wire, skip_name(wire, at))
+        if rtype != RRType.OPT:
+            continue
+        if edns is not None or wire[owner_at]:
+            raise OptError("a second OPT record, or one that is not the root's")  # RFC 6891 section 6.1.1
+        edns = _Edns(
+            payload=rclass,
+            rcode_high=ttl >> 24,
+            version=ttl >> 16 & 0xFF,
+            do=ttl & _DO != 0,
+            options=wire[data_at:at],
+        )
+    return edns, at
+
+
+def _read_record_head(wire: bytes, at: int) -> tuple[int, int, int, int, int]:
+    """Return type, class, TTL of the record whose owner ends at `at`, and where its data start and end."""
+    rtype, rclass, ttl, size = _RECORD.unpack_from(wire, at)
+    at += _RECORD.size
+    if at + size > len(wire):
+        raise WireError("the octets end within a record")
+    return rtype, rclass, ttl, at, at + size
+
+
+def _read_rrsets(wire: bytes, at: int, count: int, seen: Seen) -> tuple[tuple[RRset, ...], int]:
+    """Return the next `count` records as RRsets in order of appearance, and the offset behind them."""
+    ttls: dict[tuple[bytes, int], int] = {}
+    rdatas: dict[tuple[bytes, int], dict[bytes, None]] = {}
+    for _ in range(count):
+        owner, at = read_name(wire, at, seen)
+        rtype, rclass, ttl, data_at, at = _read_record_head(wire, at)
+        if rtype == RRType.OPT:
+            raise WireError("an OPT record outside the additional section")
+        if rclass != _CLASS_IN:
+            continue
+        key = (owner.lower(), rtype)
+        rdata = read_rdata(wire, data_at, at, rtype, seen)
+        ttl_s = ttl if ttl <= _TTL_MAX else 0
+        ttls[key] = min(ttl_s, ttls.get(key, ttl_s))
+        rdatas.setdefault(key, {})[rdata] = None
+    found = (
+        RRset(owner=name_to_text(owner), rtype=rtype, ttl_s=ttls[owner, rtype], rdatas=tuple(each))
+        for (owner, rtype), each in rdatas.items()
+    )
+    return tuple(found), at
+
+
+def _read_errors(options: bytes) -> tuple[ExtendedError, ...]:
+    """Return the extended errors among the options of an OPT record (RFC 8914 section 2)."""
+    found: list[ExtendedError] = []
+    at = 0
+    while at < len(options):
+        if at + 4 > len(options):
+            raise OptError("the octets end within an option")
+        code, size = _UINT16_PAIR.unpack_from(options, at)
+        data = options[at + 4 : at + 4 + size]
+        at += 4 + size
+        if at > len(options) or (code == _EDE and size < 2):
+            raise OptError("an option is shorter than it says")
+        if code == _EDE and len(found) < ERRORS_MAX:
+            text = data[2 : 2 + ERROR_TEXT_MAX].decode("utf-8", "replace").rstrip("\0")
+            found.append(ExtendedError(code=int.from_bytes(data[:2], "big"), text=text))
+    return tuple(found)
+
+
+def _write_rrsets(out: bytearray, query: Query, rrsets: tuple[RRset, ...], offsets: Offsets) -> int:
+    """Append what the client wants of `rrsets`; return the number of records."""
+    count = 0
+    for rrset in rrsets:
+        if (
+            rrset.rtype in _DNSSEC_TYPES
+            and not query.do
+            and query.question.qtype not in (rrset.rtype, RRType.ANY)
+        ):
+            continue
+        owner = name_from_text(rrset.owner)
+        head = _RECORD_HEAD.pack(rrset.rtype, _CLASS_IN, rrset.ttl_s)
+        for rdata in rrset.rdatas:
+            write_name(out, owner, offsets)
+            out += head
+            write_rdata(out, rrset.rtype, rdata, offsets)
+        count += len(rrset.rdatas)
+    return count
+
+
+def _foresee(seen: Seen, qname: bytes) -> None:
+    """Have names that point into the question read in lower case.
+
+    Its random letters are ours, and must not end up in the records of the answer.
+    """
+    at = 0
+    while length := qname[at]:
+        seen[_QUESTION_AT + at] = qname[at:]
+        at += 1 + length
+
+
+def _question(outbound: Outbound) -> bytes:
+    return name_from_text(outbound.cased_qname) + _UINT16_PAIR.pack(outbound.question.qtype, _CLASS_IN)
+
+
+def _opt(*, do: bool, rcode: int = 0, errors: Iterable[ExtendedError] = ()) -> bytes:
+    options = b"".join(_error_option(error) for _, error in zip(range(ERRORS_MAX), errors, strict=False))
+    flags = _DO if do else 0
+    return _OPT.pack(0, RRType.OPT, PAYLOAD_OURS, rcode >> 4, 0, flags, len(options)) + options
+
+
+def _error_option(error: ExtendedError) -> bytes:
+    text = error.text.encode("utf-8", "replace")[:ERROR_TEXT_MAX].decode("utf-8", "ignore").encode("utf-8")
+    return struct.pack("!HHH", _EDE, 2 + len(text), error.code) + text
