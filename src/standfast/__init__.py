@@ -1,0 +1,1 @@
+"""Standfast keeps the names that services are reached by correct. The rooms are the packages below."""

@@ -1,0 +1,47 @@
+"""One question to one server: what is sent, and what can come back. Data only; `codec` reads and writes it."""
+
+from dataclasses import dataclass
+
+from standfast.dns.model import Question, Reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outbound:
+    """A query of ours, RD and AD always set (RFC 6840 section 5.7), its name in the letter case that goes out."""
+
+    id: int
+    question: Question
+    cased_qname: str
+    do: bool = False
+    cd: bool = False
+    edns: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """A response to our query: ID and question match, letter case included."""
+
+    reply: Reply
+    truncated: bool = False
+    edns: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CaseChanged:
+    """A response that matches but for the case of the letters: a server that does not keep case, or a forgery."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotOurs:
+    """Not an answer to our query (another ID, another question, not a response): to be ignored (RFC 5452)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """ID and question could be ours, the rest cannot be parsed."""
+
+    detail: str
+
+
+Heeded = Heard | CaseChanged | Unreadable
+Incoming = Heeded | NotOurs

@@ -1,0 +1,153 @@
+"""Names, questions, record sets and messages as the rest of the house sees them.
+
+Data only. Names are absolute, lower-case text in presentation format (`www.example.org.`); record data are
+wire-format bytes without compression, so that they can be compared, stored and sent without another look.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from ipaddress import ip_address
+
+Name = str
+
+CNAME_CHAIN_MAX = 16  # links; longer than any sane chain (RFC 1034 section 3.6.2 sets no number), so a loop
+
+
+class RRType(IntEnum):
+    """The record types that the house speaks of by name; any other is carried as its number."""
+
+    A = 1
+    NS = 2
+    CNAME = 5
+    SOA = 6
+    PTR = 12
+    MX = 15
+    TXT = 16
+    AAAA = 28
+    SRV = 33
+    DNAME = 39
+    OPT = 41
+    DS = 43
+    RRSIG = 46
+    NSEC = 47
+    DNSKEY = 48
+    NSEC3 = 50
+    SVCB = 64
+    HTTPS = 65
+    IXFR = 251
+    AXFR = 252
+    MAILB = 253
+    MAILA = 254
+    ANY = 255
+
+
+class Rcode(IntEnum):
+    """Response codes (RFC 1035 section 4.1.1, RFC 6895 section 2.3)."""
+
+    NOERROR = 0
+    FORMERR = 1
+    SERVFAIL = 2
+    NXDOMAIN = 3
+    NOTIMP = 4
+    REFUSED = 5
+    BADVERS = 16
+
+
+class Ede(IntEnum):
+    """Extended DNS error codes (RFC 8914 section 4)."""
+
+    OTHER = 0
+    STALE_ANSWER = 3
+    FORGED_ANSWER = 4
+    DNSSEC_INDETERMINATE = 5
+    DNSSEC_BOGUS = 6
+    SIGNATURE_EXPIRED = 7
+    SIGNATURE_NOT_YET_VALID = 8
+    DNSKEY_MISSING = 9
+    RRSIGS_MISSING = 10
+    NO_ZONE_KEY_BIT_SET = 11
+    NSEC_MISSING = 12
+    CACHED_ERROR = 13
+    NOT_READY = 14
+    STALE_NXDOMAIN_ANSWER = 19
+    NOT_AUTHORITATIVE = 20
+    NOT_SUPPORTED = 21
+    NO_REACHABLE_AUTHORITY = 22
+    NETWORK_ERROR = 23
+    INVALID_DATA = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked; the class is always IN."""
+
+    qname: Name
+    qtype: int
+
+    def __str__(self) -> str:
+        return f"{self.qname} {type_name(self.qtype)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RRset:
+    """Records of one owner and type. `rdatas` are uncompressed wire format; signatures are an RRset of type RRSIG."""
+
+    owner: Name
+    rtype: int
+    ttl_s: int
+    rdatas: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtendedError:
+    """One extended DNS error (RFC 8914): its code and a text for people."""
+
+    code: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """A client's question. `cased_qname` keeps the letters as they came; they are sent back unchanged."""
+
+    id: int
+    question: Question
+    cased_qname: str
+    rd: bool = True
+    ad: bool = False
+    cd: bool = False
+    edns: bool = False
+    do: bool = False
+    payload_max: int = 512  # octets; RFC 6891 section 6.2.3, 512 without EDNS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The part of a response that means something: what upstreams say and what clients get."""
+
+    rcode: int
+    answer: tuple[RRset, ...] = ()
+    authority: tuple[RRset, ...] = ()
+    ad: bool = False
+    ra: bool = True
+    errors: tuple[ExtendedError, ...] = ()
+
+
+def addresses_of(rrsets: tuple[RRset, ...]) -> tuple[str, ...]:
+    """Return the A and AAAA addresses in `rrsets` as text, in order, each once."""
+    return tuple(dict.fromkeys(_addresses(rrsets)))
+
+
+def type_name(rtype: int) -> str:
+    """Return the mnemonic of a record type, or `TYPE123` (RFC 3597 section 5)."""
+    try:
+        return RRType(rtype).name
+    except ValueError:
+        return f"TYPE{rtype}"
+
+
+def _addresses(rrsets: tuple[RRset, ...]) -> Iterator[str]:
+    for rrset in rrsets:
+        if rrset.rtype in (RRType.A, RRType.AAAA):
+            yield from (str(ip_address(rdata)) for rdata in rrset.rdatas)

@@ -1,0 +1,90 @@
+"""Domain names as absolute lower-case text: how they are made, cut and compared.
+
+Handles dots and case, so that nothing else has to.
+"""
+
+from collections.abc import Iterator
+
+import dns.exception
+import dns.name
+
+from standfast.dns.model import Name
+from standfast.errors import StandfastError
+
+ROOT: Name = "."
+
+
+class BadName(StandfastError):
+    """A text that is no domain name. Fields: `text`, `reason`."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(f'"{text}" is not a domain name: {reason}')
+        self.text = text
+        self.reason = reason
+
+
+def parse_name(text: str) -> Name:
+    """Return `text` as an absolute lower-case name; a missing last dot is added.
+
+    Raises:
+        BadName: empty labels, labels over 63 or names over 255 octets, broken escapes (RFC 1035 section 2.3.4).
+    """
+    if not text:
+        raise BadName(text, "it is empty")
+    try:
+        parsed = dns.name.from_text(text, origin=dns.name.root)
+    except (dns.exception.DNSException, UnicodeError, ValueError) as error:
+        raise BadName(text, str(error) or type(error).__name__) from error
+    return parsed.to_text().lower()
+
+
+def name_from_wire(rdata: bytes) -> Name:
+    """Return the uncompressed wire-format name that `rdata` begins with (RFC 1035 sections 3.1 and 5.1)."""
+    labels: list[str] = []
+    at = 0
+    while at < len(rdata) and rdata[at]:
+        label = rdata[at + 1 : at + 1 + rdata[at]]
+        labels.append("".join(_escaped(octet) for octet in label))
+        at += 1 + rdata[at]
+    return ".".join(labels).lower() + "." if labels else ROOT
+
+
+def is_below(qname: Name, suffix: Name) -> bool:
+    """Say whether `qname` is `suffix` or lies below it."""
+    return suffix in (ROOT, qname) or _ends_with_labels(qname, suffix)
+
+
+def ancestors(qname: Name) -> Iterator[Name]:
+    """Yield `qname`, its parent, and so on up to and with the root."""
+    rest = qname
+    while rest != ROOT:
+        yield rest
+        rest = parent(rest)
+    yield ROOT
+
+
+def parent(qname: Name) -> Name:
+    """Return the name one label up; the root is its own parent."""
+    at = 0
+    while at < len(qname):
+        if qname[at] == "\\":
+            at += 4 if qname[at + 1 : at + 2].isdigit() else 2
+            continue
+        if qname[at] == ".":
+            return qname[at + 1 :] or ROOT
+        at += 1
+    return ROOT
+
+
+def _ends_with_labels(qname: Name, suffix: Name) -> bool:
+    if not qname.endswith("." + suffix):
+        return False
+    before = qname[: -len(suffix) - 1]
+    escapes = len(before) - len(before.rstrip("\\"))
+    return escapes % 2 == 0  # an odd number of backslashes makes the dot part of a label
+
+
+def _escaped(octet: int) -> str:
+    if octet in b'."\\();@$':
+        return "\\" + chr(octet)
+    return chr(octet) if 0x20 < octet < 0x7F else f"\\{octet:03d}"

@@ -1,0 +1,229 @@
+"""Asking servers: tries, retries, fail-over and the checks on what comes back. Sends nothing itself.
+
+One `Exchange` is one question put to a list of servers until one gives a conclusive answer or the time is over.
+Defences against forged answers (RFC 5452): the shell takes a fresh random port for every try, the ID is random here,
+and the name goes out in random letter case (0x20) to servers that keep it.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+from standfast.dns.exchange import CaseChanged, Heard, Heeded, Outbound, Unreadable
+from standfast.dns.model import Question, Rcode
+from standfast.guard.classify import classify
+from standfast.guard.events import Abandon, Action, Ask, Server, Transport
+from standfast.guard.outcome import Bogus, Failure, Malformed, Outcome, ServFail, Timeout
+from standfast.guard.timers import Timers
+from standfast.guard.upstreams import HABIT_WORTH_S, Upstreams
+from standfast.ports import Random
+
+EXCHANGE_MAX_S = 4.0  # the common stub gives up at 5 s and should get SERVFAIL before that
+TRIES_MAX = 8  # of all kinds together: servers, retries, TCP, without EDNS
+TCP_WAIT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """An exchange that ended: for whom, what came of it, and which server said so."""
+
+    purpose: Hashable
+    question: Question
+    outcome: Outcome
+    server: Server | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Try:
+    """One query on its way."""
+
+    exchange: int
+    server: Server
+    transport: Transport
+    outbound: Outbound
+    sent_at_s: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Exchange:
+    """One question under way."""
+
+    id: int
+    purpose: Hashable
+    question: Question
+    do: bool
+    cd: bool
+    servers: list[Server]
+    deadline_s: float
+    tries: int = 0
+    open: dict[int, Try] = field(default_factory=dict)
+    worst: Failure = field(default_factory=Timeout)
+    worst_from: Server | None = None
+
+
+class Asking:
+    """All exchanges under way."""
+
+    def __init__(self, upstreams: Upstreams, rng: Random, timers: Timers) -> None:
+        self._upstreams = upstreams
+        self._rng = rng
+        self._timers = timers
+        self._exchanges: dict[int, Exchange] = {}
+        self._tries: dict[int, Exchange] = {}
+        self._next_exchange = 0
+        self._next_try = 0
+        self.sent = 0
+        self.timeouts = 0
+
+    def __len__(self) -> int:
+        return len(self._exchanges)
+
+    def start(
+        self,
+        now: float,
+        question: Question,
+        servers: tuple[Server, ...],
+        *,
+        purpose: Hashable,
+        do: bool = False,
+        cd: bool = False,
+    ) -> list[Action]:
+        """Put `question` to `servers`, healthy ones first, until one is conclusive."""
+        self._next_exchange += 1
+        ordered = self._upstreams.in_order(servers, now)
+        # Each server twice round: a lost packet is common, and with one server there is nobody else to ask.
+        exchange = Exchange(
+            id=self._next_exchange,
+            purpose=purpose,
+            question=question,
+            do=do,
+            cd=cd,
+            servers=ordered * 2,
+            deadline_s=now + EXCHANGE_MAX_S,
+        )
+        self._exchanges[exchange.id] = exchange
+        self._timers.set(("exchange", exchange.id), exchange.deadline_s)
+        return self._next_server(now, exchange)
+
+    def on_heard(self, now: float, ask: int, heard: Heeded) -> tuple[list[Action], Done | None]:
+        """Take in what came back for `ask`; an `ask` that is over is ignored."""
+        exchange = self._tries.get(ask)
+        if exchange is None:
+            return [], None
+        tried = self._close(exchange, ask)
+        state = self._upstreams.state(tried.server)
+        actions: list[Action] = [Abandon(ask=ask)]
+        match heard:
+            case CaseChanged() if tried.transport is Transport.UDP:
+                # A forgery over UDP looks like this too, so it is TCP that tells (draft-vixie-dnsext-dns0x20).
+                return actions + self._send(now, exchange, tried.server, Transport.TCP), None
+            case CaseChanged():
+                state.no_case_until_s = now + HABIT_WORTH_S
+                return actions + self._send(now, exchange, tried.server, Transport.UDP), None
+            case Unreadable(detail=detail):
+                return self._failed(now, exchange, tried.server, Malformed(detail=detail), actions)
+            case Heard(truncated=True) if tried.transport is Transport.UDP:
+                return actions + self._send(now, exchange, tried.server, Transport.TCP), None
+            case Heard(reply=reply, edns=False) if tried.outbound.edns and reply.rcode in (
+                Rcode.FORMERR,
+                Rcode.NOTIMP,
+            ):
+                state.no_edns_until_s = now + HABIT_WORTH_S  # RFC 6891 section 6.2.2
+                return actions + self._send(now, exchange, tried.server, tried.transport), None
+            case Heard():
+                state.answered(now - tried.sent_at_s)
+                outcome = classify(exchange.question, heard)
+                if isinstance(outcome, Failure) and not isinstance(outcome, Bogus):
+                    return self._failed(now, exchange, tried.server, outcome, actions)
+                # Bogus is conclusive: another server that does not validate must not talk us out of it.
+                return self._done(exchange, outcome, tried.server, actions)
+
+    def on_failed(self, now: float, ask: int, detail: str) -> tuple[list[Action], Done | None]:
+        """Take in that `ask` could not be sent or its connection broke."""
+        exchange = self._tries.get(ask)
+        if exchange is None:
+            return [], None
+        tried = self._close(exchange, ask)
+        self._upstreams.state(tried.server).failed(now)
+        failure = Timeout(detail=f"{tried.server}: {detail}")
+        return self._failed(now, exchange, tried.server, failure, [Abandon(ask=ask)])
+
+    def on_try_late(self, now: float, ask: int) -> tuple[list[Action], Done | None]:
+        """Take in that `ask` has had its time: another server is asked beside it; its answer still counts."""
+        exchange = self._tries.get(ask)
+        if exchange is None:
+            return [], None
+        self.timeouts += 1
+        self._upstreams.state(exchange.open[ask].server).failed(now)
+        return self._next_server(now, exchange), None
+
+    def on_exchange_over(self, exchange_id: int) -> tuple[list[Action], Done | None]:
+        """Take in that the time of an exchange is over."""
+        exchange = self._exchanges.get(exchange_id)
+        if exchange is None:
+            return [], None
+        return self._done(exchange, exchange.worst, exchange.worst_from, [])
+
+    def _next_server(self, now: float, exchange: Exchange) -> list[Action]:
+        if not exchange.servers:
+            return []
+        return self._send(now, exchange, exchange.servers.pop(0), Transport.UDP)
+
+    def _send(self, now: float, exchange: Exchange, server: Server, transport: Transport) -> list[Action]:
+        if exchange.tries >= TRIES_MAX:
+            return []
+        exchange.tries += 1
+        self._next_try += 1
+        self.sent += 1
+        state = self._upstreams.state(server)
+        outbound = Outbound(
+            id=self._rng.getrandbits(16),
+            question=exchange.question,
+            cased_qname=self._cased(exchange.question.qname, keeps_case=now >= state.no_case_until_s),
+            do=exchange.do,
+            cd=exchange.cd,
+            edns=now >= state.no_edns_until_s,
+        )
+        ask = self._next_try
+        exchange.open[ask] = Try(
+            exchange=exchange.id, server=server, transport=transport, outbound=outbound, sent_at_s=now
+        )
+        self._tries[ask] = exchange
+        wait_s = state.rto_s() if transport is Transport.UDP else TCP_WAIT_S
+        self._timers.set(("try", ask), now + wait_s)
+        return [Ask(ask=ask, server=server, transport=transport, query=outbound)]
+
+    def _failed(
+        self, now: float, exchange: Exchange, server: Server, failure: Failure, actions: list[Action]
+    ) -> tuple[list[Action], Done | None]:
+        """Go on to a server that has not said anything yet; when there is none, the failure is the outcome."""
+        if isinstance(exchange.worst, Timeout) or isinstance(failure, ServFail):
+            exchange.worst, exchange.worst_from = failure, server
+        if not isinstance(failure, Timeout):
+            exchange.servers = [other for other in exchange.servers if other != server]  # it has said its word
+        actions = actions + self._next_server(now, exchange)
+        if not exchange.open:
+            return self._done(exchange, exchange.worst, exchange.worst_from, actions)
+        return actions, None
+
+    def _done(
+        self, exchange: Exchange, outcome: Outcome, server: Server | None, actions: list[Action]
+    ) -> tuple[list[Action], Done | None]:
+        for ask in list(exchange.open):
+            self._close(exchange, ask)
+            actions = [*actions, Abandon(ask=ask)]
+        del self._exchanges[exchange.id]
+        self._timers.clear(("exchange", exchange.id))
+        return actions, Done(purpose=exchange.purpose, question=exchange.question, outcome=outcome, server=server)
+
+    def _close(self, exchange: Exchange, ask: int) -> Try:
+        self._timers.clear(("try", ask))
+        del self._tries[ask]
+        return exchange.open.pop(ask)
+
+    def _cased(self, qname: str, *, keeps_case: bool) -> str:
+        if not keeps_case:
+            return qname
+        bits = self._rng.getrandbits(len(qname))
+        return "".join(
+            letter.upper() if bits >> place & 1 and letter.isascii() else letter for place, letter in enumerate(qname)
+        )

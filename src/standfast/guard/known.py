@@ -1,0 +1,93 @@
+"""A known-good answer: the last positive answer to one question, whole, with its history. Data only."""
+
+from dataclasses import dataclass
+
+from standfast.dns.model import Name, Question, RRset, RRType, addresses_of
+
+SEEN_ADDRESSES_MAX = 64  # addresses remembered a question; enough for a rotating pool, bounded for a hostile zone
+
+NEVER_REMEMBERED = frozenset(
+    {
+        RRType.ANY,  # a sample, not an answer (RFC 8482)
+        RRType.AXFR,
+        RRType.IXFR,
+        RRType.MAILA,
+        RRType.MAILB,
+        RRType.OPT,
+        RRType.RRSIG,  # meaningless without what they sign
+        RRType.NSEC,
+        RRType.NSEC3,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A positive answer whole: the CNAME chain from the question's name and the records at its end.
+
+    `ad` says that the upstream validated it. Signatures, when they were asked for, are RRsets of type RRSIG.
+    """
+
+    rrsets: tuple[RRset, ...]
+    ad: bool = False
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The A and AAAA addresses of the answer."""
+        return addresses_of(self.rrsets)
+
+    @property
+    def signed(self) -> bool:
+        """Whether signatures came with the answer."""
+        return any(rrset.rtype == RRType.RRSIG for rrset in self.rrsets)
+
+    @property
+    def ttl_s(self) -> int:
+        """The smallest TTL of the answer, in seconds."""
+        return min((rrset.ttl_s for rrset in self.rrsets), default=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baseline:
+    """What probes said while the name was well: without this, silence on a port proves nothing.
+
+    `proven_at_s` is None when the name was asked but has never proved its identity.
+    """
+
+    asked_at_s: float
+    proven_at_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownGood:
+    """What is known to be good for one question. Times are seconds since the epoch.
+
+    `seen` are the addresses that were ever answered, newest last, at most `SEEN_ADDRESSES_MAX`. `changed_at_s` is
+    when an address never seen before last came. `zone` is the zone that holds the name, once known.
+    `released_at_s` is set when a verdict or an operator gave the name up: it is then no longer served.
+    `lost_at_s` is set while the name is lost, so that a restart does not begin the hold anew.
+    """
+
+    question: Question
+    answer: Answer
+    first_seen_s: float
+    confirmed_at_s: float
+    changed_at_s: float
+    confirmations: int = 1
+    seen: tuple[str, ...] = ()
+    baseline: Baseline | None = None
+    zone: Name | None = None
+    released_at_s: float | None = None
+    lost_at_s: float | None = None
+    proven_at_s: float | None = None
+    operator_hold_until_s: float | None = None
+
+
+def was_proven(known: KnownGood) -> bool:
+    """Say whether the name's servers have proven their identity while it was well."""
+    return known.baseline is not None and known.baseline.proven_at_s is not None
+
+
+def was_ever_doubtful(known: KnownGood) -> bool:
+    """Say whether the servers failed to prove identity even while the name was well: then failing says nothing."""
+    return known.baseline is not None and known.baseline.proven_at_s is None

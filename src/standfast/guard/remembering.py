@@ -1,0 +1,179 @@
+"""What is learned while a name is well: its answer, its history, its zone, and what probes normally say.
+
+Without that, nothing could be told when the name is lost. Sends nothing itself.
+"""
+
+from dataclasses import replace
+
+from standfast.dns.model import Question, RRType
+from standfast.evidence.model import Identity
+from standfast.evidence.prober import Landed, Prober
+from standfast.guard.asking import Asking
+from standfast.guard.events import Action, Forget, Remember, Server
+from standfast.guard.known import NEVER_REMEMBERED, SEEN_ADDRESSES_MAX, Answer, Baseline, KnownGood
+from standfast.guard.memory import KnownGoodMemory
+from standfast.guard.outcome import Outcome, soa_owner
+from standfast.guard.policy import Mode, Policy
+from standfast.guard.timers import Timers
+from standfast.ports import Random
+
+BASELINE_WORTH_S = 21_600.0  # how often a name that is well is probed, at most
+BASELINE_ADDRESSES_MAX = 2  # enough to learn whether the port speaks TLS for the name
+ZONE_DELAY_S = (0.5, 5.0)  # after a name was first seen; nobody waits for it
+ZONE_ASKING_MAX = 256  # exchanges under way above which learning zones waits for a quieter time
+ZONE_RETRY_S = 600.0
+
+
+class Remembering:
+    """Keeps the known-good memory up to date."""
+
+    def __init__(
+        self,
+        upstreams: tuple[Server, ...],
+        memory: KnownGoodMemory,
+        asking: Asking,
+        prober: Prober,
+        timers: Timers,
+        rng: Random,
+    ) -> None:
+        self._upstreams = upstreams
+        self._memory = memory
+        self._asking = asking
+        self._prober = prober
+        self._timers = timers
+        self._rng = rng
+        self._learning: set[Question] = set()
+
+    def remember(self, now: float, question: Question, answer: Answer, policy: Policy) -> list[Action]:
+        """Take in a positive answer that is believed."""
+        before = self._memory.get(question)
+        if policy.mode is Mode.OFF or question.qtype in NEVER_REMEMBERED:
+            return []
+        if answer.ttl_s < policy.ttl_min_s:  # made for one moment only, so there is nothing to keep
+            return self.forget(question)
+        known = _confirmed(now, before, answer) if before else None
+        if known is None:
+            known = KnownGood(
+                question=question,
+                answer=answer,
+                first_seen_s=now,
+                confirmed_at_s=now,
+                changed_at_s=now,
+                seen=answer.addresses[-SEEN_ADDRESSES_MAX:],
+                zone=before.zone if before else None,
+            )
+        actions: list[Action] = [Forget(question=gone) for gone in self._memory.put(known)]
+        self._learn(now, known, policy)
+        return [Remember(known=known), *actions]
+
+    def remember_opinion(self, now: float, question: Question, answer: Answer, policy: Policy) -> list[Action]:
+        """Take in a second opinion's answer for a name that the upstream lost: newer addresses, the name still lost."""
+        known = self._memory.get(question)
+        if known is None or answer.ttl_s < policy.ttl_min_s or known.answer.rrsets == answer.rrsets:
+            return []
+        known = replace(
+            known,
+            answer=answer,
+            confirmed_at_s=now,
+            seen=_seen(known, answer),
+            confirmations=known.confirmations + 1,
+        )
+        self._memory.put(known)
+        return [Remember(known=known)]
+
+    def forget(self, question: Question) -> list[Action]:
+        """Drop what is known of `question`."""
+        if self._memory.get(question) is None:
+            return []
+        self._memory.forget(question)
+        return [Forget(question=question)]
+
+    # What probes say while the name is well -----------------------------------------------------------------
+
+    def take_baseline(self, now: float, question: Question, landed: Landed, policy: Policy) -> list[Action]:
+        """Take in a probe of a name that is well; where only TCP is asked, a connection is all one can hope for."""
+        if landed.round_over:
+            self._learning.discard(question)
+        known = self._memory.get(question)
+        if known is None or known.lost_at_s is not None:  # what is seen during a loss is no baseline
+            return []
+        reached = policy.probe.kind == "tcp" and landed.result.reachable
+        proven = reached or landed.result.identity is Identity.PROVEN
+        if not proven and not landed.round_over:
+            return []
+        before = known.baseline.proven_at_s if known.baseline else None
+        known = replace(known, baseline=Baseline(asked_at_s=now, proven_at_s=now if proven else before))
+        self._memory.put(known)
+        return [Remember(known=known)]
+
+    def _learn(self, now: float, known: KnownGood, policy: Policy) -> None:
+        if known.zone is None:
+            self._timers.sooner(("zone", known.question), now + self._rng.uniform(*ZONE_DELAY_S))
+        asked_at_s = known.baseline.asked_at_s if known.baseline else None
+        if asked_at_s is not None and now - asked_at_s < BASELINE_WORTH_S:
+            return
+        if known.question in self._learning:
+            return
+        wanted = self._prober.want(
+            purpose=("baseline", known.question),
+            qname=known.question.qname,
+            spec=policy.probe,
+            addresses=known.answer.addresses[:BASELINE_ADDRESSES_MAX],
+            urgent=False,
+        )
+        if wanted:
+            self._learning.add(known.question)
+
+    # The zone -----------------------------------------------------------------------------------------------
+
+    def ask_zone(self, now: float, question: Question) -> list[Action]:
+        """Ask for the SOA of the name: its owner, or that of the denial, is the zone (RFC 2308 section 2)."""
+        known = self._memory.get(question)
+        if known is None or known.zone is not None:
+            return []
+        if len(self._asking) > ZONE_ASKING_MAX:
+            self._timers.set(("zone", question), now + ZONE_RETRY_S)
+            return []
+        soa = Question(question.qname, RRType.SOA)
+        return self._asking.start(now, soa, self._upstreams, purpose=("zone", question))
+
+    def take_zone(self, question: Question, outcome: Outcome) -> list[Action]:
+        """Take in what was learned of the zone of `question`."""
+        known = self._memory.get(question)
+        zone = soa_owner(outcome)
+        if known is None or zone is None or known.lost_at_s is not None:
+            return []
+        known = replace(known, zone=zone)
+        self._memory.put(known)
+        return [Remember(known=known)]
+
+
+def _confirmed(now: float, before: KnownGood, answer: Answer) -> KnownGood | None:
+    """Return `before` confirmed by `answer`, or None where it was given up and the history begins anew."""
+    if before.released_at_s is not None:
+        return None
+    addresses = answer.addresses
+    return replace(
+        before,
+        answer=before.answer if _same_but_unsigned(before.answer, answer) else answer,
+        confirmed_at_s=now,
+        changed_at_s=now if set(addresses) - set(before.seen) else before.changed_at_s,
+        confirmations=before.confirmations + 1,
+        seen=_seen(before, answer),
+        lost_at_s=None,
+        proven_at_s=None,
+        operator_hold_until_s=None,
+    )
+
+
+def _seen(before: KnownGood, answer: Answer) -> tuple[str, ...]:
+    older = tuple(address for address in before.seen if address not in answer.addresses)
+    return (*older, *answer.addresses)[-SEEN_ADDRESSES_MAX:]
+
+
+def _same_but_unsigned(before: Answer, answer: Answer) -> bool:
+    """Say whether `answer` lacks nothing of `before` but signatures: who asked now did not want them."""
+    if answer.signed or not before.signed:
+        return False
+    unsigned = [(r.owner, r.rtype, set(r.rdatas)) for r in before.rrsets if r.rtype != RRType.RRSIG]
+    return unsigned == [(r.owner, r.rtype, set(r.rdatas)) for r in answer.rrsets]

@@ -1,0 +1,323 @@
+"""The resolver as a state machine: events and the time in, actions out. Sends nothing itself.
+
+The order of a question's way through the house stands in `on_query`, that of an outcome in `_settle`:
+
+    question -> under watch? -> cached? -> ask upstream -> outcome -> judge -> verdict -> answer, memory, ledger
+
+A client never waits for evidence: the judge gives a provisional verdict at once, and a better one when it is in.
+"""
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field, replace
+
+from standfast.dns.exchange import Heeded
+from standfast.dns.model import Ede, ExtendedError, Query, Question, Rcode, Reply
+from standfast.evidence.model import ProbeResult
+from standfast.evidence.prober import Landed
+from standfast.guard.answers import failure_reply
+from standfast.guard.asking import Asking, Done
+from standfast.guard.cache import POSITIVE_TTL_MAX_S, Cache, Key, capped
+from standfast.guard.classify import against_known, negative_ttl_s
+from standfast.guard.events import Action, Remember, Respond, Server, Switch
+from standfast.guard.gathering import Gathering
+from standfast.guard.judge import trusted_opinion
+from standfast.guard.known import Answer, KnownGood
+from standfast.guard.losses import Losses
+from standfast.guard.memory import KnownGoodMemory
+from standfast.guard.outcome import NoData, NxDomain, Outcome, Positive, Timeout
+from standfast.guard.policy import Mode, Policy, PolicyTable
+from standfast.guard.remembering import Remembering
+from standfast.guard.timers import Timers
+from standfast.guard.upstreams import Upstreams
+from standfast.guard.verdict import Action as Deed
+from standfast.guard.verdict import Verdict
+from standfast.ports import Random
+
+RESOLUTIONS_MAX = 4096  # questions under way at once; more are told to come again
+WAITERS_MAX = 1000  # clients waiting for one question; more are told to come again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the resolver is told once. Times in seconds, sizes in entries or octets."""
+
+    upstreams: tuple[Server, ...]
+    second_opinions: tuple[Server, ...] = ()
+    client_timeout_s: float = 1.8  # client response timer, RFC 8767 section 5
+    cache_max: int = 100_000
+    negative_cache_max: int = 50_000
+    known_max: int = 1_000_000
+    known_bytes_max: int = 1 << 30
+
+
+@dataclass(slots=True)
+class Resolution:
+    """One question under way and who waits for it."""
+
+    key: Key
+    waiters: list[tuple[Hashable, Query]] = field(default_factory=list)
+
+
+class Resolver:
+    """The whole guard but for its sockets, clock and disk."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        policies: PolicyTable,
+        rng: Random,
+        *,
+        now: float,
+        known: Iterable[KnownGood] = (),
+        enabled: bool = True,
+    ) -> None:
+        self.settings = settings
+        self.policies = policies
+        self.enabled = enabled
+        self.started_at_s = now
+        self.queries = 0
+        self.hits = 0
+        self.positive = Cache(settings.cache_max)
+        self.negative = Cache(settings.negative_cache_max)
+        self.memory = KnownGoodMemory(
+            entries_max=settings.known_max,
+            bytes_max=settings.known_bytes_max,
+            is_pinned=lambda question: policies.lookup(question.qname).pinned,
+        )
+        self.memory.load(known)
+        self.upstreams = Upstreams((*settings.upstreams, *settings.second_opinions))
+        self._timers = Timers()
+        self.asking = Asking(self.upstreams, rng, self._timers)
+        self.gathering = Gathering(
+            settings.upstreams, settings.second_opinions, self.memory, self.asking, self._timers, now=now
+        )
+        self.losses = Losses(settings.upstreams, self.memory, self.asking, self.gathering, self._timers, rng)
+        self._remembering = Remembering(
+            settings.upstreams, self.memory, self.asking, self.gathering.prober, self._timers, rng
+        )
+        self._resolutions: dict[Key, Resolution] = {}
+
+    # Events -------------------------------------------------------------------------------------------------
+
+    def on_query(self, now: float, client: Hashable, query: Query) -> list[Action]:
+        """Take in a client's query."""
+        self.queries += 1
+        if not query.rd:  # there is nothing of our own to answer with, and what others asked is nobody's business
+            return [_refuse(client, query, Rcode.REFUSED, Ede.NOT_AUTHORITATIVE, "recursion was not desired")]
+        key = Key(query.question, query.do, query.cd)
+        reply, actions = self.losses.reply(now, query, self.policy(query.question))
+        reply = reply or self.positive.get(key, now) or self.negative.get(key, now)
+        if reply is not None:
+            self.hits += 1
+            return self._out(now, [Respond(client=client, query=query, reply=reply), *actions])
+        return self._out(now, actions + self._resolve(now, client, query, key))
+
+    def on_heard(self, now: float, ask: int, heard: Heeded) -> list[Action]:
+        """Take in what came back for an `Ask`."""
+        return self._out(now, self._asked(now, *self.asking.on_heard(now, ask, heard)))
+
+    def on_ask_failed(self, now: float, ask: int, detail: str) -> list[Action]:
+        """Take in that an `Ask` could not be sent, or its connection broke."""
+        return self._out(now, self._asked(now, *self.asking.on_failed(now, ask, detail)))
+
+    def on_probed(self, now: float, probe: int, result: ProbeResult) -> list[Action]:
+        """Take in the result of a `Probe`."""
+        return self._out(now, self._probed(now, self.gathering.landed(now, probe, result)))
+
+    def on_time(self, now: float) -> list[Action]:
+        """Do what is due; to be called at `next_time`, or a little later."""
+        actions: list[Action] = []
+        for key in self._timers.due(now):
+            match key:
+                case ("try", int(ask)):
+                    actions += self._asked(now, *self.asking.on_try_late(now, ask))
+                case ("exchange", int(exchange)):
+                    actions += self._asked(now, *self.asking.on_exchange_over(exchange))
+                case ("client", Key() as waiting):
+                    actions += self._client_timer(now, waiting)
+                case ("judge", Question() as question):
+                    actions += self._judge_again(now, question)
+                case ("look", Question() as question):
+                    actions += self.losses.look(now, question, self.policy(question), asked_for=False)
+                case ("retry", Question() as question, str(side)) if watch := self.losses.get(question):
+                    self.gathering.retry_silent(watch, side, self.policy(question))
+                case ("zone", Question() as question):
+                    actions += self._remembering.ask_zone(now, question)
+                case ("probe", int(probe)):
+                    actions += self._probed(now, self.gathering.landed(now, probe, None))
+                case _:
+                    pass  # a watch that is closed by now, or waiting probes, which `_out` lets go
+        return self._out(now, actions)
+
+    def next_time(self) -> float | None:
+        """Return when `on_time` wants to be called next."""
+        return self._timers.next()
+
+    # Operators (their words are in `guard.operators`) -------------------------------------------------------
+
+    def switch(self, now: float, *, enabled: bool) -> list[Action]:
+        """Turn the guard on or off, at once. Off, it judges and records, and obeys what upstream says."""
+        self.enabled = enabled
+        actions: list[Action] = [Switch(enabled=enabled)]
+        for question in self.losses.questions():
+            actions += self._judge_again(now, question)
+        return self._out(now, actions)
+
+    def release(self, now: float, question: Question) -> list[Action]:
+        """Give up the known-good answer of `question`."""
+        self.positive.drop(question)
+        self.negative.drop(question)
+        return self._give_up(now, question)
+
+    def hold(self, now: float, question: Question, *, until_s: float) -> list[Action]:
+        """Hold the known-good answer of `question` against negatives until `until_s`, also one that was given up."""
+        known = self.memory.get(question)
+        if known is None:
+            return []
+        self.negative.drop(question)
+        known = replace(known, released_at_s=None, operator_hold_until_s=until_s)
+        self.memory.put(known)
+        return self._out(now, [Remember(known=known), *self._judge_again(now, question)])
+
+    def policy(self, question: Question) -> Policy:
+        """Return the policy that is in force for `question`."""
+        policy = self.policies.lookup(question.qname)
+        return policy if self.enabled or policy.mode is not Mode.HOLD else replace(policy, mode=Mode.OBSERVE)
+
+    # From a question to its outcome -------------------------------------------------------------------------
+
+    def _resolve(self, now: float, client: Hashable, query: Query, key: Key) -> list[Action]:
+        resolution = self._resolutions.get(key)
+        full = len(resolution.waiters) >= WAITERS_MAX if resolution else len(self._resolutions) >= RESOLUTIONS_MAX
+        if full:
+            return [_refuse(client, query, Rcode.SERVFAIL, Ede.OTHER, "too much under way; try again")]
+        if resolution is not None:
+            resolution.waiters.append((client, query))
+            return []
+        self._resolutions[key] = Resolution(key, [(client, query)])
+        if self.losses.usable(now, key.question, self.policy(key.question)):
+            self._timers.set(("client", key), now + self.settings.client_timeout_s)
+        return self.asking.start(
+            now, key.question, self.settings.upstreams, purpose=("client", key), do=key.do, cd=key.cd
+        )
+
+    def _client_timer(self, now: float, key: Key) -> list[Action]:
+        """The client must not wait longer: answer from the known-good, and go on asking (RFC 8767 section 5)."""
+        resolution = self._resolutions[key]
+        waited = f"no upstream answered within {self.settings.client_timeout_s:g} s"
+        actions, reply = self._settle(now, key, Timeout(detail=waited), looked=False)
+        waiters, resolution.waiters = resolution.waiters, []
+        return actions + _respond(waiters, reply)
+
+    def _asked(self, now: float, actions: list[Action], done: Done | None) -> list[Action]:
+        if done is None:
+            return actions
+        match done.purpose:
+            case ("client", Key() as key):
+                self._timers.clear(("client", key))
+                waiters = self._resolutions.pop(key).waiters
+                settled, reply = self._settle(now, key, done.outcome, looked=False)
+                return actions + settled + _respond(waiters, reply)
+            case ("look", Key() as key):
+                settled, _ = self._settle(now, key, done.outcome, looked=True)
+                return actions + settled
+            case ("zone", Question() as question):
+                return actions + self._remembering.take_zone(question, done.outcome)
+            case (str(kind), Question() as question, Server() as server) if watch := self.losses.get(question):
+                if kind == "opinion":
+                    self.gathering.take_opinion(now, watch, server, done)
+                else:
+                    self.gathering.take_delegation(now, watch, server, done)
+                return actions + self._judge_again(now, question)
+            case _:
+                return actions  # for a watch that is closed by now
+
+    def _probed(self, now: float, landed: Landed | None) -> list[Action]:
+        match landed.purpose if landed else None:
+            case ("baseline", Question() as question) if landed:
+                return self._remembering.take_baseline(now, question, landed, self.policy(question))
+            case ("probe", Question() as question, str(side)) if landed and (watch := self.losses.get(question)):
+                actions = self.gathering.take_probe(now, watch, side, landed)
+                return actions + self._judge_again(now, question)
+            case _:
+                return []
+
+    # From an outcome to its answer --------------------------------------------------------------------------
+
+    def _settle(self, now: float, key: Key, outcome: Outcome, *, looked: bool) -> tuple[list[Action], Reply]:
+        """Judge a new outcome and do what the verdict says. Returns the actions and the reply for who waits."""
+        if key.cd and isinstance(outcome, Positive):
+            return [], self._cache(now, key, outcome)  # nobody validated it: neither remembered nor judged
+        policy = self.policy(key.question)
+        outcome = against_known(outcome, self.memory.get(key.question), policy, now)
+        taken = self.losses.take_outcome(now, key.question, outcome, policy, looked=looked)
+        verdict, recorded = self.losses.judge(now, key.question, outcome, policy)
+        reply = self.losses.served(now, key.question, verdict, policy, do=key.do) or self._cache(now, key, outcome)
+        return taken + recorded + self._carry_out(now, key.question, outcome, verdict), reply
+
+    def _judge_again(self, now: float, question: Question) -> list[Action]:
+        """Judge the standing outcome of a lost question again: new evidence came, or its verdict's time is over."""
+        watch = self.losses.get(question)
+        if watch is None:
+            return []
+        outcome = watch.outcome
+        verdict, recorded = self.losses.judge(now, question, outcome, self.policy(question))
+        return recorded + self._carry_out(now, question, outcome, verdict)
+
+    def _carry_out(self, now: float, question: Question, outcome: Outcome, verdict: Verdict) -> list[Action]:
+        """Do what a verdict means for the memory: keep it, give it up, or take in what is fresh."""
+        policy = self.policy(question)
+        match verdict.action:
+            case Deed.HOLD:
+                return []
+            case Deed.RELEASE:
+                return self._give_up(now, question)
+            case Deed.FRESH if isinstance(outcome, Positive):
+                self.losses.close(question)
+                return self._remembering.remember(now, question, outcome.answer, policy)
+            case Deed.FRESH if opinion := trusted_opinion(verdict.evidence):
+                return self._remembering.remember_opinion(now, question, Answer(rrsets=opinion.rrsets), policy)
+            case Deed.FRESH:
+                self.losses.close(question)
+                return []
+
+    def _cache(self, now: float, key: Key, outcome: Outcome) -> Reply:
+        """Cache what upstream said, and return it as it is served."""
+        match outcome:
+            case Positive(reply=reply, answer=answer):
+                self.negative.drop(key.question)
+                self.positive.put(key, reply, min(answer.ttl_s, POSITIVE_TTL_MAX_S), now)
+                return reply
+            case NoData(reply=reply, soa=soa) | NxDomain(reply=reply, soa=soa):
+                ttl_s = negative_ttl_s(soa)
+                policy = self.policies.lookup(key.question.qname)
+                if policy.mode is not Mode.OFF and self.memory.get(key.question) is not None:
+                    ttl_s = min(ttl_s, policy.negative_ttl_max_s)  # so that recovery is felt within seconds
+                reply = capped(reply, ttl_s)
+                self.positive.drop(key.question)
+                self.negative.put(key, reply, ttl_s, now)
+                return reply
+            case _:
+                return self.negative.fail(key, failure_reply(outcome), now)
+
+    def _give_up(self, now: float, question: Question) -> list[Action]:
+        self.losses.close(question)
+        known = self.memory.get(question)
+        if known is None:
+            return []
+        known = replace(known, released_at_s=now, operator_hold_until_s=None)
+        self.memory.put(known)
+        return [Remember(known=known)]
+
+    def _out(self, now: float, actions: list[Action]) -> list[Action]:
+        """Let waiting probes go, as the budget allows, with every batch of actions."""
+        return actions + self.gathering.shots(now)
+
+
+def _respond(waiters: list[tuple[Hashable, Query]], reply: Reply) -> list[Action]:
+    return [Respond(client=client, query=query, reply=reply) for client, query in waiters]
+
+
+def _refuse(client: Hashable, query: Query, rcode: Rcode, code: Ede, text: str) -> Action:
+    error = ExtendedError(code=code, text=text)
+    return Respond(client=client, query=query, reply=Reply(rcode=rcode, errors=(error,)))
