@@ -66,7 +66,7 @@ class Workload:
         """Start the process, and return when it could begin: no call is made before `go`.
 
         Raises:
-            PartError: it did not start; boto3 is not installed, for one.
+            PartFailed: it did not start; boto3 is not installed, for one.
         """
         child = await Child.start(
             f"clients-{settings.way}",
@@ -96,16 +96,14 @@ class Workload:
     async def go(self, dependent_ports: Mapping[str, int] | None = None) -> None:
         """Begin the calls: the canary's, and those to each of `dependent_ports`, by name the HTTPS port."""
         assert self.child.process.stdin is not None
-        self.child.process.stdin.write(
-            json.dumps({"dependents": dict(dependent_ports or {})}).encode() + b"\n"
-        )
+        self.child.process.stdin.write(json.dumps({"dependents": dict(dependent_ports or {})}).encode() + b"\n")
         await self.child.process.stdin.drain()
 
     async def calls(self) -> AsyncIterator[Call]:
         """Yield every call as it ends, until `stop`.
 
         Raises:
-            PartError: the process ended on its own.
+            PartFailed: the process ended on its own.
         """
         async for line in _stdout(self.child):
             yield Call.from_line(line)

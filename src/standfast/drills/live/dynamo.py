@@ -40,9 +40,7 @@ class DynamoService:
     child: Child
 
     @classmethod
-    async def start(
-        cls, folder: Path, *, items: Sequence[str] = (), python: Path = Path(sys.executable)
-    ) -> Self:
+    async def start(cls, folder: Path, *, items: Sequence[str] = (), python: Path = Path(sys.executable)) -> Self:
         """Start it with its files in `folder`, and return once its table is there.
 
         Args:
@@ -51,7 +49,7 @@ class DynamoService:
             python: of the environment that ministack is installed in.
 
         Raises:
-            PartError: it did not start: `standfast[drill]` is not installed, or the port was lost.
+            PartFailed: it did not start: `standfast[drill]` is not installed, or the port was lost.
         """
         endpoint = free_endpoint()
         child = await Child.start(

@@ -86,8 +86,8 @@ class Front:
         self.drain(address)
         place = self._places[address]
         place.sites = {}
-        for task in place.open:
-            task.cancel()
+        for writer in place.open.values():
+            writer.transport.abort()
 
     async def reassign(self, address: str, stranger: Site) -> None:
         """Give `address` to a stranger, who shows one certificate for every name, and nothing of ours."""
@@ -99,8 +99,7 @@ class Front:
         """End all of it; calling it twice is fine."""
         for address in self.addresses:
             self.die(address)
-        tasks = [task for place in self._places.values() for task in place.open]
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(task for place in self._places.values() for task in place.open))
 
     async def __aenter__(self) -> Self:
         return self
@@ -126,7 +125,7 @@ class _Place:
     def __init__(self) -> None:
         self.sites: Mapping[str, _Shown] = {}
         self.server: asyncio.Server | None = None  # None: nothing listens
-        self.open: set[asyncio.Task[None]] = set()
+        self.open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         # Holds no certificate of its own: `_pick` is asked in every handshake, with SNI or without.
         self.entry = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.entry.sni_callback = self._pick
@@ -146,7 +145,7 @@ class _Place:
         if shown is None or len(self.open) >= CONNECTIONS_MAX:  # the address changed hands in the handshake
             writer.transport.abort()
             return
-        self.open.add(task)
+        self.open[task] = writer
         try:
             async with asyncio.timeout(CONNECTION_LIFETIME_S):
                 if shown.backend is not None:
@@ -154,11 +153,8 @@ class _Place:
             writer.close()
         except OSError:  # also the end of the lifetime
             writer.transport.abort()
-        except asyncio.CancelledError:
-            writer.transport.abort()
-            raise
         finally:
-            self.open.discard(task)
+            del self.open[task]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class PartError(StandfastError):
+class PartFailed(StandfastError):
     """A part of the live drill did not start, or ended on its own.
 
     Attributes:
@@ -70,7 +70,7 @@ class Child:
             read_stdout: whether the caller will read `process.stdout`; otherwise it goes to the log.
 
         Raises:
-            PartError: the program cannot be run.
+            PartFailed: the program cannot be run.
         """
         folder.mkdir(parents=True, exist_ok=True)
         log_file = folder / f"{name}.log"
@@ -88,14 +88,14 @@ class Child:
                     preexec_fn=_die_with_parent if sys.platform == "linux" else None,
                 )
             except OSError as error:
-                raise PartError(part=name, reason=f"cannot be run: {error}", log_tail="") from error
+                raise PartFailed(part=name, reason=f"cannot be run: {error}", log_tail="") from error
         return cls(name=name, process=process, log_file=log_file)
 
     async def until(self, ready: Callable[[], Awaitable[bool]], *, timeout_s: float) -> None:
         """Ask `ready` again and again until it is true.
 
         Raises:
-            PartError: the child ended first, or `timeout_s` seconds went by.
+            PartFailed: the child ended first, or `timeout_s` seconds went by.
         """
         ended = asyncio.create_task(self.process.wait())
         try:
@@ -109,9 +109,9 @@ class Child:
         if self.process.returncode is not None:
             raise self.failed(f"ended with status {self.process.returncode} before it was ready")
 
-    def failed(self, reason: str) -> PartError:
+    def failed(self, reason: str) -> PartFailed:
         """Return the error that says `reason` of this child and shows the end of its log."""
-        return PartError(part=self.name, reason=reason, log_tail=self.log_tail())
+        return PartFailed(part=self.name, reason=reason, log_tail=self.log_tail())
 
     def log_tail(self) -> str:
         """Return the end of what it said."""

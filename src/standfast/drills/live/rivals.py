@@ -72,7 +72,7 @@ async def start_unbound(
     """Start Unbound as a forwarder to `upstream`; `expired` None switches serve-expired off.
 
     Raises:
-        PartError: it is installed and did not start.
+        PartFailed: it is installed and did not start.
     """
     program = _find("unbound")
     if program is None:
@@ -88,9 +88,7 @@ async def start_unbound(
         os.close(reading)
 
 
-async def start_dnsmasq(
-    upstream: Endpoint, *, folder: Path, use_stale_cache: bool = False
-) -> Rival | NotInstalled:
+async def start_dnsmasq(upstream: Endpoint, *, folder: Path, use_stale_cache: bool = False) -> Rival | NotInstalled:
     """Start dnsmasq as a forwarder to `upstream`, with its own defaults for the cache.
 
     Args:
@@ -99,7 +97,7 @@ async def start_dnsmasq(
         use_stale_cache: `--use-stale-cache` (2.87 and later): answer from expired entries while asking again.
 
     Raises:
-        PartError: it is installed and did not start.
+        PartFailed: it is installed and did not start.
     """
     program = _find("dnsmasq")
     if program is None:

@@ -59,14 +59,12 @@ class StubResolver:
             outcomes |= self._attempt(qname, [rtype for rtype in rtypes if outcomes[rtype] == "answer"])
             if "answer" not in outcomes.values():
                 break
-        found = tuple(
-            chain.from_iterable(outcome for outcome in outcomes.values() if isinstance(outcome, tuple))
-        )
+        found = tuple(chain.from_iterable(outcome for outcome in outcomes.values() if isinstance(outcome, tuple)))
         if not found:
             raise _gaierror(set(outcomes.values()))
         return found
 
-    def getaddrinfo(  # noqa: PLR0917  the signature is socket.getaddrinfo's
+    def getaddrinfo(
         self,
         host: bytes | str | None,
         port: bytes | str | int | None,
@@ -86,18 +84,14 @@ class StubResolver:
             )
             numeric = self.addresses(name, rtypes)
         return [
-            entry
-            for address in numeric
-            for entry in _system_getaddrinfo(address, port, family, type, proto, flags)
+            entry for address in numeric for entry in _system_getaddrinfo(address, port, family, type, proto, flags)
         ]
 
     def _attempt(self, qname: bytes, rtypes: list[int]) -> dict[int, Found | Lack]:
         """Ask the questions once, together; what is missing in the result was not decided."""
         outcomes: dict[int, Found | Lack] = {}
         ids = random.sample(range(65536), len(rtypes))
-        waiting = {
-            ident: (rtype, build_query(ident, qname, rtype)) for ident, rtype in zip(ids, rtypes, strict=True)
-        }
+        waiting = {ident: (rtype, build_query(ident, qname, rtype)) for ident, rtype in zip(ids, rtypes, strict=True)}
         deadline = time.monotonic() + self.timeout_s
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             try:

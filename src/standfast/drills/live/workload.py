@@ -68,7 +68,7 @@ def main(argv: Sequence[str]) -> None:
     sys.stdin.read()
 
 
-class WrongItemError(Exception):
+class WrongItem(Exception):
     """The table gave back another item than was put there."""
 
 
@@ -89,24 +89,26 @@ class Canary:
     def next_call(self) -> tuple[str, Callable[[], None]]:
         """Return the next call's name and the call."""
         put, self._put_is_next = self._put_is_next, not self._put_is_next
-        return ("PutItem", self._put) if put else ("GetItem", self._get)
+        return ("PutItem", self.put) if put else ("GetItem", self.get)
 
-    def _put(self) -> None:
+    def put(self) -> None:
+        """Put the next number."""
         self.tried += 1
         number = self.tried
         self.client.put_item(TableName=TABLE, Item={KEY: {"S": self.key}, "number": {"N": str(number)}})
         self.acknowledged = number
 
-    def _get(self) -> None:
+    def get(self) -> None:
+        """Get the number back. Raises `WrongItem` when it cannot be one that was put last."""
         said = self.client.get_item(TableName=TABLE, Key={KEY: {"S": self.key}}, ConsistentRead=True)
         number = int(said["Item"]["number"]["N"]) if "Item" in said else 0
         if not self.acknowledged <= number <= self.tried:
-            raise WrongItemError(f"read {number}, and had put {self.acknowledged} to {self.tried}")
+            raise WrongItem(f"read {number}, and had put {self.acknowledged} to {self.tried}")
 
 
 def _read_account(client: Client, name: str) -> None:
     if "Item" not in client.get_item(TableName=TABLE, Key={KEY: {"S": name}}):
-        raise WrongItemError(f"the table has no item {name}")
+        raise WrongItem(f"the table has no item {name}")
 
 
 def _visit(name: str, port: int, trust: ssl.SSLContext) -> None:

@@ -13,27 +13,28 @@ import dns.rrset
 
 from standfast.drills.live.loopback import Endpoint, free_endpoint
 
-Script = Callable[
-    [dns.message.Message, str], dns.message.Message | bytes | None
-]  # the text is "udp" or "tcp"
+Script = Callable[[dns.message.Message, str], dns.message.Message | bytes | None]  # the text is "udp" or "tcp"
 
 
-def addresses(*of_a: str, rcode: dns.rcode.Rcode = dns.rcode.NOERROR) -> Script:
-    """Answer A with `of_a`, anything else with no data; all of it with `rcode`."""
+def addresses(*of_a: str, rcode: dns.rcode.Rcode = dns.rcode.NOERROR, ttl_s: int = 30) -> Script:
+    """Answer A with `of_a`, anything else with no data and a SOA (RFC 2308 section 2.2); all with `rcode`."""
 
     def script(query: dns.message.Message, _: str) -> dns.message.Message:
         reply = dns.message.make_response(query)
         reply.set_rcode(rcode)
         if query.question[0].rdtype == dns.rdatatype.A:
-            reply.answer += in_order(query.question[0].name, of_a)
+            reply.answer += in_order(query.question[0].name, of_a, ttl_s)
+        if not reply.answer:
+            soa = f"ns.example. hostmaster.example. 1 3600 600 86400 {ttl_s}"
+            reply.authority.append(dns.rrset.from_text("amazonaws.com.", ttl_s, "IN", "SOA", soa))
         return reply
 
     return script
 
 
-def in_order(owner: dns.name.Name | str, of_a: Iterable[object]) -> list[dns.rrset.RRset]:
+def in_order(owner: dns.name.Name | str, of_a: Iterable[object], ttl_s: int = 30) -> list[dns.rrset.RRset]:
     """Return A records that dnspython writes in this order: it shuffles those of one set."""
-    return [dns.rrset.from_text(owner, 30, "IN", "A", str(address)) for address in of_a]
+    return [dns.rrset.from_text(owner, ttl_s, "IN", "A", str(address)) for address in of_a]
 
 
 def silence(_: dns.message.Message, __: str) -> None:
@@ -80,6 +81,9 @@ class ScriptedDns:
         for server in self._servers:
             server.shutdown()
             server.server_close()
+
+    def times_asked(self, rdtype: dns.rdatatype.RdataType) -> int:
+        return sum(query.question[0].rdtype == rdtype for query, _ in self.seen)
 
     def _answer(self, message: bytes, port: int, transport: str) -> bytes | None:
         query = dns.message.from_wire(message)

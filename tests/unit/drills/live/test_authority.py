@@ -68,9 +68,7 @@ def test_a_name_longer_than_a_common_name_may_be_is_no_trouble(authority: Throwa
             X509_V_ERR_CERT_NOT_YET_VALID,
             id="not yet valid",
         ),
-        pytest.param(
-            lambda own, _: own.issue(["shop.example.com"]), X509_V_ERR_HOSTNAME_MISMATCH, id="another's name"
-        ),
+        pytest.param(lambda own, _: own.issue(["shop.example.com"]), X509_V_ERR_HOSTNAME_MISMATCH, id="another's name"),
         pytest.param(
             lambda _, other: other.issue([NAME]),
             X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
