@@ -47,7 +47,7 @@ __all__ = [  # all that other rooms need of the wire, records at rest and as tex
     "unpack_rrsets",
 ]
 
-PAYLOAD_OURS: Final = 1232  # octets; fits any path without fragments (RFC 9715 section 3)
+PAYLOAD_OURS: Final = 1232  # octets; fits the smallest IPv6 path, 1280, without fragments (RFC 9715)
 PAYLOAD_MIN: Final = (
     512  # octets; RFC 1035 section 4.2.1, and the least that EDNS can say (RFC 6891 section 6.2.3)
 )
