@@ -21,6 +21,7 @@ from standfast.dns.rdata import (
     write_rdata,
 )
 from standfast.dns.wire import (
+    HEADER_OCTETS,
     Offsets,
     Seen,
     WireError,
@@ -48,16 +49,10 @@ __all__ = [  # all that other rooms need of the wire, records at rest and as tex
 ]
 
 PAYLOAD_OURS: Final = 1232  # octets; fits the smallest IPv6 path, 1280, without fragments (RFC 9715)
-PAYLOAD_MIN: Final = (
-    512  # octets; RFC 1035 section 4.2.1, and the least that EDNS can say (RFC 6891 section 6.2.3)
-)
-MESSAGE_MAX: Final = (
-    65_535  # octets; what the length before a message in TCP can say (RFC 1035 section 4.2.2)
-)
+PAYLOAD_MIN: Final = 512  # octets; RFC 1035 section 4.2.1, and the least that EDNS can say (RFC 6891 section 6.2.3)
+MESSAGE_MAX: Final = 65_535  # octets; what the length before a message in TCP can say (RFC 1035 section 4.2.2)
 ERRORS_MAX: Final = 8  # extended errors read or written a message; more than one is already rare
-ERROR_TEXT_MAX: Final = (
-    256  # octets of an extended error's text; it "should be kept short" (RFC 8914 section 2)
-)
+ERROR_TEXT_MAX: Final = 256  # octets of an extended error's text; it "should be kept short" (RFC 8914 section 2)
 
 QR: Final = 0x8000
 TC: Final = 0x0200
@@ -70,16 +65,13 @@ _OPCODE_MASK: Final = 0xF
 _CLASS_IN: Final = 1
 _TTL_MAX: Final = (1 << 31) - 1  # RFC 2181 section 8
 _EDE: Final = 15  # the option code of extended errors (RFC 8914 section 2)
-_QUESTION_AT: Final = 12
 _ROOT: Final = b"\0"
 
 _HEADER = struct.Struct("!6H")
 _UINT16_PAIR = struct.Struct("!HH")
 _RECORD = struct.Struct("!HHIH")  # type, class, TTL, length of the data
 _RECORD_HEAD = struct.Struct("!HHI")
-_OPT = struct.Struct(
-    "!BHHBBHH"
-)  # owner, type, payload, high bits of the response code, version, flags, length
+_OPT = struct.Struct("!BHHBBHH")  # owner, type, payload, high bits of the response code, version, flags, length
 
 _DNSSEC_TYPES = frozenset({RRType.RRSIG, RRType.NSEC, RRType.NSEC3})
 _TRANSFERS = frozenset({RRType.AXFR, RRType.IXFR})
@@ -121,7 +113,7 @@ def decode_query(wire: bytes) -> Query | Rejected | None:
         a zone transfer) or BADVERS (RFC 6891 section 6.1.3); or None for what must not be answered: a
         response, or less than a header.
     """
-    if len(wire) < _QUESTION_AT:
+    if len(wire) < HEADER_OCTETS:
         return None
     id_, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(wire)
     if flags & QR:
@@ -134,9 +126,9 @@ def decode_query(wire: bytes) -> Query | Rejected | None:
         return Rejected(id=id_, rcode=Rcode.FORMERR, rd=rd)  # RFC 9619
     question = b""
     try:
-        qname, at = read_name(wire, _QUESTION_AT, {})
+        qname, at = read_name(wire, HEADER_OCTETS, {})
         qtype, qclass = _UINT16_PAIR.unpack_from(wire, at)
-        question = wire[_QUESTION_AT : at + 4]
+        question = wire[HEADER_OCTETS : at + 4]
         edns = _read_query_edns(wire, at + 4, answers + authorities, additionals)
     except (WireError, struct.error) as error:
         speaks_edns = isinstance(error, OptError)
@@ -183,18 +175,18 @@ def decode_incoming(wire: bytes, outbound: Outbound) -> Incoming:
     records of another class than IN are dropped. Where the TTLs of an RRset differ, the smallest holds (RFC
     2181 section 5.2).
     """
-    if len(wire) < _QUESTION_AT:
+    if len(wire) < HEADER_OCTETS:
         return NotOurs()
     id_, flags, questions, answers, authorities, additionals = _HEADER.unpack_from(wire)
     if id_ != outbound.id or not flags & QR or flags >> 11 & _OPCODE_MASK:
         return NotOurs()
-    at = _QUESTION_AT
+    at = HEADER_OCTETS
     seen: Seen = {}
     if questions == 1:
         asked = _question(outbound)
         at += len(asked)
-        if wire[_QUESTION_AT:at] != asked:
-            return CaseChanged() if wire[_QUESTION_AT:at].lower() == asked.lower() else NotOurs()
+        if wire[HEADER_OCTETS:at] != asked:
+            return CaseChanged() if wire[HEADER_OCTETS:at].lower() == asked.lower() else NotOurs()
         _foresee(seen, asked[:-4].lower())
     elif questions or flags & 0xF not in _QUESTION_OPTIONAL:
         return NotOurs()
@@ -204,12 +196,8 @@ def decode_incoming(wire: bytes, outbound: Outbound) -> Incoming:
         edns = _read_additional(wire, at, additionals)
         errors = _read_errors(edns.options) if edns else ()
     except (WireError, struct.error) as error:
-        if (
-            flags & TC
-        ):  # some servers cut anywhere; a truncated answer is not read anyhow (RFC 2181 section 9)
-            return Heard(
-                reply=Reply(rcode=flags & 0xF, ra=flags & RA != 0), truncated=True, edns=outbound.edns
-            )
+        if flags & TC:  # some servers cut anywhere; a truncated answer is not read anyhow (RFC 2181 section 9)
+            return Heard(reply=Reply(rcode=flags & 0xF, ra=flags & RA != 0), truncated=True, edns=outbound.edns)
         return Unreadable(detail=str(error))
     reply = Reply(
         rcode=flags & 0xF | (edns.rcode_high << 4 if edns else 0),
@@ -230,9 +218,7 @@ def encode_response(query: Query, reply: Reply, *, size_max: int = PAYLOAD_OURS,
     with TC set (RFC 2181 section 9).
     """
     limit = MESSAGE_MAX if tcp else min(max(PAYLOAD_MIN, query.payload_max), size_max)
-    rcode = (
-        reply.rcode if reply.rcode <= 0xF or query.edns else Rcode.SERVFAIL
-    )  # an extended code needs the OPT
+    rcode = reply.rcode if reply.rcode <= 0xF or query.edns else Rcode.SERVFAIL  # an extended code needs the OPT
     flags = QR | RA | rcode & 0xF
     if query.rd:
         flags |= RD
@@ -241,7 +227,7 @@ def encode_response(query: Query, reply: Reply, *, size_max: int = PAYLOAD_OURS,
     if reply.ad and (query.ad or query.do):
         flags |= AD
     name = name_from_text(query.cased_qname)
-    out = bytearray(_QUESTION_AT)
+    out = bytearray(HEADER_OCTETS)
     offsets: Offsets = {}
     write_name(out, name, offsets)
     out += _UINT16_PAIR.pack(query.question.qtype, _CLASS_IN)
@@ -250,9 +236,7 @@ def encode_response(query: Query, reply: Reply, *, size_max: int = PAYLOAD_OURS,
     authorities = _write_rrsets(out, query, reply.authority, offsets)
     opt = _opt(do=query.do, rcode=rcode, errors=reply.errors) if query.edns else b""
     if len(out) + len(opt) > limit and opt:
-        opt = _opt(
-            do=query.do, rcode=rcode, errors=(ExtendedError(code=error.code) for error in reply.errors)
-        )
+        opt = _opt(do=query.do, rcode=rcode, errors=(ExtendedError(code=error.code) for error in reply.errors))
     if len(out) + len(opt) > limit:
         del out[records_at:]
         answers = authorities = 0
@@ -360,11 +344,7 @@ def _write_rrsets(out: bytearray, query: Query, rrsets: tuple[RRset, ...], offse
     """Append what the client wants of `rrsets`; return the number of records."""
     count = 0
     for rrset in rrsets:
-        if (
-            rrset.rtype in _DNSSEC_TYPES
-            and not query.do
-            and query.question.qtype not in (rrset.rtype, RRType.ANY)
-        ):
+        if rrset.rtype in _DNSSEC_TYPES and not query.do and query.question.qtype not in (rrset.rtype, RRType.ANY):
             continue
         owner = name_from_text(rrset.owner)
         head = _RECORD_HEAD.pack(rrset.rtype, _CLASS_IN, rrset.ttl_s)
@@ -383,7 +363,7 @@ def _foresee(seen: Seen, qname: bytes) -> None:
     """
     at = 0
     while length := qname[at]:
-        seen[_QUESTION_AT + at] = qname[at:]
+        seen[HEADER_OCTETS + at] = qname[at:]
         at += 1 + length
 
 

@@ -12,17 +12,14 @@ import dns.name
 from standfast.dns.model import Name
 from standfast.errors import StandfastError
 
+HEADER_OCTETS: Final = 12  # RFC 1035 section 4.1.1; no name starts in there
 NAME_OCTETS_MAX: Final = 255  # RFC 1035 section 2.3.4
 LABEL_OCTETS_MAX: Final = 63
-POINTERS_MAX: Final = (
-    127  # a name has at most 127 labels, and an honest pointer leads to at least one of them
-)
+POINTERS_MAX: Final = 127  # a name has at most 127 labels, and an honest pointer leads to at least one of them
 POINTER: Final = 0xC0  # the two high bits that mark a compression pointer
 POINTER_REACH: Final = 0x4000  # what comes later in a message cannot be pointed to
 
-_PLAIN = bytes(
-    octet for octet in range(0x21, 0x7F) if octet not in b'"().;\\@$'
-)  # dnspython escapes the others
+_PLAIN = bytes(octet for octet in range(0x21, 0x7F) if octet not in b'"().;\\@$')  # dnspython escapes the others
 _UINT16 = struct.Struct("!H")
 
 Seen = dict[int, bytes]  # names by the offset at which they start in the message
@@ -48,9 +45,7 @@ def read_name(wire: bytes, at: int, seen: Seen) -> tuple[bytes, int]:
     """
     start, lowest, behind = at, at, -1
     parts: list[bytes] = []
-    passed: list[
-        tuple[int, int]
-    ] = []  # the offsets that pointers led to, and how many labels were read before
+    passed: list[tuple[int, int]] = []  # the offsets that pointers led to, and how many labels were read before
     try:
         while True:
             length = wire[at]
@@ -66,7 +61,7 @@ def read_name(wire: bytes, at: int, seen: Seen) -> tuple[bytes, int]:
                 raise WireError(f"label type {length >> 6} at octet {at} is not known")
             target = (length & ~POINTER) << 8 | wire[at + 1]
             behind = at + 2 if behind < 0 else behind
-            if target >= lowest or len(passed) == POINTERS_MAX:
+            if not HEADER_OCTETS <= target < lowest or len(passed) == POINTERS_MAX:
                 raise WireError(f"the compression pointer at octet {at} does not lead backwards to a name")
             if target in seen:
                 tail = seen[target]
