@@ -7,7 +7,8 @@ reads `/etc/resolv.conf` and asks port 53, and both belong to root; so `install`
 - A and AAAA are asked at once from one UDP socket, with RD set, no EDNS, no cache; TCP follows a set TC bit;
 - the server is asked up to `attempts` times, each time waiting `timeout_s`; SERVFAIL and REFUSED end an
   attempt at once; one address of either family is a success, whatever became of the other question;
-- NXDOMAIN is `EAI_NONAME`, an empty answer `EAI_NODATA`, anything undecided `EAI_AGAIN`.
+- NXDOMAIN is `EAI_NONAME`, an empty answer `EAI_NODATA`; an answer that never comes, or is empty and neither
+  authoritative nor from a recursive server, is `EAI_AGAIN`.
 
 It depends on nothing of the house, so that the clients share no code with the resolver that they judge.
 """
@@ -30,7 +31,7 @@ MESSAGE_MAX = 65535  # bytes; what a TCP length field can say (RFC 1035 section 
 CNAME_CHAIN_MAX = 16  # links; no sane chain is longer, so a loop
 LABELS_MAX = 127  # labels and pointers in one name: 255 bytes hold no more (RFC 1035 section 2.3.4)
 
-_FLAG_QR, _FLAG_TC, _FLAG_RD = 0x8000, 0x0200, 0x0100
+_FLAG_QR, _FLAG_AA, _FLAG_TC, _FLAG_RD, _FLAG_RA = 0x8000, 0x0400, 0x0200, 0x0100, 0x0080
 _TYPE_CNAME = 5
 _system_getaddrinfo = socket.getaddrinfo
 
@@ -61,7 +62,7 @@ class StubResolver:
                 break
         found = tuple(chain.from_iterable(outcome for outcome in outcomes.values() if isinstance(outcome, tuple)))
         if not found:
-            raise _gaierror(set(outcomes.values()))
+            raise _gaierror([outcome for outcome in outcomes.values() if not isinstance(outcome, tuple)])
         return found
 
     def getaddrinfo(
@@ -144,7 +145,7 @@ def build_query(ident: int, qname: bytes, rtype: int, rclass: int = CLASS_IN) ->
 def read_reply(message: bytes, query: bytes) -> Found | Lack | Literal["truncated"] | None:
     """Judge `message` as the reply to `query`; None when it is none, or cannot be read."""
     try:
-        ident, flags, questions, answers, _, _ = struct.unpack_from(">6H", message)
+        ident, flags, questions, answers, _, additional = struct.unpack_from(">6H", message)
         if not flags & _FLAG_QR or ident != int.from_bytes(query[:2], "big") or questions != 1:
             return None
         if message[12 : len(query)].lower() != query[12:].lower():  # RFC 4343 section 3
@@ -156,7 +157,8 @@ def read_reply(message: bytes, query: bytes) -> Found | Lack | Literal["truncate
         rcode = flags & 0xF
         if rcode == NXDOMAIN:
             return "name"
-        if rcode:
+        lame = not (answers or additional or flags & (_FLAG_AA | _FLAG_RA))  # as glibc's res_send judges
+        if rcode or lame:
             return "answer"
         records = tuple(read_records(message, len(query), answers))
         return tuple(_addresses(records, message, qname, rtype)) or "data"
@@ -222,11 +224,12 @@ def _encode_name(host: str) -> bytes:
     return wire
 
 
-def _gaierror(outcomes: set[Found | Lack]) -> socket.gaierror:
-    # The texts are glibc's gai_strerror(3).
-    if "answer" in outcomes:
+def _gaierror(lacks: Sequence[Lack]) -> socket.gaierror:
+    # The texts are glibc's gai_strerror(3). For glibc one answer is enough, the one that it reads first; here it
+    # is that to the first question, which is what servers answer first.
+    if lacks[0] == "answer":
         return socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-    if "name" in outcomes:
+    if "name" in lacks:
         return socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     return socket.gaierror(socket.EAI_NODATA, "No address associated with hostname")
 

@@ -20,7 +20,7 @@ def addresses(*of_a: str, rcode: dns.rcode.Rcode = dns.rcode.NOERROR, ttl_s: int
     """Answer A with `of_a`, anything else with no data and a SOA (RFC 2308 section 2.2); all with `rcode`."""
 
     def script(query: dns.message.Message, _: str) -> dns.message.Message:
-        reply = dns.message.make_response(query)
+        reply = dns.message.make_response(query, recursion_available=True)
         reply.set_rcode(rcode)
         if query.question[0].rdtype == dns.rdatatype.A:
             reply.answer += in_order(query.question[0].name, of_a, ttl_s)
@@ -35,6 +35,11 @@ def addresses(*of_a: str, rcode: dns.rcode.Rcode = dns.rcode.NOERROR, ttl_s: int
 def in_order(owner: dns.name.Name | str, of_a: Iterable[object], ttl_s: int = 30) -> list[dns.rrset.RRset]:
     """Return A records that dnspython writes in this order: it shuffles those of one set."""
     return [dns.rrset.from_text(owner, ttl_s, "IN", "A", str(address)) for address in of_a]
+
+
+def lame(query: dns.message.Message, _: str) -> dns.message.Message:
+    """Answer with no data and no authority, and offer no recursion: RFC 9499 calls that lame."""
+    return dns.message.make_response(query)
 
 
 def silence(_: dns.message.Message, __: str) -> None:
@@ -68,7 +73,7 @@ class ScriptedDns:
 
         where = (self.endpoint.address, self.endpoint.port)
         self._servers: tuple[socketserver.BaseServer, ...] = (
-            socketserver.ThreadingUDPServer(where, OverUdp),
+            socketserver.UDPServer(where, OverUdp),  # one after the other, so that answers keep their order
             socketserver.ThreadingTCPServer(where, OverTcp),
         )
 
