@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from json.encoder import encode_basestring
 from typing import NoReturn, TypeAlias
 
 from standfast.errors import StandfastError
@@ -58,12 +59,19 @@ def chain(head: Head, *, at_ms: int, kind: str, body: Mapping[str, JsonValue]) -
     Raises `UnfitValue` for what has no canonical form (a float, a lone surrogate, an integer beyond
     `INTEGER_MAX`, more than `DEPTH_MAX` levels) and for a record that would be longer than `LINE_BYTES_MAX`.
     """
+    return chain_line(head, at_ms=at_ms, kind=kind, body=body)[0]
+
+
+def chain_line(head: Head, *, at_ms: int, kind: str, body: Mapping[str, JsonValue]) -> tuple[Record, bytes]:
+    """Return the record of `chain` and its line, which come cheaper together."""
     seq = head.seq + 1
-    front, back = _halves(at_ms=at_ms, body=dict(body), kind=kind, prev=head.hash, seq=seq)
+    content = dict(body)
+    front, back = _halves(at_ms=at_ms, body=content, kind=kind, prev=head.hash, seq=seq)
     digest = _seal(front, back)
-    if len(_line(front, digest, back)) > LINE_BYTES_MAX:
+    line = _line(front, digest, back)
+    if len(line) > LINE_BYTES_MAX:
         raise UnfitValue(f"a record of more than {LINE_BYTES_MAX} bytes")
-    return Record(seq=seq, at_ms=at_ms, kind=kind, body=dict(body), prev=head.hash, hash=digest)
+    return Record(seq=seq, at_ms=at_ms, kind=kind, body=content, prev=head.hash, hash=digest), line
 
 
 def canonical(value: JsonValue) -> bytes:
@@ -79,9 +87,7 @@ def canonical(value: JsonValue) -> bytes:
 
 def encode_line(record: Record) -> bytes:
     r"""Return the record as its line of the ledger, `\n` included. Raises `UnfitValue` as `chain` does."""
-    front, back = _halves(
-        at_ms=record.at_ms, body=record.body, kind=record.kind, prev=record.prev, seq=record.seq
-    )
+    front, back = _halves(at_ms=record.at_ms, body=record.body, kind=record.kind, prev=record.prev, seq=record.seq)
     return _line(front, record.hash, back)
 
 
@@ -122,6 +128,24 @@ def decode_line(line: bytes) -> Record:
     if _seal(front, back) != digest:
         raise ChangedRecord("the hash is not that of the content", seq)
     return Record(seq=seq, at_ms=at_ms, kind=kind, body=body, prev=prev, hash=digest)
+
+
+def encode_head(head: Head) -> bytes:
+    r"""Return the head as the one line of a head file, `\n` included."""
+    return canonical({"hash": head.hash, "seq": head.seq}) + b"\n"
+
+
+def decode_head(text: bytes) -> Head:
+    """Return the head that a head file names. Raises `MalformedRecord` if it is anything else."""
+    try:
+        match _READER.decode(text.decode()):
+            case {"hash": str(digest), "seq": int(seq)}:
+                head = Head(seq=seq, hash=digest)
+                if _DIGEST.fullmatch(digest) and encode_head(head) == text:
+                    return head
+    except (ValueError, RecursionError, UnfitValue):
+        pass
+    raise MalformedRecord("the head file does not name a record")
 
 
 class LedgerError(StandfastError):
@@ -170,7 +194,8 @@ def _seal(front: bytes, back: bytes) -> str:
 
 def _render(value: JsonValue, depth: int) -> str:
     if isinstance(value, str):
-        return _quote(value)
+        # It escapes as RFC 8785 section 3.2.2.2 asks: the short forms, \\u00xx in lower case, nothing else.
+        return encode_basestring(value)
     if value is None or isinstance(value, bool):
         return _LITERALS[value]
     if isinstance(value, int):
@@ -182,9 +207,10 @@ def _render(value: JsonValue, depth: int) -> str:
     if isinstance(value, list):
         return f"[{','.join([_render(item, depth + 1) for item in value])}]"
     if isinstance(value, dict):
-        # Not the order of Python's strings: U+1F600 sorts before U+FB33 (RFC 8785 section 3.2.3).
-        keys = sorted(value, key=_utf16_units)
-        return f"{{{','.join([f'{_quote(key)}:{_render(value[key], depth + 1)}' for key in keys])}}}"
+        keys = sorted(value)
+        if not "".join(keys).isascii():  # beyond it, Python's order is not that of RFC 8785 section 3.2.3
+            keys.sort(key=_utf16_units)
+        return f"{{{','.join([f'{encode_basestring(key)}:{_render(value[key], depth + 1)}' for key in keys])}}}"
     raise UnfitValue(f"a {type(value).__name__} ({value!r:.40})")
 
 
@@ -198,6 +224,4 @@ def _refuse(number: str) -> NoReturn:
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LITERALS = {None: "null", False: "false", True: "true"}
-# Python escapes as RFC 8785 section 3.2.2.2 asks: the short forms, \\u00xx in lower case, and nothing else.
-_quote = json.JSONEncoder(ensure_ascii=False).encode
 _READER = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse)

@@ -334,9 +334,7 @@ class _Verifier:
             self._left_out += 1
             return
         last = seqs[-1] if seqs and len(seqs) > 1 else None
-        self._findings.append(
-            Finding(kind=kind, line=line, seq=seqs[0] if seqs else None, seq_last=last, text=text)
-        )
+        self._findings.append(Finding(kind=kind, line=line, seq=seqs[0] if seqs else None, seq_last=last, text=text))
 
 
 def _without(ranges: list[range], seqs: Iterable[int]) -> list[range]:

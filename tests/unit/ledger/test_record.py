@@ -113,9 +113,7 @@ def test_a_record_comes_after_its_head_and_repeats_its_hash() -> None:
 
 
 @given(body=BODIES, at_ms=st.integers(-INTEGER_MAX, INTEGER_MAX), kind=st.sampled_from(["verdict", "lost"]))
-def test_the_hash_is_that_of_the_canonical_record_without_it(
-    body: dict[str, JsonValue], at_ms: int, kind: str
-) -> None:
+def test_the_hash_is_that_of_the_canonical_record_without_it(body: dict[str, JsonValue], at_ms: int, kind: str) -> None:
     record = chain(GENESIS, at_ms=at_ms, kind=kind, body=body)
     content: dict[str, JsonValue] = {"seq": 1, "at_ms": at_ms, "kind": kind, "body": body, "prev": "0" * 64}
     assert record.hash == sha256(canonical(content)).hexdigest()
@@ -193,9 +191,7 @@ def test_a_line_that_is_no_record_is_refused_with_its_reason(line: bytes, reason
         (LINE.replace(b'"held":true', b'"held":"\\ud800"'), "surrogate"),
     ],
 )
-def test_a_record_that_is_not_the_one_written_is_refused_with_the_number_it_claims(
-    line: bytes, reason: str
-) -> None:
+def test_a_record_that_is_not_the_one_written_is_refused_with_the_number_it_claims(line: bytes, reason: str) -> None:
     with pytest.raises(ChangedRecord, match=reason) as caught:
         decode_line(line)
     assert caught.value.seq == 1
@@ -204,8 +200,6 @@ def test_a_record_that_is_not_the_one_written_is_refused_with_the_number_it_clai
 def test_a_forged_record_in_another_form_is_refused_though_its_hash_fits() -> None:
     forged = Record(seq=1, at_ms=True, kind="verdict", body={}, prev="0" * 64, hash="0" * 64)
     content = encode_line(forged).replace(b'"hash":"' + b"0" * 64 + b'",', b"").rstrip()
-    line = encode_line(forged).replace(
-        b'"hash":"' + b"0" * 64, b'"hash":"' + sha256(content).hexdigest().encode()
-    )
+    line = encode_line(forged).replace(b'"hash":"' + b"0" * 64, b'"hash":"' + sha256(content).hexdigest().encode())
     with pytest.raises(MalformedRecord, match="not a record"):
         decode_line(line)
