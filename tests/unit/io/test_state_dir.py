@@ -59,7 +59,7 @@ def test_the_lock_ends_with_the_context(tmp_path: Path) -> None:
 
 def test_a_directory_that_everybody_may_write_to_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
-    with pytest.raises(StoreError, match="is open to everybody. Run chmod o-w"), claim(tmp_path):
+    with pytest.raises(StoreError, match=r"is open to everybody. Run chmod o-w"), claim(tmp_path):
         pass
 
 
@@ -70,5 +70,5 @@ def test_a_file_in_the_place_of_the_directory_is_refused(tmp_path: Path) -> None
 
 
 def test_a_directory_that_cannot_be_made_says_where_to_set_another() -> None:
-    with pytest.raises(StoreError, match="cannot be made: .* Set state_dir"), claim(Path("/proc/standfast")):
+    with pytest.raises(StoreError, match=r"cannot be made: .* Set state_dir"), claim(Path("/proc/standfast")):
         pass

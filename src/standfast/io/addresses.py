@@ -1,0 +1,137 @@
+"""Server addresses as people write them, and which of them are this machine. Sends nothing."""
+
+import socket
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
+
+from standfast.guard.events import Server
+
+DNS_PORT = 53
+PORT_MAX = 65_535
+RESOLV_CONF = Path("/etc/resolv.conf")
+
+_RESOLV_CONF_SERVERS_MAX = 3  # MAXNS of resolv.conf(5): what the system's own resolver would use
+
+
+class BadServer(ValueError):
+    """A text that is no server address; its text says what it is instead, and what to write."""
+
+
+def parse_server(text: str, *, port_min: int = 1) -> Server:
+    """Return the server that `text` names: `192.0.2.1`, `192.0.2.1:53`, `2001:db8::1` or `[2001:db8::1]:53`.
+
+    Raises:
+        BadServer: anything else, host names and URLs among it.
+    """
+    if "://" in text:
+        raise BadServer(_about_url(text))
+    host, port_text = _split(text)
+    try:
+        address = ip_address(host)
+    except ValueError:
+        raise BadServer(_about_host(text, host)) from None
+    port = int(port_text) if port_text.isascii() and port_text.isdigit() else -1
+    if not port_min <= port <= PORT_MAX:
+        raise BadServer(f'"{text}": "{port_text}" is not a port - give a number from {port_min} to {PORT_MAX}')
+    return Server(str(_unmapped(address)), port)
+
+
+def parse_upstream(text: str) -> Server:
+    """Return the server that `text` names, if it can be asked.
+
+    Raises:
+        BadServer: no address, or one that is no single server's.
+    """
+    server = parse_server(text)
+    address = ip_address(server.host)
+    if address.is_unspecified or address.is_multicast or server.host == "255.255.255.255":
+        raise BadServer(f'"{text}" is not the address of one server')
+    return server
+
+
+def parse_listen(text: str) -> Server:
+    """Return the address to listen on that `text` names; port 0 takes any free one.
+
+    Raises:
+        BadServer: no address, or a multicast one.
+    """
+    server = parse_server(text, port_min=0)
+    if ip_address(server.host).is_multicast:
+        raise BadServer(f'"{text}" is a multicast address - give one of this machine, or "0.0.0.0" for all')
+    return server
+
+
+def is_any(server: Server) -> bool:
+    """Say whether listening on `server` means all addresses of this machine."""
+    return ip_address(server.host).is_unspecified
+
+
+def is_local(host: str) -> bool:
+    """Say whether the address `host` is this machine's: whether a socket can be bound to it."""
+    address = ip_address(host)
+    if address.is_loopback:
+        return True
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((host, 0))
+    except OSError:
+        return False
+    return True
+
+
+def has_ipv6() -> bool:
+    """Say whether this machine can use IPv6 at all."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def read_resolv_conf(path: Path = RESOLV_CONF) -> tuple[Server, ...]:
+    """Return the name servers of resolv.conf(5), those that cannot be read left out; none when there is no file."""
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except OSError:
+        return ()
+    found: list[Server] = []
+    for line in lines:
+        words = line.split()
+        if len(words) >= 2 and words[0] == "nameserver":
+            try:
+                found.append(parse_upstream(f"[{words[1]}]:{DNS_PORT}"))
+            except BadServer:
+                continue
+    return tuple(dict.fromkeys(found))[:_RESOLV_CONF_SERVERS_MAX]
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Part host and port; a bare IPv6 address has colons but no port."""
+    if text.startswith("["):
+        host, end, rest = text[1:].partition("]")
+        port = rest.removeprefix(":") if rest else str(DNS_PORT)
+        return (host, port) if end and rest != port else (text, "")
+    if text.count(":") == 1:
+        host, _, port = text.partition(":")
+        return host, port
+    return text, str(DNS_PORT)
+
+
+def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """::ffff:192.0.2.1 is 192.0.2.1 (RFC 4291 section 2.5.5.2); one server must have one name."""
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _about_url(text: str) -> str:
+    scheme = text.partition("://")[0]
+    if scheme in ("udp", "tcp", "dns"):
+        return f'"{text}": leave out "{scheme}://" - plain DNS is asked by UDP, and by TCP where that is needed'
+    return f'"{text}": {scheme}:// is not yet supported, plain DNS only - give an address like "192.0.2.1:53"'
+
+
+def _about_host(text: str, host: str) -> str:
+    if any(letter.isalpha() for letter in host) and ":" not in host:
+        return f'"{text}" is a host name - give its IP address: to look the name up, a resolver is needed first'
+    return f'"{text}" is not an IP address - write it like "192.0.2.1:53" or "[2001:db8::1]:53"'

@@ -1,0 +1,99 @@
+"""The settings that a guard runs with: read from `standfast.toml`, checked, and filled in where it is silent.
+
+No file at all is fine: the guard then listens on this machine only and asks the resolvers of `/etc/resolv.conf`.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from standfast.dns.model import Name
+from standfast.guard.events import Server
+from standfast.guard.policy import PolicyTable
+from standfast.io import config_rules
+from standfast.io.addresses import RESOLV_CONF, parse_upstream, read_resolv_conf
+from standfast.io.config_file import Draft, FileKeys, read
+from standfast.io.places import CONFIG_NAME, ConfigError, default_state_dir, read_config
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings, paths absolute. `source` is the file they come from, None where there is none."""
+
+    source: Path | None
+    listen: tuple[Server, ...]
+    upstreams: tuple[Server, ...]
+    second_opinions: tuple[Server, ...]
+    state_dir: Path
+    ca_file: Path | None
+    client_timeout_s: float
+    cache_max: int
+    known_max: int
+    policies: tuple[tuple[Name, Mapping[str, Any]], ...]
+
+    @property
+    def policy_table(self) -> PolicyTable:
+        """The policies, ready to be looked up."""
+        return PolicyTable(self.policies)
+
+
+def load(path: Path | None, *, environ: Mapping[str, str] = os.environ, resolv_conf: Path = RESOLV_CONF) -> Config:
+    """Return the settings of the file at `path`, or without one (None) those that fit this machine.
+
+    Raises:
+        ConfigError: with everything that is wrong.
+    """
+    draft = _draft(path)
+    findings = config_rules.check(draft)
+    if findings:
+        raise ConfigError(*(str(finding) for finding in findings))
+    guard = draft.content.guard
+    listen = config_rules.listen_of(draft)
+    return Config(
+        source=path,
+        listen=listen,
+        upstreams=_upstreams(draft, listen, resolv_conf),
+        second_opinions=tuple(parse_upstream(text) for text in guard.second_opinions),
+        state_dir=draft.base / guard.state_dir if guard.state_dir else default_state_dir(environ).absolute(),
+        ca_file=draft.base / guard.tls.ca_file if guard.tls.ca_file else None,
+        client_timeout_s=guard.client_timeout_s,
+        cache_max=guard.cache_max,
+        known_max=guard.known_max,
+        policies=config_rules.policies_of(draft),
+    )
+
+
+def describe(config: Config) -> dict[str, object]:
+    """Return `config` as JSON in the words of `standfast.toml`, each policy with all that it inherits."""
+    table = config.policy_table
+    return {
+        "config": str(config.source) if config.source else None,
+        "listen": [str(server) for server in config.listen],
+        "upstreams": [str(server) for server in config.upstreams],
+        "second_opinions": [str(server) for server in config.second_opinions],
+        "state_dir": str(config.state_dir),
+        "ca_file": str(config.ca_file) if config.ca_file else None,
+        "client_timeout_s": config.client_timeout_s,
+        "cache_max": config.cache_max,
+        "known_max": config.known_max,
+        "policy": [{"suffix": suffix, **asdict(table.lookup(suffix))} for suffix in sorted(table.suffixes())],
+    }
+
+
+def _draft(path: Path | None) -> Draft:
+    if path is None:
+        return Draft(name=CONFIG_NAME, base=Path.cwd(), content=FileKeys(), lines={}, findings=())
+    return read(read_config(path), name=str(path), base=path.parent.absolute())
+
+
+def _upstreams(draft: Draft, listen: tuple[Server, ...], resolv_conf: Path) -> tuple[Server, ...]:
+    if draft.content.guard.upstreams is not None:
+        return tuple(parse_upstream(text) for text in draft.content.guard.upstreams)
+    found = read_resolv_conf(resolv_conf)
+    others = tuple(server for server in found if not config_rules.own_address(server, listen))
+    if not others:
+        names = f"only this guard itself ({found[0]})" if found else "no name server"
+        raise ConfigError(f'{resolv_conf} names {names} - set upstreams in {draft.name}, like ["192.0.2.1"]')
+    return others

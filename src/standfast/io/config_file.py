@@ -1,0 +1,309 @@
+"""The form of `standfast.toml`: which keys there are, of what type and in which range. Reads a text, looks at no more.
+
+What the keys mean together is checked in `config_rules`; what is left out is filled in by `config`.
+"""
+
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from standfast.dns.name import BadName, parse_name
+from standfast.guard.known import SEEN_ADDRESSES_MAX
+from standfast.guard.policy import BogusMode, Mode
+from standfast.io.addresses import PORT_MAX, parse_listen, parse_upstream
+from standfast.io.toml_lines import Where, find_lines
+
+SECONDS_MAX = 10 * 365 * 86_400  # ten years: longer is a slip of the hand
+HELD_TTL_MAX_S = 3_600  # the caches of others must not keep a held answer for long after its verdict has changed
+RECHECK_MIN_S = 0.1  # looking again more often would be a load of its own
+CLIENT_TIMEOUT_MAX_S = 10.0  # clients give up before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong: where, what, and what to write instead. `line` counts from 1, None where unknown."""
+
+    file: str
+    line: int | None = None
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.text}" if self.line is None else f"{self.file}:{self.line}: {self.text}"
+
+
+def _listen(text: str) -> str:
+    parse_listen(text)
+    return text
+
+
+def _upstream(text: str) -> str:
+    parse_upstream(text)
+    return text
+
+
+def _suffix(text: str) -> str:
+    try:
+        return parse_name(text)
+    except BadName as error:
+        raise ValueError(str(error).rstrip(".")) from error
+
+
+class ProbeKind(Enum):
+    """How a name is probed."""
+
+    TLS = "tls"
+    TCP = "tcp"
+    NONE = "none"
+
+
+Seconds = Annotated[float, Field(ge=0, le=SECONDS_MAX)]
+Recheck = Annotated[float, Field(ge=RECHECK_MIN_S, le=SECONDS_MAX)]
+Count = Annotated[int, Field(ge=1)]
+ListenText = Annotated[str, AfterValidator(_listen)]
+UpstreamText = Annotated[str, AfterValidator(_upstream)]
+_Choice = Field(strict=False)  # TOML has no enumerations; a text stands for one
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class ProbeKeys(_Table):
+    """`probe = { kind = "tls", port = 443 }`."""
+
+    kind: Annotated[ProbeKind, _Choice] = ProbeKind.TLS
+    port: Annotated[int, Field(ge=1, le=PORT_MAX)] = 443
+
+
+class PolicyKeys(_Table):
+    """One `[[guard.policy]]`; what is left out comes from the next suffix up. See `guard.policy.Policy`."""
+
+    suffix: Annotated[str, AfterValidator(_suffix)]
+    mode: Annotated[Mode, _Choice] | None = None
+    grace_s: Seconds | None = None
+    hold_max_s: Seconds | None = None
+    stale_max_s: Seconds | None = None
+    held_ttl_s: Annotated[int, Field(ge=1, le=HELD_TTL_MAX_S)] | None = None
+    negative_ttl_max_s: Annotated[int, Field(ge=0, le=SECONDS_MAX)] | None = None
+    probe: ProbeKeys | None = None
+    pinned: bool | None = None
+    addresses_min: Annotated[int, Field(ge=0, le=SEEN_ADDRESSES_MAX)] | None = None
+    steady_s: Seconds | None = None
+    provisional_s: Seconds | None = None
+    ttl_min_s: Annotated[int, Field(ge=0, le=SECONDS_MAX)] | None = None
+    recheck_min_s: Recheck | None = None
+    recheck_max_s: Recheck | None = None
+    bogus: Annotated[BogusMode, _Choice] | None = None
+
+
+class TlsKeys(_Table):
+    """`[guard.tls]`."""
+
+    ca_file: str | None = None
+
+
+class GuardKeys(_Table):
+    """`[guard]`."""
+
+    listen: Annotated[list[ListenText], Field(min_length=1)] | None = None
+    upstreams: Annotated[list[UpstreamText], Field(min_length=1)] | None = None
+    second_opinions: list[UpstreamText] = []
+    state_dir: str | None = None
+    client_timeout_s: Annotated[float, Field(gt=0, le=CLIENT_TIMEOUT_MAX_S)] = 1.8
+    cache_max: Count = 100_000
+    known_max: Count = 1_000_000
+    tls: TlsKeys = TlsKeys()
+    policy: list[PolicyKeys] = []
+
+
+class FileKeys(_Table):
+    """A whole `standfast.toml`."""
+
+    guard: GuardKeys = GuardKeys()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What could be read of a file, where its parts stand, and what was wrong with the rest.
+
+    `base` is the directory that relative paths in the file start from.
+    """
+
+    name: str
+    base: Path
+    content: FileKeys
+    lines: dict[Where, int]
+    findings: tuple[Finding, ...]
+
+    def finding(self, where: Where, text: str) -> Finding:
+        """Return a finding on the line of `where`, or of the next table up."""
+        return Finding(file=self.name, line=_line(self.lines, where), text=text)
+
+
+def read(text: str, *, name: str, base: Path) -> Draft:
+    """Read `text`, the content of the file called `name`; what is wrong goes to the findings and is left out."""
+    draft = partial(Draft, name=name, base=base)
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        return draft(content=FileKeys(), lines={}, findings=(_syntax_finding(error, text, name),))
+    lines = find_lines(text)
+    try:
+        return draft(content=FileKeys.model_validate(data), lines=lines, findings=())
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+    findings = tuple(
+        Finding(file=name, line=_line(lines, e["loc"]), text=_in_words(e)) for e in _in_order(errors, lines)
+    )
+    bad = {_culprit(e) for e in errors}
+    rest, places = _without(data, bad, (), ())
+    kept = {now: lines[before] for now, before in places.items() if before in lines}
+    return draft(content=FileKeys.model_validate(rest), lines=kept, findings=findings)
+
+
+_TABLES: dict[str, type[_Table]] = {
+    "guard": GuardKeys,
+    "guard.tls": TlsKeys,
+    "guard.policy": PolicyKeys,
+    "guard.policy.probe": ProbeKeys,
+    "": FileKeys,
+}
+
+
+def keys() -> Iterator[tuple[str, str]]:
+    """Yield every key of the file as its table (`guard.policy`) and its name."""
+    for table, model in _TABLES.items():
+        yield from ((table, key) for key in model.model_fields)
+
+
+def _syntax_finding(error: tomllib.TOMLDecodeError, text: str, name: str) -> Finding:
+    """`tomllib` puts the place into its text: `Invalid value (at line 3, column 7)`, or `(at end of document)`."""
+    what, _, place = str(error).rpartition(" (at ")
+    at_line = re.match(r"line (\d+)", place)
+    line = int(at_line[1]) if at_line else text.rstrip().count("\n") + 1
+    return Finding(file=name, line=line, text=f"this is not TOML: {what}")
+
+
+def _in_order(errors: list[ErrorDetails], lines: dict[Where, int]) -> list[ErrorDetails]:
+    return sorted(errors, key=lambda error: _line(lines, error["loc"]) or 0)
+
+
+def _line(lines: dict[Where, int], where: Where) -> int | None:
+    while where:
+        if where in lines:
+            return lines[where]
+        where = where[:-1]
+    return None
+
+
+def _culprit(error: ErrorDetails) -> Where:
+    """Return what must be left out for the rest to be good: a policy without a good suffix goes whole."""
+    where = error["loc"]
+    return where[:-1] if where[-1] == "suffix" else where
+
+
+def _without(value: Any, bad: set[Where], before: Where, now: Where) -> tuple[Any, dict[Where, Where]]:
+    """Return `value` less its `bad` parts, and for each place that is left where it was before."""
+    if isinstance(value, dict):
+        kept = {key: ((*before, key), (*now, key)) for key in value if (*before, key) not in bad}
+        pairs = {key: _without(value[key], bad, *places) for key, places in kept.items()}
+        rest: Any = {key: part for key, (part, _) in pairs.items() if part != [] or value[key] == []}
+    elif isinstance(value, list):
+        items = [at for at in range(len(value)) if (*before, at) not in bad]
+        pairs = {at: _without(value[at], bad, (*before, at), (*now, new)) for new, at in enumerate(items)}
+        rest = [part for part, _ in pairs.values()]
+    else:
+        return value, {now: before}
+    return rest, {now: before} | {k: v for _, places in pairs.values() for k, v in places.items()}
+
+
+def _in_words(error: ErrorDetails) -> str:
+    where, found = error["loc"], error["input"]
+    table, key = _place(where)
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "extra_forbidden":
+            return _about_unknown(where)
+        case "missing":
+            return f'{_shown_table(table)} lacks "{key}"'
+        case "value_error":
+            return f"{key}: {context['error']}"
+        case "enum":
+            return _about_choice(key, found, context["expected"])
+        case "list_type":
+            hint = f", like [{json.dumps(found)}]" if isinstance(found, str) else ""
+            return f"{key} must be a list in brackets{hint}"
+        case "too_short":
+            return f"{key} is empty - name at least one, or leave the key out"
+        case kind if kind in _MUST_BE:
+            return f"{key} must be {_MUST_BE[kind].format(**context)}, not {_shown(found)}"
+        case _:
+            return f"{key}: {error['msg']}"
+
+
+_MUST_BE = {
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "a text in quotes",
+    "model_type": "a table",
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than_equal": "at most {le:g}",
+}
+
+
+def _place(where: Where) -> tuple[str, str]:
+    """Part `where` into the table of `_TABLES` and the key in it, both without numbers."""
+    words = [word for word in where if isinstance(word, str)]
+    for size in range(len(words) - 1, 0, -1):
+        if ".".join(words[:size]) in _TABLES:
+            return ".".join(words[:size]), ".".join(words[size:])
+    return "", ".".join(words)
+
+
+def _shown_table(table: str) -> str:
+    return {"": "the file", "guard.policy": "[[guard.policy]]", "guard.policy.probe": "probe"}.get(table, f"[{table}]")
+
+
+def _about_unknown(where: Where) -> str:
+    table, key = _place(where)
+    known = list(_TABLES[table].model_fields)
+    what = f'unknown key "{key}" in {_shown_table(table)}'
+    close = difflib.get_close_matches(key, known, n=1)
+    if close:
+        return f'{what} - did you mean "{close[0]}"?'
+    homes = [home for home, name in keys() if name == key]
+    if homes:
+        return f"{what} - it belongs in {_shown_table(homes[0])}"
+    return f"{what} - the keys there are {', '.join(known)}"
+
+
+def _about_choice(key: str, found: object, expected: str) -> str:
+    choices = expected.replace("'", '"')
+    close = difflib.get_close_matches(str(found), re.findall(r'"(\w+)"', choices), n=1)
+    hint = f' - did you mean "{close[0]}"?' if close else ""
+    return f"{key} must be {choices}, not {_shown(found)}{hint}"
+
+
+def _shown(value: object) -> str:
+    match value:
+        case dict():
+            return "a table"
+        case list():
+            return "a list"
+        case str() | bool() | int() | float():
+            return json.dumps(value)
+        case _:
+            return str(value)

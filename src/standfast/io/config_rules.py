@@ -1,0 +1,156 @@
+"""What the keys of `standfast.toml` must be to each other: one function a rule, which yields what it finds wrong.
+
+Rules see what could be read of a file; a part of a wrong type has its finding already and is not here.
+"""
+
+import os
+import ssl
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from standfast.dns.model import Name
+from standfast.evidence.model import ProbeSpec
+from standfast.guard.events import Server
+from standfast.guard.policy import Policy, PolicyTable
+from standfast.io.addresses import has_ipv6, is_any, is_local, parse_listen, parse_upstream
+from standfast.io.config_file import Draft, Finding, PolicyKeys
+
+SOCKET_NAME = "control.sock"
+SOCKET_PATH_MAX = 107  # octets; sun_path of unix(7) holds 108 with the one that ends it
+DEFAULT_PORT = 5300
+
+Rule = Callable[[Draft], Iterator[Finding]]
+
+
+def check(draft: Draft) -> tuple[Finding, ...]:
+    """Return everything that is wrong with `draft`, in the order of the file's lines."""
+    found = [*draft.findings, *(finding for rule in RULES for finding in rule(draft))]
+    return tuple(sorted(found, key=lambda finding: finding.line or 0))
+
+
+def no_server_twice(draft: Draft) -> Iterator[Finding]:
+    """Asking one server twice looks like two servers that agree."""
+    guard = draft.content.guard
+    asked = [("upstreams", guard.upstreams or []), ("second_opinions", guard.second_opinions)]
+    for lists in ([("listen", guard.listen or [])], asked):
+        seen: dict[Server, str] = {}
+        for key, texts in lists:
+            for at, text in enumerate(texts):
+                server = parse_listen(text) if key == "listen" else parse_upstream(text)
+                if server in seen and server.port:  # port 0 is another free one each time
+                    yield draft.finding(("guard", key, at), f'{key}: "{text}" is in {seen[server]} already')
+                seen.setdefault(server, key)
+
+
+def no_suffix_twice(draft: Draft) -> Iterator[Finding]:
+    """Which of two policies for one suffix wins would be a guess."""
+    first: dict[Name, int] = {}
+    for at, policy in enumerate(draft.content.guard.policy):
+        where = ("guard", "policy", at, "suffix")
+        if policy.suffix in first:
+            line = draft.lines.get(("guard", "policy", first[policy.suffix], "suffix"))
+            yield draft.finding(where, f'suffix: "{policy.suffix}" has a policy already, in line {line}')
+        first.setdefault(policy.suffix, at)
+
+
+def no_loop(draft: Draft) -> Iterator[Finding]:
+    """A guard that asks itself asks for ever."""
+    guard = draft.content.guard
+    listen = listen_of(draft)
+    for key, texts in (("upstreams", guard.upstreams or []), ("second_opinions", guard.second_opinions)):
+        for at, text in enumerate(texts):
+            if own := own_address(parse_upstream(text), listen):
+                what = f'{key}: "{text}" is this guard itself, which listens on {own} - asking it would be a loop'
+                yield draft.finding(("guard", key, at), what)
+
+
+def times_in_order(draft: Draft) -> Iterator[Finding]:
+    """The shorter of two times must be the shorter one, also where it comes from another policy."""
+    for less, more in (("recheck_min_s", "recheck_max_s"), ("grace_s", "hold_max_s")):
+        for at, keys, policy in _policies(draft):
+            low, high = getattr(policy, less), getattr(policy, more)
+            here = next((key for key in (less, more) if getattr(keys, key) is not None), None)
+            if low > high and here:
+                what = f"{less} ({low:g}) is more than {more} ({high:g}) for {keys.suffix}"
+                yield draft.finding(("guard", "policy", at, here), what)
+
+
+def minimum_needs_a_pin(draft: Draft) -> Iterator[Finding]:
+    """A minimum without a pin would be read as protection, and be none."""
+    for at, keys, policy in _policies(draft):
+        if keys.addresses_min and not policy.pinned:
+            what = "addresses_min counts for pinned names only - add pinned = true"
+            yield draft.finding(("guard", "policy", at, "addresses_min"), what)
+
+
+def ca_file_is_readable(draft: Draft) -> Iterator[Finding]:
+    """Without it every probe would call the name's own servers strangers."""
+    ca_file = draft.content.guard.tls.ca_file
+    if ca_file is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(draft.base / ca_file)
+    except ssl.SSLError:
+        trouble = "holds no certificate in PEM form"
+    except OSError as error:
+        trouble = f"cannot be read: {error.strerror}"
+    else:
+        return
+    yield draft.finding(("guard", "tls", "ca_file"), f"ca_file: {draft.base / ca_file} {trouble}")
+
+
+def state_dir_is_short(draft: Draft) -> Iterator[Finding]:
+    """The control socket lies in it, and the path of a socket is short."""
+    state_dir = draft.content.guard.state_dir
+    if state_dir is None:
+        return
+    size = len(os.fsencode(draft.base / state_dir / SOCKET_NAME))
+    if size > SOCKET_PATH_MAX:
+        what = f"state_dir: the path is {size - SOCKET_PATH_MAX} octets too long for the control socket in it"
+        yield draft.finding(("guard", "state_dir"), what)
+
+
+RULES: tuple[Rule, ...] = (
+    no_server_twice,
+    no_suffix_twice,
+    no_loop,
+    times_in_order,
+    minimum_needs_a_pin,
+    ca_file_is_readable,
+    state_dir_is_short,
+)
+
+
+def listen_of(draft: Draft) -> tuple[Server, ...]:
+    """Return the addresses to listen on: those of the file, else this machine's own two."""
+    if draft.content.guard.listen is not None:
+        return tuple(parse_listen(text) for text in draft.content.guard.listen)
+    hosts = ("127.0.0.1", "::1") if has_ipv6() else ("127.0.0.1",)
+    return tuple(Server(host, DEFAULT_PORT) for host in hosts)
+
+
+def own_address(server: Server, listen: tuple[Server, ...]) -> Server | None:
+    """Return the address of `listen` at which we would answer what is sent to `server`, if there is one."""
+    for own in listen:
+        if own.port == server.port and (own.host == server.host or (is_any(own) and is_local(server.host))):
+            return own
+    return None
+
+
+def policies_of(draft: Draft) -> tuple[tuple[Name, dict[str, Any]], ...]:
+    """Return the policies of the file as `guard.policy.PolicyTable` takes them."""
+    return tuple((keys.suffix, _settings(keys)) for keys in draft.content.guard.policy)
+
+
+def _settings(keys: PolicyKeys) -> dict[str, Any]:
+    given = {key: getattr(keys, key) for key in keys.model_fields_set - {"suffix"}}
+    if keys.probe is not None:
+        given["probe"] = ProbeSpec(kind=keys.probe.kind.value, port=keys.probe.port)
+    return given
+
+
+def _policies(draft: Draft) -> Iterator[tuple[int, PolicyKeys, Policy]]:
+    """Yield each policy's place and keys, and what holds for its suffix with all that it inherits."""
+    table = PolicyTable(policies_of(draft))
+    for at, keys in enumerate(draft.content.guard.policy):
+        yield at, keys, table.lookup(keys.suffix)
