@@ -105,6 +105,13 @@ def test_a_changed_record_with_a_hash_that_fits_it_is_named(seq: int) -> None:
 
 
 @given(st.integers(1, COUNT))
+def test_a_record_that_both_its_successor_and_the_head_disown_is_one_finding(seq: int) -> None:
+    lines = [*LINES]
+    lines[seq - 1] = encode_line(sealed_anew(RECORDS[seq - 1], "nothing to see"))
+    assert told(lines, head_of(RECORDS[seq - 1])) == [("changed", seq, seq, None)]
+
+
+@given(st.integers(1, COUNT))
 def test_a_line_of_garbage_in_place_of_a_record_is_named(seq: int) -> None:
     lines = [*LINES]
     lines[seq - 1] = b"garbage\n"
