@@ -14,9 +14,8 @@ from standfast.guard.events import Server
 from standfast.guard.policy import Policy, PolicyTable
 from standfast.io.addresses import has_ipv6, is_any, is_local, parse_listen, parse_upstream
 from standfast.io.config_file import Draft, Finding, PolicyKeys
+from standfast.io.places import SOCKET_NAME, SOCKET_PATH_MAX
 
-SOCKET_NAME = "control.sock"
-SOCKET_PATH_MAX = 107  # octets; sun_path of unix(7) holds 108 with the one that ends it
 DEFAULT_PORT = 5300
 
 Rule = Callable[[Draft], Iterator[Finding]]
@@ -132,9 +131,14 @@ def listen_of(draft: Draft) -> tuple[Server, ...]:
 def own_address(server: Server, listen: tuple[Server, ...]) -> Server | None:
     """Return the address of `listen` at which we would answer what is sent to `server`, if there is one."""
     for own in listen:
-        if own.port == server.port and (own.host == server.host or (is_any(own) and is_local(server.host))):
+        if own.port == server.port and (own.host == server.host or _covers(own, server)):
             return own
     return None
+
+
+def _covers(own: Server, server: Server) -> bool:
+    """[::] is for IPv6 alone here, 0.0.0.0 for IPv4."""
+    return is_any(own) and (":" in own.host) is (":" in server.host) and is_local(server.host)
 
 
 def policies_of(draft: Draft) -> tuple[tuple[Name, dict[str, Any]], ...]:

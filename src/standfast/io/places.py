@@ -8,6 +8,9 @@ from pathlib import Path
 from standfast.errors import StandfastError
 
 CONFIG_NAME = "standfast.toml"
+SOCKET_NAME = "control.sock"
+SOCKET_PATH_MAX = 107  # octets; sun_path of unix(7) holds 108 with the one that ends it
+LEDGER_NAME = "ledger.jsonl"
 SYSTEM_CONFIG = Path("/etc/standfast/standfast.toml")
 
 
