@@ -1,0 +1,18 @@
+"""Whoever sent a query, as the shell hands it to the core and gets it back with the reply."""
+
+from collections.abc import Callable
+
+from standfast.dns.model import Query, Reply
+
+
+class Client:
+    """One query's sender; its transport makes one of these for each query."""
+
+    __slots__ = ()
+
+    def respond(self, query: Query, reply: Reply) -> None:
+        """Send the reply if the client is still there; nobody waits for it, and nothing is raised."""
+        raise NotImplementedError
+
+
+OnQuery = Callable[[Client, Query], None]

@@ -1,0 +1,239 @@
+"""The guard running: binds the core to its sockets, clock, probes, disk and log. Carries out; decides nothing.
+
+One event loop, one thread. Everything that happens goes the same way: an event and the time into the core,
+its actions carried out, its one timer set anew.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from types import TracebackType
+from typing import Final, Protocol, Self, assert_never
+
+import structlog
+
+from standfast.dns.codec import PAYLOAD_OURS
+from standfast.dns.exchange import Heeded
+from standfast.dns.model import Query, Question
+from standfast.evidence.model import ProbeResult
+from standfast.guard.events import (
+    Abandon,
+    Action,
+    Alarm,
+    Ask,
+    Forget,
+    JsonValue,
+    Probe,
+    Record,
+    Remember,
+    Respond,
+    Server,
+    Switch,
+)
+from standfast.guard.known import KnownGood
+from standfast.guard.operators import JsonObject, Operated
+from standfast.io.client import Client
+from standfast.io.clock import SteadyClock
+from standfast.io.listener import Listener
+from standfast.io.probes import Roots, probe
+from standfast.io.upstream import Asker
+from standfast.ports import Random
+
+TICK_MIN_S: Final = 0.001  # between two calls of the core's timer, so that one that is always due cannot spin
+CLOCK_LOOK_S: Final = 60.0  # between two looks at the wall clock
+CLOCK_JUMP_S: Final = 5.0  # how far it may move before the operator is told
+
+
+class Core(Protocol):
+    """The resolver core, as the shell sees it; `guard.resolver.Resolver`."""
+
+    def on_query(self, now: float, client: Hashable, query: Query) -> list[Action]: ...
+    def on_heard(self, now: float, ask: int, heard: Heeded) -> list[Action]: ...
+    def on_ask_failed(self, now: float, ask: int, detail: str) -> list[Action]: ...
+    def on_probed(self, now: float, probe: int, result: ProbeResult) -> list[Action]: ...
+    def on_time(self, now: float) -> list[Action]: ...
+    def next_time(self) -> float | None: ...
+
+
+class Store(Protocol):
+    """What remembers across restarts. None of it may block."""
+
+    def remember(self, known: KnownGood) -> None: ...
+    def forget(self, question: Question) -> None: ...
+    def switch(self, enabled: bool) -> None: ...
+
+
+class Ledger(Protocol):
+    """What records every verdict. May not block."""
+
+    def append(self, kind: str, body: Mapping[str, JsonValue], at_ms: int) -> object: ...
+
+
+class GuardService:
+    """A guard on its sockets. Use it as an async context, or by `start` and `stop`, within one event loop."""
+
+    def __init__(
+        self,
+        core: Core,
+        *,
+        clock: SteadyClock,
+        store: Store,
+        ledger: Ledger,
+        listen: Sequence[Server],
+        roots: Roots,
+        rng: Random | None = None,
+        size_max: int = PAYLOAD_OURS,
+    ) -> None:
+        """Bind nothing yet. `core` must have been started at the time of `clock`.
+
+        Args:
+            core: the resolver core.
+            clock: the time that the core is given.
+            store: is told what to remember; opened and closed by the caller.
+            ledger: is given every record; opened and closed by the caller.
+            listen: addresses to listen on; port 0 takes any free one.
+            roots: whom TLS probes trust.
+            rng: picks the ports of queries; the system's randomness where none is given.
+            size_max: the largest datagram that is sent to a client, in octets.
+        """
+        self._core = core
+        self._clock = clock
+        self._store = store
+        self._ledger = ledger
+        self._roots = roots
+        self._listeners = [Listener(server, self._on_query, size_max=size_max) for server in listen]
+        self._asker = Asker(rng or random.SystemRandom(), on_heard=self._on_heard, on_failed=self._on_ask_failed)
+        self._probes: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at_s: float | None = None
+        self._clock_timer: asyncio.TimerHandle | None = None
+        self._jumped_s = 0.0
+        self._running = False
+        self._log: structlog.stdlib.BoundLogger = structlog.get_logger("standfast.guard")
+
+    @property
+    def bound(self) -> tuple[Server, ...]:
+        """The addresses that are listened on, with their real ports, in the order of `listen`."""
+        return tuple(listener.bound for listener in self._listeners)
+
+    async def start(self) -> None:
+        """Listen and serve from now on.
+
+        Raises:
+            ListenError: an address cannot be listened on; then none is.
+        """
+        self._running = True
+        try:
+            for listener in self._listeners:
+                await listener.start()
+        except BaseException:
+            await self.stop()
+            raise
+        self._look_at_clock()
+        self._set_timer()
+
+    async def stop(self) -> None:
+        """Close all sockets, end all probes. Queries that wait get no reply; a client asks again."""
+        self._running = False
+        for listener in self._listeners:
+            listener.stop()
+        self._asker.close()
+        for timer in (self._timer, self._clock_timer):
+            if timer is not None:
+                timer.cancel()
+        for task in self._probes:
+            task.cancel()
+        await asyncio.gather(*self._probes, return_exceptions=True)
+        await asyncio.sleep(0)  # lets the event loop close what was told to
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def operate(self, command: Callable[[float], Operated]) -> JsonObject:
+        """Give an operator's command the time, carry out what it wants done, and return its answer."""
+        operated = command(self._clock.now())
+        self._carry_out(operated.actions)
+        return operated.answer
+
+    # What happens ---------------------------------------------------------------------------------------------
+
+    def _on_query(self, client: Client, query: Query) -> None:
+        self._carry_out(self._core.on_query(self._clock.now(), client, query))
+
+    def _on_heard(self, ask: int, heard: Heeded) -> None:
+        self._carry_out(self._core.on_heard(self._clock.now(), ask, heard))
+
+    def _on_ask_failed(self, ask: int, detail: str) -> None:
+        self._carry_out(self._core.on_ask_failed(self._clock.now(), ask, detail))
+
+    def _on_time(self) -> None:
+        self._timer = self._timer_at_s = None
+        try:
+            actions = self._core.on_time(self._clock.now())
+        except BaseException:
+            self._set_timer()  # a fault in one thing that was due must not stop the clock for all others
+            raise
+        self._carry_out(actions)
+
+    async def _look(self, action: Probe) -> None:
+        result = await probe(action.qname, action.address, action.spec, action.timeout_s, self._roots)
+        self._carry_out(self._core.on_probed(self._clock.now(), action.probe, result))
+
+    def _look_at_clock(self) -> None:
+        jumped_s = self._clock.jumped()
+        if abs(jumped_s - self._jumped_s) > CLOCK_JUMP_S:
+            self._jumped_s = jumped_s
+            self._log.warning("clock.jumped", ahead_s=round(jumped_s, 1))
+        self._clock_timer = asyncio.get_running_loop().call_later(CLOCK_LOOK_S, self._look_at_clock)
+
+    # What is to be done ---------------------------------------------------------------------------------------
+
+    def _carry_out(self, actions: Sequence[Action]) -> None:
+        if not self._running:
+            return
+        for action in actions:
+            self._do(action)
+        self._set_timer()
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case Respond(client=client, query=query, reply=reply):
+                assert isinstance(client, Client)
+                client.respond(query, reply)
+            case Ask():
+                self._asker.send(action)
+            case Abandon(ask=ask):
+                self._asker.abandon(ask)
+            case Probe():
+                task = asyncio.get_running_loop().create_task(self._look(action))
+                self._probes.add(task)
+                task.add_done_callback(self._probes.discard)
+            case Record(kind=kind, at_s=at_s, body=body):
+                self._ledger.append(kind, body, round(at_s * 1000))
+            case Remember(known=known):
+                self._store.remember(known)
+            case Forget(question=question):
+                self._store.forget(question)
+            case Switch(enabled=enabled):
+                self._store.switch(enabled)
+            case Alarm(event=event, fields=fields):
+                self._log.warning(event, **fields)
+            case _:
+                assert_never(action)
+
+    def _set_timer(self) -> None:
+        at_s = self._core.next_time()
+        if at_s == self._timer_at_s or not self._running:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at_s = at_s
+        if at_s is not None:
+            wait_s = max(at_s - self._clock.now(), TICK_MIN_S)
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._on_time)
