@@ -1,5 +1,6 @@
-"""Where a process listens, from the kernel's own tables."""
+"""Where a process listens and what it has open, from the kernel's own tables."""
 
+import contextlib
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
@@ -8,7 +9,7 @@ TCP_LISTEN, UDP_UNCONNECTED = "0A", "07"  # include/net/tcp_states.h
 
 def addresses_listened_on(pid: int) -> set[str]:
     """Return the addresses of every TCP listener and every UDP socket without a peer that `pid` holds."""
-    links = (str(descriptor.readlink()) for descriptor in Path(f"/proc/{pid}/fd").iterdir())
+    links = [str(link) for link in open_links(pid)]
     inodes = {link.removeprefix("socket:[").removesuffix("]") for link in links if link.startswith("socket:[")}
     found = set()
     for table, state in (
@@ -22,6 +23,15 @@ def addresses_listened_on(pid: int) -> set[str]:
             if fields[9] in inodes and fields[3] == state:
                 found.add(_address(fields[1].partition(":")[0]))
     return found
+
+
+def open_links(pid: int) -> list[Path]:
+    """Return what each descriptor of `pid` is: a path, or a text like `socket:[4711]`."""
+    links = []
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed in the meantime
+            links.append(descriptor.readlink())
+    return links
 
 
 def _address(text: str) -> str:

@@ -23,6 +23,7 @@ def start_dependent(read_account: Callable[[], object]) -> Endpoint:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = REQUEST_TIMEOUT_S
+        disable_nagle_algorithm = True  # head and body are two writes, and the second would wait 40 ms
 
         def do_GET(self) -> None:
             try:

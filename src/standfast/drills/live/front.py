@@ -12,7 +12,6 @@ import socket
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from typing import Self
 
 from standfast.drills.live.authority import Certificate
@@ -57,6 +56,7 @@ class Front:
 
         Raises:
             OSError: an address cannot be listened on.
+            ValueError: an address is not in 127.0.0.0/8.
         """
         listeners = _listen(addresses)
         front = cls(addresses=addresses, port=listeners[0].getsockname()[1], sites=sites)
@@ -112,7 +112,7 @@ class Front:
         if place.server is None:
             place.server = await asyncio.start_server(
                 place.handle,
-                sock=listener or _bind(address, self.port),
+                sock=listener or _bind(self.endpoint(address)),
                 ssl=place.entry,
                 ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S,
                 ssl_shutdown_timeout=HANDSHAKE_TIMEOUT_S,
@@ -193,10 +193,11 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 def _listen(addresses: Sequence[str]) -> list[socket.socket]:
     """Return a bound socket for each of `addresses`, all with the same port."""
     for port in random.sample(PORTS, PORT_TRIES):
+        endpoints = [Endpoint(address=address, port=port) for address in addresses]
         listeners: list[socket.socket] = []
         try:
-            for address in addresses:
-                listeners.append(_bind(address, port))  # noqa: PERF401  those bound must be closed
+            for endpoint in endpoints:
+                listeners.append(_bind(endpoint))  # noqa: PERF401  those bound must be closed
         except OSError as error:
             for listener in listeners:
                 listener.close()
@@ -207,14 +208,13 @@ def _listen(addresses: Sequence[str]) -> list[socket.socket]:
     raise OSError(errno.EADDRINUSE, f"no port is free on all of {', '.join(addresses)}")
 
 
-def _bind(address: str, port: int) -> socket.socket:
-    if not IPv4Address(address).is_loopback:
-        raise ValueError(f"{address} is not in 127.0.0.0/8; the live drill stays on loopback")
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def _bind(endpoint: Endpoint) -> socket.socket:
+    # The protocol is named because asyncio sets TCP_NODELAY only where it is; else each answer waits 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         # An address that comes back must not wait for the last connections of its former life.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((address, port))
+        listener.bind((endpoint.address, endpoint.port))
     except OSError:
         listener.close()
         raise

@@ -143,5 +143,6 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _die_with_parent() -> None:
-    # A drill that is killed cannot stop its parts; the kernel then does (prctl(2), PR_SET_PDEATHSIG).
+    # A drill that is killed cannot stop its parts; the kernel then does, when the thread that started them is
+    # gone (prctl(2), PR_SET_PDEATHSIG).
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

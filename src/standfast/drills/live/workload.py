@@ -17,6 +17,7 @@ import argparse
 import http.client
 import json
 import os
+import random
 import ssl
 import sys
 import threading
@@ -144,7 +145,7 @@ def _timed(name: str, call: str, action: Callable[[], None]) -> Call:
 
 def _start_calls(period_s: float, call: Callable[[], Call]) -> None:
     def run() -> None:
-        due_s = time.monotonic()
+        due_s = time.monotonic() + random.uniform(0, period_s)  # noqa: S311  not in step
         while True:
             time.sleep(max(0.0, due_s - time.monotonic()))
             _print(call().to_line())

@@ -99,6 +99,12 @@ def in_region(test: Callable[[Region], Awaitable[None]]) -> Callable[[Path], Non
     return synchronous
 
 
+def test_a_front_beyond_loopback_is_refused(tmp_path: Path) -> None:
+    site = Site(certificate=ThrowawayAuthority.create(tmp_path).issue([NAME]), backend=None)
+    with pytest.raises(ValueError, match=r"192\.0\.2\.1 is not in 127\.0\.0\.0/8"):
+        asyncio.run(Front.start(addresses=["127.1.0.1", "192.0.2.1"], sites={NAME: site}))
+
+
 @in_region
 async def test_every_address_serves_every_name_with_its_own_certificate_and_backend(there: Region) -> None:
     for address in ADDRESSES:
