@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from standfast.dns.model import Name
+from standfast.dns.name import ROOT
 from standfast.guard.events import Server
 from standfast.guard.policy import PolicyTable
 from standfast.io import config_rules
 from standfast.io.addresses import RESOLV_CONF, parse_upstream, read_resolv_conf
 from standfast.io.config_file import Draft, FileKeys, read
-from standfast.io.places import CONFIG_NAME, ConfigError, default_state_dir, read_config
+from standfast.io.places import CONFIG_NAME, ConfigError, Finding, default_state_dir, read_config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,7 @@ def load(path: Path | None, *, environ: Mapping[str, str] = os.environ, resolv_c
     draft = _draft(path)
     findings = config_rules.check(draft)
     if findings:
-        raise ConfigError(*(str(finding) for finding in findings))
+        raise ConfigError(*findings)
     guard = draft.content.guard
     listen = config_rules.listen_of(draft)
     return Config(
@@ -78,7 +79,7 @@ def describe(config: Config) -> dict[str, object]:
         "client_timeout_s": config.client_timeout_s,
         "cache_max": config.cache_max,
         "known_max": config.known_max,
-        "policy": [{"suffix": suffix, **asdict(table.lookup(suffix))} for suffix in sorted(table.suffixes())],
+        "policy": [{"suffix": suffix, **asdict(table.lookup(suffix))} for suffix in sorted({ROOT, *table.suffixes()})],
     }
 
 
@@ -95,5 +96,6 @@ def _upstreams(draft: Draft, listen: tuple[Server, ...], resolv_conf: Path) -> t
     others = tuple(server for server in found if not config_rules.own_address(server, listen))
     if not others:
         names = f"only this guard itself ({found[0]})" if found else "no name server"
-        raise ConfigError(f'{resolv_conf} names {names} - set upstreams in {draft.name}, like ["192.0.2.1"]')
+        text = f'{resolv_conf} names {names} - set upstreams in [guard], like ["192.0.2.1"]'
+        raise ConfigError(Finding(file=draft.name, text=text))
     return others

@@ -21,24 +21,13 @@ from standfast.dns.name import BadName, parse_name
 from standfast.guard.known import SEEN_ADDRESSES_MAX
 from standfast.guard.policy import BogusMode, Mode
 from standfast.io.addresses import PORT_MAX, parse_listen, parse_upstream
+from standfast.io.places import Finding
 from standfast.io.toml_lines import Where, find_lines
 
 SECONDS_MAX = 10 * 365 * 86_400  # ten years: longer is a slip of the hand
 HELD_TTL_MAX_S = 3_600  # the caches of others must not keep a held answer for long after its verdict has changed
 RECHECK_MIN_S = 0.1  # looking again more often would be a load of its own
 CLIENT_TIMEOUT_MAX_S = 10.0  # clients give up before
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that is wrong: where, what, and what to write instead. `line` counts from 1, None where unknown."""
-
-    file: str
-    line: int | None = None
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.text}" if self.line is None else f"{self.file}:{self.line}: {self.text}"
 
 
 def _listen(text: str) -> str:

@@ -13,8 +13,8 @@ from standfast.evidence.model import ProbeSpec
 from standfast.guard.events import Server
 from standfast.guard.policy import Policy, PolicyTable
 from standfast.io.addresses import has_ipv6, is_any, is_local, parse_listen, parse_upstream
-from standfast.io.config_file import Draft, Finding, PolicyKeys
-from standfast.io.places import SOCKET_NAME, SOCKET_PATH_MAX
+from standfast.io.config_file import Draft, PolicyKeys
+from standfast.io.places import SOCKET_NAME, SOCKET_PATH_MAX, Finding
 
 DEFAULT_PORT = 5300
 

@@ -16,6 +16,8 @@ import socket
 import stat
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import structlog
 
@@ -34,7 +36,10 @@ log = structlog.get_logger()
 
 
 class ControlServer:
-    """Serves `methods` by name on the socket in `state_dir`. A method raises `ControlError` to refuse."""
+    """Serves `methods` by name on the socket in `state_dir`; use it as an async context, or by `start` and `close`.
+
+    A method raises `ControlError` to refuse.
+    """
 
     def __init__(self, state_dir: Path, methods: Mapping[str, Method]) -> None:
         self.path = state_dir / SOCKET_NAME
@@ -61,6 +66,15 @@ class ControlServer:
         if self._server is not None:
             self._server.close()
             self.path.unlink(missing_ok=True)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._connections += 1

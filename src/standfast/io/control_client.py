@@ -5,16 +5,19 @@ import pwd
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from standfast.errors import StandfastError
-from standfast.guard.events import JsonValue
 from standfast.io.places import SOCKET_NAME
+
+if TYPE_CHECKING:  # a command that only asks loads nothing of the guard
+    from standfast.guard.events import JsonValue
 
 PROTOCOL = 1
 TIMEOUT_S = 10.0  # a guard answers in milliseconds; one that does not is stuck
 RESPONSE_BYTES_MAX = 64 * 1024 * 1024  # `names` of a large guard
 
-UNREACHABLE = frozenset({"not_running", "permission", "timeout", "broken"})
+UNREACHABLE_CODES = frozenset({"not_running", "permission", "timeout", "broken"})
 
 
 class ControlError(StandfastError):
@@ -26,11 +29,13 @@ class ControlError(StandfastError):
         self.message = message
 
 
-def call(state_dir: Path, method: str, params: Mapping[str, JsonValue], *, timeout_s: float = TIMEOUT_S) -> JsonValue:
+def call(
+    state_dir: Path, method: str, params: "Mapping[str, JsonValue]", *, timeout_s: float = TIMEOUT_S
+) -> "JsonValue":
     """Ask the guard that runs on `state_dir`, and return its result.
 
     Raises:
-        ControlError: it cannot be reached (`code` in `UNREACHABLE`), or it refused.
+        ControlError: it cannot be reached (`code` in `UNREACHABLE_CODES`), or it refused.
     """
     path = state_dir / SOCKET_NAME
     request = json.dumps({"standfast": PROTOCOL, "method": method, "params": dict(params)}).encode() + b"\n"
@@ -63,7 +68,7 @@ def is_alive(path: Path) -> bool:
     return True
 
 
-def _result(line: bytes, path: Path) -> JsonValue:
+def _result(line: bytes, path: Path) -> "JsonValue":
     try:
         response = json.loads(line) if line.endswith(b"\n") else None
     except ValueError:

@@ -3,6 +3,7 @@
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from standfast.errors import StandfastError
@@ -14,22 +15,38 @@ LEDGER_NAME = "ledger.jsonl"
 SYSTEM_CONFIG = Path("/etc/standfast/standfast.toml")
 
 
-class ConfigError(StandfastError):
-    """A configuration that cannot be used. Field: `findings`, a text for each thing that is wrong."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong: where, what, and what to write instead. `line` counts from 1, None where unknown."""
 
-    def __init__(self, *findings: str) -> None:
-        super().__init__("\n".join(findings))
+    file: str
+    line: int | None = None
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.text}" if self.line is None else f"{self.file}:{self.line}: {self.text}"
+
+
+class ConfigError(StandfastError):
+    """A configuration that cannot be used. Field: `findings`, everything that is wrong."""
+
+    def __init__(self, *findings: Finding) -> None:
+        super().__init__("\n".join(map(str, findings)))
         self.findings = findings
 
 
-def find_config(named: Path | None, environ: Mapping[str, str] = os.environ) -> Path | None:
+def find_config(
+    named: Path | None, environ: Mapping[str, str] = os.environ, *, said_by: str = "--config"
+) -> Path | None:
     """Return the configuration file: `named`, `$STANDFAST_CONFIG`, `./standfast.toml`, the system's; or None.
+
+    `said_by` is where `named` comes from, for the error.
 
     Raises:
         ConfigError: a file that was named is not there.
     """
     if named is not None:
-        return _existing(named, "--config")
+        return _existing(named, said_by)
     if environ.get("STANDFAST_CONFIG"):
         return _existing(Path(environ["STANDFAST_CONFIG"]), "$STANDFAST_CONFIG")
     return next((path for path in (Path(CONFIG_NAME), SYSTEM_CONFIG) if path.is_file()), None)
@@ -47,7 +64,7 @@ def find_state_dir(config: Path | None, environ: Mapping[str, str] = os.environ)
         try:
             content = tomllib.loads(read_config(config))
         except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{config}: this is not TOML: {error}") from error
+            raise ConfigError(Finding(file=str(config), text=f"this is not TOML: {error}")) from error
         match content:
             case {"guard": {"state_dir": str(path)}}:
                 return config.parent.absolute() / path
@@ -63,9 +80,9 @@ def read_config(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+        raise ConfigError(Finding(file=str(path), text=f"cannot be read: {error.strerror}")) from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is not UTF-8 text (octet {error.start})") from error
+        raise ConfigError(Finding(file=str(path), text=f"is not UTF-8 text (octet {error.start})")) from error
 
 
 def default_state_dir(environ: Mapping[str, str] = os.environ) -> Path:
@@ -83,10 +100,11 @@ def default_state_dir(environ: Mapping[str, str] = os.environ) -> Path:
     try:
         return Path.home() / ".local" / "state" / "standfast"
     except RuntimeError:
-        raise ConfigError("this user has no home directory - set state_dir in standfast.toml") from None
+        text = "state_dir: this user has no home directory to keep state in - set it"
+        raise ConfigError(Finding(file=CONFIG_NAME, text=text)) from None
 
 
 def _existing(path: Path, said_by: str) -> Path:
     if not path.is_file():
-        raise ConfigError(f"{path}: there is no such file - {said_by} names it")
+        raise ConfigError(Finding(file=str(path), text=f"there is no such file - {said_by} names it"))
     return path

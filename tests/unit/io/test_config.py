@@ -29,7 +29,7 @@ def findings(tmp_path: Path, text: str, resolv_conf: str = "nameserver 192.0.2.5
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, text, resolv_conf)
     prefix = f"{tmp_path}/standfast.toml:"
-    return [finding.removeprefix(prefix) for finding in caught.value.findings]
+    return [str(finding).removeprefix(prefix) for finding in caught.value.findings]
 
 
 # What it may say
@@ -315,7 +315,8 @@ def test_nobody_left_to_ask_is_an_error_that_says_what_to_set(tmp_path: Path, re
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, '[guard]\nlisten = ["127.0.0.1:53"]\n', resolv_conf)
     assert str(caught.value) == (
-        f'{tmp_path}/resolv.conf names {names} - set upstreams in {tmp_path}/standfast.toml, like ["192.0.2.1"]'
+        f"{tmp_path}/standfast.toml: {tmp_path}/resolv.conf names {names} - set upstreams in [guard], like "
+        '["192.0.2.1"]'
     )
 
 

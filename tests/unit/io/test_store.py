@@ -26,9 +26,7 @@ FLUSH_TIMEOUT_S = 10.0
 NOW = 1_760_000_000.0
 
 
-def known(
-    qname: str = "www.example.org.", address: bytes = b"\xc0\x00\x02\x01", at_s: float = NOW
-) -> KnownGood:
+def known(qname: str = "www.example.org.", address: bytes = b"\xc0\x00\x02\x01", at_s: float = NOW) -> KnownGood:
     rrset = RRset(owner=qname, rtype=RRType.A, ttl_s=60, rdatas=(address,))
     return KnownGood(
         question=Question(qname, RRType.A),
@@ -179,9 +177,7 @@ def test_what_was_flushed_survives_a_crash(begin: Callable[..., Store], tmp_path
     assert loaded.enabled is False
 
 
-def test_a_changed_state_is_written_without_anybody_asking_for_it(
-    begin: Callable[..., Store], tmp_path: Path
-) -> None:
+def test_a_changed_state_is_written_without_anybody_asking_for_it(begin: Callable[..., Store], tmp_path: Path) -> None:
     store = begin()
     store.remember(known())
     deadline = time.monotonic() + FLUSH_TIMEOUT_S
@@ -273,9 +269,7 @@ def test_a_change_overtakes_a_confirmation_that_waits() -> None:
     assert sieve.sift({}, 60.0, everything=False) == {}
 
 
-def test_confirmations_that_wait_are_written_at_the_close(
-    begin: Callable[..., Store], tmp_path: Path
-) -> None:
+def test_confirmations_that_wait_are_written_at_the_close(begin: Callable[..., Store], tmp_path: Path) -> None:
     store = begin(confirmation_period_s=3600.0)
     store.remember(known())
     assert store.flush(FLUSH_TIMEOUT_S)
@@ -410,9 +404,7 @@ def test_a_file_with_flipped_bits_never_gives_an_answer_that_was_not_written(
         "UPDATE known_good SET seen = CAST(x'ff' AS TEXT) WHERE qname = 'host007.example.org.'",
     ],
 )
-def test_one_bad_row_is_reported_and_the_others_are_served(
-    tmp_path: Path, alarms: Alarms, damage: str
-) -> None:
+def test_one_bad_row_is_reported_and_the_others_are_served(tmp_path: Path, alarms: Alarms, damage: str) -> None:
     answers = filled(tmp_path)
     edit(tmp_path, damage)
     loaded = Store(tmp_path, alarm=alarms).load()

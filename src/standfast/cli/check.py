@@ -1,0 +1,42 @@
+"""`standfast check`: say everything that is wrong with a configuration, and change nothing."""
+
+from pathlib import Path
+
+import click
+
+from standfast.cli.common import json_option, print_json
+from standfast.cli.exits import NEGATIVE
+from standfast.io.config import describe, load
+from standfast.io.places import ConfigError, find_config
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@json_option
+@click.pass_context
+def check(ctx: click.Context, file: Path | None, as_json: bool) -> None:
+    """Check a configuration; all findings at once.
+
+    Without FILE, the one that `standfast up` would read. Exit code 1 if there is a finding.
+
+    \b
+    Examples:
+      standfast check standfast.toml
+      standfast check --json | jq .findings
+    """
+    path = find_config(file, said_by="FILE")
+    name = str(path) if path else None
+    try:
+        settings = load(path)
+    except ConfigError as error:
+        if as_json:
+            found = [{"file": f.file, "line": f.line, "text": f.text} for f in error.findings]
+            print_json({"file": name, "findings": found, "settings": None})
+        else:
+            click.echo(str(error))
+        ctx.exit(NEGATIVE)
+    if as_json:
+        print_json({"file": name, "findings": [], "settings": describe(settings)})
+    else:
+        listens, asks = (", ".join(map(str, servers)) for servers in (settings.listen, settings.upstreams))
+        click.echo(f"{name or 'no file'}: fine. It listens on {listens} and asks {asks}.")

@@ -1,0 +1,101 @@
+"""`standfast`: all verbs, in the order in which one meets them. Each is a module of its own, imported when it is used.
+
+That keeps `standfast --help` quick: it loads no resolver.
+"""
+
+import difflib
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import click
+
+from standfast.cli.exits import exit_code_of
+from standfast.errors import StandfastError
+
+
+class Verb(NamedTuple):
+    """A command: its name, which is also that of its module and of the command in it, and its help in one line."""
+
+    name: str
+    help: str
+
+
+VERBS = (
+    Verb("up", "Run the guard in the foreground."),
+    Verb("check", "Check a configuration; all findings at once."),
+    Verb("status", "Show how the running guard does."),
+    Verb("names", "List the names that the guard knows to be good."),
+    Verb("explain", "Explain one name: what is known, every verdict, what is answered."),
+    Verb("hold", "Keep a name alive by hand."),
+    Verb("release", "Give a name up by hand."),
+    Verb("guard", "Turn the guard off or on, at once."),
+    Verb("drill", "Rehearse an outage."),
+    Verb("ledger", "Show or verify the record of every verdict."),
+    Verb("completion", "Print the completion script for a shell."),
+)
+
+
+class Verbs(click.Group):
+    """The group of `VERBS`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature, here and below
+        """Return the verbs in their order."""
+        return [verb.name for verb in VERBS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import and return the command, None where there is none of that name."""
+        if cmd_name not in {verb.name for verb in VERBS}:
+            return None
+        command: click.Command = getattr(import_module(f"standfast.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that `args` begin with; a typo gets a suggestion."""
+        names = self.list_commands(ctx)
+        close = difflib.get_close_matches(args[0], names, n=1)
+        if close and args[0] not in names:
+            ctx.fail(f'no command "{args[0]}" - did you mean "{close[0]}"?')
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the verbs without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(VERBS)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an error of ours ends it with its text, which says what, where and what next."""
+        try:
+            return super().invoke(ctx)
+        except StandfastError as error:
+            click.echo(f"standfast: {error}", err=True)
+            ctx.exit(exit_code_of(error))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="standfast", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Keep the names alive that your services hang on.
+
+    Standfast is a DNS resolver that judges by evidence whether a name that vanished is a mistake, an attack, a
+    failure or a true removal, and keeps its last-known-good answer for as long as that can be proven good.
+
+    \b
+    Try it:
+      standfast up                                start it, listening on 127.0.0.1:5300
+      dig @127.0.0.1 -p 5300 www.example.org      ask it
+      standfast explain www.example.org           see what it knows
+
+    Exit codes: 0 done; 1 done, with a negative result; 2 wrong usage or configuration; 3 no running guard can be
+    reached; 4 an address, a file or the state directory cannot be used.
+    """
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="standfast")
+
+
+if __name__ == "__main__":
+    main()

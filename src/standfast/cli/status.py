@@ -1,0 +1,71 @@
+"""`standfast status`: how the running guard does."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from standfast.cli.common import ask, config_option, duration, json_option, print_json
+from standfast.cli.tables import print_facts, print_table
+
+
+@click.command()
+@config_option
+@json_option
+def status(config: Path | None, as_json: bool) -> None:
+    """Show how the running guard does.
+
+    Whether it is on, what it was asked, which names it holds, how its upstreams are, and what is wrong with its
+    files if anything is.
+
+    \b
+    Examples:
+      standfast status
+      standfast status --json | jq .held
+    """
+    answer = ask(config, "status")
+    if as_json:
+        print_json(answer)
+        return
+    print_facts(_facts(answer))
+    click.echo()
+    print_table(("UPSTREAM", "STATE", "ROUND TRIP", "FAILURES"), [_upstream(u) for u in answer["upstreams"]])
+
+
+def _facts(answer: dict[str, Any]) -> list[tuple[str, str]]:
+    queries = answer["queries"]
+    at_once = f", {100 * answer['answered_at_once'] / queries:.1f} % answered at once" if queries else ""
+    verdicts = ", ".join(f"{number} {kind}" for kind, number in answer["verdicts"].items())
+    return [
+        (
+            "guard",
+            f"{'on' if answer['enabled'] else 'OFF'}, process {answer['pid']}, up {duration(answer['uptime_s'])}",
+        ),
+        ("listens on", ", ".join(answer["listen"])),
+        ("queries", f"{queries}{at_once}"),
+        ("asked", f"{answer['asked']} times, {answer['late']} late; {answer['probes']} probes"),
+        ("known-good", f"{answer['known_good']} questions, {answer['known_good_bytes'] / 1e6:.1f} MB"),
+        ("lost", f"{answer['lost']}, held: {answer['held']}"),
+        ("verdicts", verdicts or "none yet"),
+        *_store_facts(answer["store"]),
+        *_ledger_facts(answer["ledger"]),
+    ]
+
+
+def _store_facts(store: dict[str, Any]) -> list[tuple[str, str]]:
+    facts = [("store", f"{store['waiting']} changes to be written, {store['file']}")]
+    if store["failure"]:
+        facts.append(("", f"NOT WRITTEN: {store['failure']}; names are held from memory all the same"))
+    if store["refused"]:
+        facts.append(("", f"{store['refused']} changes were refused while nothing could be written"))
+    return [*facts, *(("", notice) for notice in store["notices"])]
+
+
+def _ledger_facts(ledger: dict[str, Any]) -> list[tuple[str, str]]:
+    facts = [("ledger", f"{ledger['records']} records, {ledger['file']}")]
+    return [*facts, ("", f"NOT WRITTEN: {ledger['failure']}")] if ledger["failure"] else facts
+
+
+def _upstream(upstream: dict[str, Any]) -> tuple[str, str, str, str]:
+    trip = "-" if upstream["rtt_us"] is None else f"{upstream['rtt_us'] / 1000:.1f} ms"
+    return upstream["server"], "down" if upstream["down"] else "up", trip, str(upstream["failures"])

@@ -1,0 +1,133 @@
+"""What `standfast up` runs: puts the guard together, says when it serves, and takes it apart again in order.
+
+The order is that of need: the state directory, the ledger, what is remembered, the core, its sockets, and last the
+control socket. What was begun is ended in reverse, however it ends.
+"""
+
+import asyncio
+import gc
+import random
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+
+import structlog
+
+from standfast.guard import events
+from standfast.guard.events import JsonValue
+from standfast.guard.resolver import Resolver, Settings
+from standfast.io import ledger_file, notify
+from standfast.io.clock import SteadyClock
+from standfast.io.commands import Commands
+from standfast.io.config import Config
+from standfast.io.control import ControlServer
+from standfast.io.guard_service import GuardService
+from standfast.io.ledger_file import LedgerFile
+from standfast.io.logs import configure
+from standfast.io.places import LEDGER_NAME
+from standfast.io.probes import Roots
+from standfast.io.state_dir import claim
+from standfast.io.store import Store
+
+log = structlog.get_logger("standfast")
+
+
+def run(config: Config, *, tell: Callable[[str], None]) -> None:
+    """Run a guard until SIGTERM or SIGINT; `tell` gets one line when it serves.
+
+    Raises:
+        StandfastError: it cannot start.
+    """
+    configure()
+    asyncio.run(_run(config, tell))
+
+
+async def _run(config: Config, tell: Callable[[str], None]) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with _guard(config) as service:
+        addresses = ", ".join(map(str, service.bound))
+        tell(f"standfast: serving on {addresses} (UDP and TCP), asking {', '.join(map(str, config.upstreams))}")
+        notify.tell("READY=1")
+        await stop.wait()
+        notify.tell("STOPPING=1")
+        log.info("guard.stopping")
+
+
+@asynccontextmanager
+async def _guard(config: Config) -> AsyncIterator[GuardService]:
+    async with AsyncExitStack() as stack:
+        state_dir = stack.enter_context(claim(config.state_dir))
+        ledger_path = state_dir / LEDGER_NAME
+        ledger = stack.enter_context(LedgerFile.open(ledger_path, alarm=_log_ledger_alarm))
+        store = Store(state_dir, alarm=_log_alarm, pending_max=config.known_max)
+        loaded = store.load()
+        store.start()
+        stack.callback(store.close)
+
+        clock = SteadyClock()
+        resolver = Resolver(
+            Settings(
+                upstreams=config.upstreams,
+                second_opinions=config.second_opinions,
+                client_timeout_s=config.client_timeout_s,
+                cache_max=config.cache_max,
+                known_max=config.known_max,
+            ),
+            config.policy_table,
+            random.SystemRandom(),
+            now=clock.now(),
+            known=loaded.known,
+            enabled=loaded.enabled,
+        )
+        _leave_to_itself()
+        service = GuardService(
+            resolver, clock=clock, store=store, ledger=ledger, listen=config.listen, roots=Roots(config.ca_file)
+        )
+        started: dict[str, JsonValue] = {
+            "version": version("standfast"),
+            "known_good": len(resolver.memory),
+            "enabled": loaded.enabled,
+        }
+        ledger.append("start", started, round(clock.now() * 1000))
+        stack.callback(lambda: ledger.append("stop", {}, round(clock.now() * 1000)))
+        await stack.enter_async_context(service)
+        commands = Commands(
+            resolver,
+            service,
+            clock=clock,
+            store=store,
+            ledger=ledger,
+            ledger_path=ledger_path,
+            about=_about(config),
+        )
+        await stack.enter_async_context(ControlServer(state_dir, commands.methods()))
+        yield service
+
+
+def _about(config: Config) -> dict[str, JsonValue]:
+    return {
+        "version": version("standfast"),
+        "config": str(config.source) if config.source else None,
+        "state_dir": str(config.state_dir),
+        "second_opinions": [str(server) for server in config.second_opinions],
+    }
+
+
+def _leave_to_itself() -> None:
+    """Keep the garbage collector from what was just loaded.
+
+    A full collection walks every known-good answer, and stops the resolver for seconds where there are a million.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def _log_alarm(alarm: events.Alarm) -> None:
+    log.warning(alarm.event, **alarm.fields)
+
+
+def _log_ledger_alarm(alarm: ledger_file.Alarm) -> None:
+    log.warning(f"ledger.{alarm.event}", detail=alarm.text)
