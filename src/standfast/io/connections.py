@@ -16,7 +16,7 @@ CONNECTIONS_MAX: Final = 256
 BACKLOG: Final = 128  # connections that the kernel holds until they are accepted
 PIPELINE_MAX: Final = 64  # queries of one connection that wait for their replies; further ones are not read yet
 IDLE_S: Final = 10.0  # "of the order of a few seconds" (RFC 7766 section 6.2.3); any query takes less than that
-WRITE_OCTETS_MAX: Final = 1 << 18  # replies that one client may leave unread
+WRITE_OCTETS_MAX: Final = 1 << 18  # replies that one client may leave unread here; the kernel holds as much again
 SLOW_S: Final = 5.0  # how long a client may leave the kernel's buffer full
 _LENGTH_OCTETS: Final = 2
 
@@ -34,6 +34,8 @@ class Connections:
     async def start(self, bound: socket.socket) -> None:
         """Accept connections on the socket `bound`."""
         loop = asyncio.get_running_loop()
+        # Accepted sockets inherit it. Left to itself, Linux lets one grow to megabytes for a client that does not read.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, WRITE_OCTETS_MAX // 2)  # the kernel doubles it
         self._server = await loop.create_server(lambda: _Connection(self), sock=bound, backlog=BACKLOG)
 
     def stop(self) -> None:

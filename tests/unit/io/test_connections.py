@@ -1,0 +1,297 @@
+"""Clients by TCP: pipelining, replies out of order, and what is closed when."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+
+import pytest
+
+from standfast.dns.codec import encode_outbound
+from standfast.dns.exchange import Outbound
+from standfast.dns.model import Query, Question, Rcode, Reply, RRset, RRType
+from standfast.io import connections
+from standfast.io.client import Client, OnQuery
+from standfast.io.connections import PIPELINE_MAX, WRITE_OCTETS_MAX, Connections
+
+OUTBOUND = Outbound(id=0, question=Question("www.example.org.", RRType.TXT), cased_qname="www.example.org.")
+REPLY = Reply(rcode=Rcode.NOERROR)
+LARGE = Reply(
+    rcode=Rcode.NOERROR,
+    answer=(RRset(owner="www.example.org.", rtype=65_280, ttl_s=60, rdatas=(b"x" * 60_000,)),),
+)
+
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+def framed(id_: int) -> bytes:
+    wire = encode_outbound(replace(OUTBOUND, id=id_))
+    return len(wire).to_bytes(2, "big") + wire
+
+
+def answer(client: Client, query: Query) -> None:
+    client.respond(query, REPLY)
+
+
+class Held:
+    """Queries that wait until the test answers them."""
+
+    def __init__(self) -> None:
+        self.waiting: asyncio.Queue[tuple[Client, Query]] = asyncio.Queue()
+
+    def __call__(self, client: Client, query: Query) -> None:
+        self.waiting.put_nowait((client, query))
+
+    async def take(self, count: int) -> list[tuple[Client, Query]]:
+        return [await self.waiting.get() for _ in range(count)]
+
+
+class Service:
+    """Connections on a port of loopback."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def connect(self) -> Stream:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        self._writers.append(writer)
+        return reader, writer
+
+    def close(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+
+
+@asynccontextmanager
+async def serving(on_query: OnQuery, *, connections_max: int = 10, idle_s: float = 10.0) -> AsyncIterator[Service]:
+    bound = socket.create_server(("127.0.0.1", 0))
+    served = Connections(on_query, connections_max=connections_max, idle_s=idle_s)
+    await served.start(bound)
+    service = Service(bound.getsockname()[1])
+    try:
+        yield service
+    finally:
+        service.close()
+        served.stop()
+        await asyncio.sleep(0)
+
+
+async def read_id(reader: asyncio.StreamReader) -> int:
+    size = int.from_bytes(await reader.readexactly(2), "big")
+    return int.from_bytes((await reader.readexactly(size))[:2], "big")
+
+
+async def read_to_end(reader: asyncio.StreamReader) -> int:
+    """Return how many octets come until the connection ends, in whatever way."""
+    count = 0
+    with suppress(ConnectionError):
+        while data := await reader.read(65_536):
+            count += len(data)
+    return count
+
+
+def run(scene: Coroutine[None, None, None]) -> None:
+    async def play() -> None:
+        await asyncio.wait_for(scene, 20)
+
+    asyncio.run(play())
+
+
+def test_replies_come_as_they_are_ready_not_as_they_were_asked_for() -> None:
+    async def scene() -> None:
+        held = Held()
+        async with serving(held) as service:
+            reader, writer = await service.connect()
+            writer.write(framed(1) + framed(2) + framed(3))
+            for client, query in reversed(await held.take(3)):
+                client.respond(query, REPLY)
+            assert [await read_id(reader) for _ in range(3)] == [3, 2, 1]
+
+    run(scene())
+
+
+def test_a_query_may_come_octet_by_octet() -> None:
+    async def scene() -> None:
+        async with serving(answer) as service:
+            reader, writer = await service.connect()
+            writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for octet in framed(1) + framed(2):
+                writer.write(bytes((octet,)))
+                await asyncio.sleep(0)
+            assert [await read_id(reader) for _ in range(2)] == [1, 2]
+
+    run(scene())
+
+
+def test_a_client_that_closed_its_side_still_gets_its_replies() -> None:
+    async def scene() -> None:
+        held = Held()
+        async with serving(held) as service:
+            reader, writer = await service.connect()
+            count = PIPELINE_MAX + 10
+            writer.write(b"".join(framed(i) for i in range(count)))
+            writer.write_eof()
+            for client, query in await held.take(PIPELINE_MAX):
+                client.respond(query, REPLY)
+            for client, query in await held.take(10):
+                client.respond(query, REPLY)
+            assert [await read_id(reader) for _ in range(count)] == list(range(count))
+            assert await reader.read() == b""
+
+    run(scene())
+
+
+def test_queries_beyond_the_pipeline_wait_until_replies_are_out() -> None:
+    async def scene() -> None:
+        held = Held()
+        async with serving(held) as service:
+            _, writer = await service.connect()
+            writer.write(b"".join(framed(i) for i in range(PIPELINE_MAX + 1)))
+            first = await held.take(PIPELINE_MAX)
+            assert held.waiting.empty()
+            first[0][0].respond(first[0][1], REPLY)
+            ((_, query),) = await held.take(1)
+            assert query.id == PIPELINE_MAX
+
+    run(scene())
+
+
+@pytest.mark.parametrize("sent", [b"", b"\0", b"\0\x20abc"], ids="nothing half-a-length half-a-message".split())
+def test_a_connection_on_which_nothing_happens_is_closed(sent: bytes) -> None:
+    async def scene() -> None:
+        async with serving(answer, idle_s=0.1) as service:
+            reader, writer = await service.connect()
+            writer.write(sent)
+            assert await reader.read() == b""
+
+    run(scene())
+
+
+def test_a_connection_that_is_used_stays_open_and_is_closed_when_it_is_no_more() -> None:
+    async def scene() -> None:
+        loop = asyncio.get_running_loop()
+        async with serving(answer, idle_s=0.3) as service:
+            begun = loop.time()
+            reader, writer = await service.connect()
+            while loop.time() - begun < 0.6:
+                writer.write(framed(1))
+                assert await read_id(reader) == 1
+            used_until = loop.time()
+            assert await reader.read() == b""
+            assert loop.time() - used_until > 0.2
+
+    run(scene())
+
+
+@pytest.mark.parametrize("garbage", [b"\0\0", b"\0\x05abcde", b"\0\x0c\0\1\x80\0" + bytes(8)])
+def test_a_message_that_is_no_query_ends_the_connection(garbage: bytes) -> None:
+    async def scene() -> None:
+        async with serving(answer) as service:
+            reader, writer = await service.connect()
+            writer.write(garbage + framed(1))
+            assert await read_to_end(reader) == 0
+
+    run(scene())
+
+
+def test_a_malformed_query_gets_formerr_and_the_connection_goes_on() -> None:
+    async def scene() -> None:
+        async with serving(answer) as service:
+            reader, writer = await service.connect()
+            broken = encode_outbound(replace(OUTBOUND, id=5))[:20]
+            writer.write(len(broken).to_bytes(2, "big") + broken + framed(6))
+            assert [await read_id(reader) for _ in range(2)] == [5, 6]
+
+    run(scene())
+
+
+def test_when_there_are_too_many_the_one_idle_longest_makes_room() -> None:
+    async def scene() -> None:
+        async with serving(answer, connections_max=2) as service:
+            streams = []
+            for i in range(3):
+                reader, writer = await service.connect()
+                writer.write(framed(i))
+                assert await read_id(reader) == i
+                streams.append((reader, writer))
+            assert await streams[0][0].read() == b""
+            for reader, writer in streams[1:]:
+                writer.write(framed(9))
+                assert await read_id(reader) == 9
+
+    run(scene())
+
+
+def test_connections_that_are_owed_replies_do_not_make_room() -> None:
+    async def scene() -> None:
+        held = Held()
+        async with serving(held, connections_max=1) as service:
+            reader, writer = await service.connect()
+            writer.write(framed(1))
+            ((client, query),) = await held.take(1)
+            late_reader, _ = await service.connect()
+            assert await read_to_end(late_reader) == 0
+            client.respond(query, REPLY)
+            assert await read_id(reader) == 1
+
+    run(scene())
+
+
+def test_a_client_that_does_not_read_is_closed_and_costs_bounded_memory() -> None:
+    async def scene() -> None:
+        held = Held()
+        async with serving(held) as service:
+            reader, writer = await service.connect()
+            writer.write(b"".join(framed(i) for i in range(PIPELINE_MAX)))
+            for client, query in await held.take(PIPELINE_MAX):
+                client.respond(query, LARGE)  # all at once: nobody can have read in between
+            assert await read_to_end(reader) < 8 * WRITE_OCTETS_MAX < PIPELINE_MAX * 60_000
+
+    run(scene())
+
+
+def test_a_client_that_reads_too_slowly_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "SLOW_S", 0.1)
+
+    async def scene() -> None:
+        held = Held()
+        async with serving(held) as service:
+            reader, writer = await service.connect()
+            assert isinstance(writer.transport, asyncio.ReadTransport)
+            writer.transport.pause_reading()
+            writer.write(b"".join(framed(i) for i in range(PIPELINE_MAX)))
+            (client, query), *others = await held.take(PIPELINE_MAX)
+            server_side = client._connection._transport  # type: ignore[attr-defined]
+            client.respond(query, LARGE)
+            while server_side.get_write_buffer_size() < WRITE_OCTETS_MAX // 4:  # the kernel takes some first
+                client, query = others.pop()
+                client.respond(query, LARGE)
+            assert not server_side.is_closing()
+            while not server_side.is_closing():
+                await asyncio.sleep(0.01)
+            writer.transport.resume_reading()
+            await read_to_end(reader)
+
+    run(scene())
+
+
+def test_a_reply_to_a_client_that_has_gone_is_dropped() -> None:
+    async def scene() -> None:
+        held = Held()
+        async with serving(held) as service:
+            _, writer = await service.connect()
+            writer.write(framed(1))
+            ((client, query),) = await held.take(1)
+            writer.transport.abort()
+            for _ in range(5):
+                await asyncio.sleep(0)
+            client.respond(query, REPLY)
+            reader, writer = await service.connect()  # the service lives
+            writer.write(framed(2))
+            ((client, query),) = await held.take(1)
+            client.respond(query, REPLY)
+            assert await read_id(reader) == 2
+
+    run(scene())
