@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from standfast.dns.model import Name, RRset, addresses_of
+from standfast.evidence.aim import may_probe
 
 IDENTITY_WORTH_S = 900.0  # thrice the longest pause between two looks, so that one lost round does not end a proof
 OPINION_WORTH_MIN_S = 60.0
 OPINION_WORTH_MAX_S = 600.0
 DELEGATION_WORTH_S = 900.0
+ROUND_ADDRESSES_MAX = 8  # of one name looked at in one round; those of a longer list take turns
 ABSENT_STRIKES = 2  # one silent probe is a lost packet; only a second one in a row says that nobody is there
 
 
@@ -138,19 +140,21 @@ class Standing(StrEnum):
 def standing(addresses: tuple[str, ...], probes: Iterable[ProbeResult]) -> Standing:
     """Weigh `probes` of `addresses` at a quorum.
 
-    The quorum is counted over the addresses that were asked: at least half must prove identity, or more than half
-    must speak against it. The two exclude each other; when neither is reached the standing is undecided.
+    At least half must prove identity, or more than half must speak against it; the two exclude each other, and when
+    neither is reached the standing is undecided. What is counted over are the addresses of a whole round, also while
+    it is under way: the first address to answer, good or bad, does not speak for the others.
     """
-    asked = [probe for probe in probes if probe.address in addresses]
-    told = [probe for probe in asked if probe.identity is not Identity.UNKNOWN]
-    proven = sum(probe.identity is Identity.PROVEN for probe in told)
-    contradicted = sum(probe.identity is Identity.CONTRADICTED for probe in told)
-    absent = sum(probe.identity is Identity.ABSENT and probe.strikes >= ABSENT_STRIKES for probe in told)
-    if proven and 2 * proven >= len(asked):
+    members = frozenset(addresses)
+    asked = [probe for probe in probes if probe.address in members]
+    whole = max(len(asked), min(sum(map(may_probe, members)), ROUND_ADDRESSES_MAX))
+    proven = sum(probe.identity is Identity.PROVEN for probe in asked)
+    contradicted = sum(probe.identity is Identity.CONTRADICTED for probe in asked)
+    absent = sum(probe.identity is Identity.ABSENT and probe.strikes >= ABSENT_STRIKES for probe in asked)
+    if proven and 2 * proven >= whole:
         return Standing.PROVEN
-    if 2 * contradicted > len(asked):
+    if 2 * contradicted > whole:
         return Standing.CONTRADICTED
-    if 2 * (contradicted + absent) > len(asked):
+    if 2 * (contradicted + absent) > whole:
         return Standing.LOST
     return Standing.UNDECIDED
 

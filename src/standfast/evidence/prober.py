@@ -6,37 +6,45 @@ what normal looks like. Bounds hold for all together, for each destination, and 
 
 from collections import OrderedDict, deque
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from itertools import count, islice
+from math import inf
 
 from standfast.dns.model import Name
 from standfast.evidence.aim import may_probe
+from standfast.evidence.model import ROUND_ADDRESSES_MAX as ROUND_ADDRESSES_MAX  # noqa: PLC0414 - found here as well
 from standfast.evidence.model import ProbeResult, ProbeSpec
 
 PROBES_IN_FLIGHT_MAX = 32
+CALM_IN_FLIGHT_MAX = 16  # so that a lost name never waits for those that are well to time out
 PROBES_PER_S = 20.0
 PROBES_BURST = 40.0
 DESTINATION_PROBES_PER_S = 1.0  # what one address gets from us at most, whoever's names point there
 DESTINATION_BURST = 8.0
 DESTINATIONS_MAX = 4096  # budgets remembered; the longest unused is forgotten
-ROUNDS_WAITING_MAX = 1024  # of each kind
-ROUND_ADDRESSES_MAX = 8
+URGENT_WAITING_MAX = 16_384  # rounds; about as many as names are looked after at once when a whole provider is lost
+CALM_WAITING_MAX = 1024  # rounds; what is left out is asked when the name is next confirmed
 LOOK_AHEAD_MAX = 64  # rounds looked at for one that may go now
 PROBE_TIMEOUT_S = 2.0
+TOKEN_SLACK = 1e-4  # of a token: seconds since the epoch are floats, and a timer set for a token must find it
 
 
 @dataclass(slots=True, kw_only=True)
 class Round:
-    """One name's addresses, to be asked one after the other."""
+    """One name's addresses, to be asked one after the other. `turn` says that the first may be asked, or will be."""
 
     purpose: Hashable
     qname: Name
     spec: ProbeSpec
     addresses: deque[str]
+    urgent: bool
+    turn: bool = False
 
 
 @dataclass(slots=True)
 class Bucket:
-    """A token bucket: `rate` tokens a second, at most `burst`."""
+    """A token bucket: `rate` tokens a second, at most `burst`; tokens may be taken ahead of time."""
 
     rate: float
     burst: float
@@ -47,11 +55,13 @@ class Bucket:
         """Return when the next token is there."""
         self.tokens = min(self.burst, self.tokens + max(0.0, now - self.at_s) * self.rate)
         self.at_s = max(self.at_s, now)
-        return now if self.tokens >= 1 - 1e-9 else now + (1 - self.tokens) / self.rate
+        return now if self.tokens >= 1 - TOKEN_SLACK else now + (1 - self.tokens) / self.rate
 
-    def take(self) -> None:
-        """Take one token, which must be there."""
+    def take(self, now: float) -> float:
+        """Take the next token, and return when it is there."""
+        at_s = self.ready_at_s(now)
         self.tokens -= 1
+        return at_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,17 +83,22 @@ class Landed:
     round_over: bool
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Flight:
     round: Round
     address: str
-    urgent: bool
 
 
-@dataclass(slots=True)
-class _Queues:
-    urgent: deque[Round] = field(default_factory=deque)
-    calm: deque[Round] = field(default_factory=deque)
+class _Queue:
+    """Rounds that wait: `ready` ones for the budget of all, `parked` ones until it is their turn at an address."""
+
+    def __init__(self, waiting_max: int) -> None:
+        self.ready: OrderedDict[Hashable, Round] = OrderedDict()
+        self.parked: dict[Hashable, Round] = {}
+        self.waiting_max = waiting_max
+
+    def __len__(self) -> int:
+        return len(self.ready) + len(self.parked)
 
 
 class Prober:
@@ -92,10 +107,14 @@ class Prober:
     def __init__(self, now: float) -> None:
         self._budget = Bucket(PROBES_PER_S, PROBES_BURST, PROBES_BURST, now)
         self._destinations: OrderedDict[str, Bucket] = OrderedDict()
-        self._queues = _Queues()
+        self._urgent = _Queue(URGENT_WAITING_MAX)
+        self._calm = _Queue(CALM_WAITING_MAX)
+        self._turns: list[tuple[float, int, Round]] = []
+        self._order = count()
         self._flights: dict[int, _Flight] = {}
         self._names_in_flight: set[Name] = set()
-        self._next_probe = 0
+        self._calm_in_flight = 0
+        self._asleep_until_s = inf
         self.sent = 0
 
     @property
@@ -104,33 +123,49 @@ class Prober:
         return len(self._flights)
 
     @property
-    def waiting(self) -> bool:
-        """Whether a round waits for its next probe."""
-        return bool(self._queues.urgent or self._queues.calm)
+    def waiting(self) -> int:
+        """How many rounds wait for their next probe."""
+        return len(self._urgent) + len(self._calm)
+
+    @property
+    def next_time(self) -> float:
+        """When `shots` wants to be called next; infinity where nothing waits on time."""
+        return self._asleep_until_s
 
     def want(
         self, *, purpose: Hashable, qname: Name, spec: ProbeSpec, addresses: tuple[str, ...], urgent: bool
     ) -> bool:
-        """Queue a round. Returns False, and does nothing, where nothing may be asked or the queue is full."""
+        """Queue a round; no other round may have the same `purpose` until it is over or dropped.
+
+        Returns False, and does nothing, where nothing may be asked or the queue is full.
+        """
         allowed = [address for address in addresses if may_probe(address)][:ROUND_ADDRESSES_MAX]
-        queue = self._queues.urgent if urgent else self._queues.calm
-        if spec.kind == "none" or not allowed or len(queue) >= ROUNDS_WAITING_MAX:
+        queue = self._urgent if urgent else self._calm
+        if spec.kind == "none" or not allowed or len(queue) >= queue.waiting_max:
             return False
-        queue.append(Round(purpose=purpose, qname=qname, spec=spec, addresses=deque(allowed)))
+        queue.ready[purpose] = Round(purpose=purpose, qname=qname, spec=spec, addresses=deque(allowed), urgent=urgent)
+        self._asleep_until_s = -inf
         return True
 
     def shots(self, now: float) -> list[Shot]:
         """Return the probes that may go out now."""
+        if now < self._asleep_until_s:
+            return []
+        self._unpark(now)
         out: list[Shot] = []
-        for urgent, queue in ((True, self._queues.urgent), (False, self._queues.calm)):
-            for _ in range(min(len(queue), LOOK_AHEAD_MAX)):
-                if len(self._flights) >= PROBES_IN_FLIGHT_MAX or self._budget.ready_at_s(now) > now:
-                    return out
-                waiting = queue.popleft()
-                if waiting.qname in self._names_in_flight or self._destination(waiting, now) > now:
-                    queue.append(waiting)
+        for queue in (self._urgent, self._calm):
+            for waiting in list(islice(queue.ready.values(), LOOK_AHEAD_MAX)):
+                if not self._has_slot(waiting) or self._budget.ready_at_s(now) > now:
+                    break
+                if waiting.qname in self._names_in_flight:
+                    queue.ready.move_to_end(waiting.purpose)
                     continue
-                out.append(self._shoot(waiting, urgent=urgent))
+                del queue.ready[waiting.purpose]
+                if self._is_its_turn(waiting, now):
+                    out.append(self._shoot(waiting, now))
+                else:
+                    queue.parked[waiting.purpose] = waiting
+        self._asleep_until_s = self._ready_at_s(now)
         return out
 
     def landed(self, probe: int, result: ProbeResult) -> Landed | None:
@@ -138,43 +173,41 @@ class Prober:
         flight = self._flights.pop(probe, None)
         if flight is None:
             return None
-        self._names_in_flight.discard(flight.round.qname)
-        if flight.round.addresses:
-            (self._queues.urgent if flight.urgent else self._queues.calm).appendleft(flight.round)
-        return Landed(purpose=flight.round.purpose, result=result, round_over=not flight.round.addresses)
+        self._asleep_until_s = -inf
+        shot = flight.round
+        self._names_in_flight.discard(shot.qname)
+        self._calm_in_flight -= not shot.urgent
+        if shot.addresses:
+            ready = self._queue_of(shot).ready
+            ready[shot.purpose] = shot
+            ready.move_to_end(shot.purpose, last=False)
+        return Landed(purpose=shot.purpose, result=result, round_over=not shot.addresses)
 
     def drop(self, purpose: Hashable) -> None:
-        """Forget the waiting rounds of `purpose`."""
-        for queue in (self._queues.urgent, self._queues.calm):
-            kept = [waiting for waiting in queue if waiting.purpose != purpose]
-            if len(kept) < len(queue):
-                queue.clear()
-                queue.extend(kept)
+        """Forget the round of `purpose`: what of it waits, and what would follow the probe that is in flight."""
+        for queue in (self._urgent, self._calm):
+            gone = queue.ready.pop(purpose, None) or queue.parked.pop(purpose, None)
+            if gone is not None and gone.turn:
+                gone.turn = False
+                if bucket := self._destinations.get(gone.addresses[0]):
+                    bucket.tokens += 1  # what it took ahead of time is free again
+        for flight in self._flights.values():
+            if flight.round.purpose == purpose:
+                flight.round.addresses.clear()
 
-    def next_time(self, now: float) -> float | None:
-        """Return when the budget lets another waiting round go, or None when nothing waits on time."""
-        if len(self._flights) >= PROBES_IN_FLIGHT_MAX:
-            return None
-        budget_s = self._budget.ready_at_s(now)
-        times = [
-            max(budget_s, self._destination(waiting, now))
-            for queue in (self._queues.urgent, self._queues.calm)
-            for waiting in list(queue)[:LOOK_AHEAD_MAX]
-            if waiting.qname not in self._names_in_flight
-        ]
-        return min(times, default=None)
+    def _unpark(self, now: float) -> None:
+        while self._turns and self._turns[0][0] <= now:
+            waiting = heappop(self._turns)[2]
+            queue = self._queue_of(waiting)
+            if queue.parked.get(waiting.purpose) is waiting:
+                del queue.parked[waiting.purpose]
+                queue.ready[waiting.purpose] = waiting
+                queue.ready.move_to_end(waiting.purpose, last=False)
 
-    def _shoot(self, waiting: Round, *, urgent: bool) -> Shot:
-        address = waiting.addresses.popleft()
-        self._budget.take()
-        self._destinations[address].take()
-        self._names_in_flight.add(waiting.qname)
-        self._next_probe += 1
-        self.sent += 1
-        self._flights[self._next_probe] = _Flight(waiting, address, urgent)
-        return Shot(probe=self._next_probe, qname=waiting.qname, address=address, spec=waiting.spec)
-
-    def _destination(self, waiting: Round, now: float) -> float:
+    def _is_its_turn(self, waiting: Round, now: float) -> bool:
+        """Say whether `waiting` may ask its next address now; where not, a turn is kept for it."""
+        if waiting.turn:
+            return True
         address = waiting.addresses[0]
         bucket = self._destinations.get(address)
         if bucket is None:
@@ -183,4 +216,39 @@ class Prober:
             if len(self._destinations) > DESTINATIONS_MAX:
                 self._destinations.popitem(last=False)
         self._destinations.move_to_end(address)
-        return bucket.ready_at_s(now)
+        waiting.turn = True
+        at_s = bucket.take(now)
+        if at_s > now:
+            heappush(self._turns, (at_s, next(self._order), waiting))
+            if len(self._turns) > 64 + 4 * (len(self._urgent.parked) + len(self._calm.parked)):
+                self._turns = [turn for turn in self._turns if turn[2].turn]  # without those of dropped rounds
+                heapify(self._turns)
+        return at_s <= now
+
+    def _ready_at_s(self, now: float) -> float:
+        """Return when a waiting round could go."""
+        at_s = self._turns[0][0] if self._turns else inf
+        for queue in (self._urgent, self._calm):
+            for waiting in islice(queue.ready.values(), LOOK_AHEAD_MAX):
+                if not self._has_slot(waiting):
+                    break
+                if waiting.qname not in self._names_in_flight:
+                    return min(at_s, self._budget.ready_at_s(now))
+        return at_s
+
+    def _has_slot(self, waiting: Round) -> bool:
+        calm_slot = waiting.urgent or self._calm_in_flight < CALM_IN_FLIGHT_MAX
+        return calm_slot and len(self._flights) < PROBES_IN_FLIGHT_MAX
+
+    def _shoot(self, waiting: Round, now: float) -> Shot:
+        self._budget.take(now)
+        self.sent += 1
+        address = waiting.addresses.popleft()
+        waiting.turn = False
+        self._names_in_flight.add(waiting.qname)
+        self._calm_in_flight += not waiting.urgent
+        self._flights[self.sent] = _Flight(waiting, address)
+        return Shot(probe=self.sent, qname=waiting.qname, address=address, spec=waiting.spec)
+
+    def _queue_of(self, waiting: Round) -> _Queue:
+        return self._urgent if waiting.urgent else self._calm

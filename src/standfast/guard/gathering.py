@@ -73,8 +73,6 @@ class Gathering:
 
     def shots(self, now: float) -> list[Action]:
         """Return the probes that the budget lets go now."""
-        if not self.prober.waiting:
-            return []
         actions: list[Action] = []
         for shot in self.prober.shots(now):
             self._shots[shot.probe] = ProbeResult(
@@ -93,11 +91,7 @@ class Gathering:
                     timeout_s=PROBE_TIMEOUT_S,
                 )
             )
-        at_s = self.prober.next_time(now)
-        if at_s is None:
-            self._timers.clear(("prober",))
-        else:
-            self._timers.set(("prober",), at_s)
+        self._timers.set(("prober",), self.prober.next_time)
         return actions
 
     def landed(self, now: float, probe: int, result: ProbeResult | None) -> Landed | None:
