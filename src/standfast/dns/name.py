@@ -65,6 +65,8 @@ def ancestors(qname: Name) -> Iterator[Name]:
 
 def parent(qname: Name) -> Name:
     """Return the name one label up; the root is its own parent."""
+    if "\\" not in qname:  # nearly always, and on the way of every query
+        return qname[qname.find(".") + 1 :] or ROOT
     at = 0
     while at < len(qname):
         if qname[at] == "\\":
