@@ -37,8 +37,6 @@ def resume(tail: bytes, *, is_whole: bool, head: Head | None) -> Resumption:
     says, None if there is none.
     """
     *lines, torn = tail.split(b"\n")
-    if not is_whole:
-        lines = lines[1:]  # the first one is cut
     last, damaged = _last_whole(lines)
     end = Head(seq=last.seq, hash=last.hash) if last else GENESIS
     start = head if head and head.seq >= end.seq else end

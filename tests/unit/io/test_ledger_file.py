@@ -589,7 +589,7 @@ def test_reading_does_not_mind_a_writer(path: Path, busy_writer: threading.Event
         assert report.records >= seen
         seen = report.records
         assert [record.seq for record in records_of(path)][-1] >= seen
-        assert len(read_tail(path, 3)) == min(3, read_tail(path, 1)[0].seq)
+        assert read_tail(path, 1)[0].seq >= seen
 
 
 def test_a_half_written_line_is_no_finding_while_its_writer_lives(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from standfast.ledger.backlog import BATCH_BYTES_MAX, Backlog
@@ -89,6 +89,7 @@ def test_what_has_no_place_in_a_record_is_told_in_one_of_its_own() -> None:
     assert record.body == {"kind": "verdict", "reason": "a float (0.5) has no place in the ledger"}
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 12), max_size=40))
 def test_whatever_the_disk_does_the_chain_is_whole_and_every_record_is_kept_or_counted(bursts: list[int]) -> None:
     backlog = Backlog(GENESIS, bytes_max=BOUND)

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from standfast.ledger.record import (
@@ -57,6 +57,7 @@ def test_literals_and_integers_have_their_one_form_and_no_spaces() -> None:
     assert canonical(value) == b'{"a":{},"b":[null,true,false,0,-7,9007199254740991],"c":[]}'
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_the_canonical_form_reads_back_as_the_same_value_and_is_stable(value: JsonValue) -> None:
     read = json.loads(canonical(value))
@@ -64,11 +65,13 @@ def test_the_canonical_form_reads_back_as_the_same_value_and_is_stable(value: Js
     assert canonical(read) == canonical(value)
 
 
+@settings(deadline=None)
 @given(VALUES, VALUES)
 def test_two_values_have_the_same_form_only_if_they_are_the_same(one: JsonValue, other: JsonValue) -> None:
     assert (canonical(one) == canonical(other)) == same(one, other)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), st.integers(0, 9)), st.randoms())
 def test_the_order_in_which_members_were_put_in_does_not_show(value: dict[str, int], rng: Any) -> None:
     items = list(value.items())
@@ -112,6 +115,7 @@ def test_a_record_comes_after_its_head_and_repeats_its_hash() -> None:
     assert (following.seq, following.prev) == (42, "ab" * 32)
 
 
+@settings(deadline=None)
 @given(body=BODIES, at_ms=st.integers(-INTEGER_MAX, INTEGER_MAX), kind=st.sampled_from(["verdict", "lost"]))
 def test_the_hash_is_that_of_the_canonical_record_without_it(body: dict[str, JsonValue], at_ms: int, kind: str) -> None:
     record = chain(GENESIS, at_ms=at_ms, kind=kind, body=body)
@@ -120,6 +124,7 @@ def test_the_hash_is_that_of_the_canonical_record_without_it(body: dict[str, Jso
     assert encode_line(record) == canonical(content | {"hash": record.hash}) + b"\n"
 
 
+@settings(deadline=None)
 @given(body=BODIES, at_ms=st.integers(-INTEGER_MAX, INTEGER_MAX), kind=st.text(string.ascii_lowercase))
 def test_a_line_and_its_record_are_inverse(body: dict[str, JsonValue], at_ms: int, kind: str) -> None:
     record = chain(GENESIS, at_ms=at_ms, kind=kind, body=body)
@@ -140,12 +145,14 @@ def test_a_record_longer_than_a_reader_takes_is_refused_before_it_is_chained() -
 # Lines that are no records.
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_at_all_are_a_record_or_a_clean_refusal(line: bytes) -> None:
     with pytest.raises(MalformedRecord):
         decode_line(line)
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(LINE) * 8 - 1))
 def test_no_record_survives_a_flipped_bit(bit: int) -> None:
     flipped = bytearray(LINE)

@@ -1,7 +1,7 @@
 """Resuming: the chain goes on after whatever stop, and what is gone stays visible."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from standfast.ledger.backlog import BATCH_BYTES_MAX
@@ -37,6 +37,7 @@ def test_a_head_file_that_lags_is_as_a_crash_leaves_it_and_is_not_noted() -> Non
     assert not resumption.reasons
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(TEXT)))
 def test_after_a_cut_anywhere_the_chain_goes_on_after_the_last_whole_line(size: int) -> None:
     whole = TEXT[:size].count(b"\n")
@@ -48,6 +49,7 @@ def test_after_a_cut_anywhere_the_chain_goes_on_after_the_last_whole_line(size: 
     assert bool(resumption.reasons) == bool(resumption.torn)
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(TEXT) - 1))
 def test_what_is_gone_from_the_end_stays_visible_after_the_chain_went_on(size: int) -> None:
     resumption = resume(TEXT[:size], is_whole=True, head=HEAD)
@@ -108,6 +110,7 @@ def test_a_file_that_is_no_ledger_is_foreign(tail: bytes) -> None:
     assert resume(tail, is_whole=True, head=HEAD).start == HEAD
 
 
+@settings(deadline=None)
 @given(st.integers(1, len(b'{"at_ms":17')))
 def test_a_half_written_first_line_is_torn_and_not_foreign(size: int) -> None:
     resumption = resume(TEXT[:size], is_whole=True, head=None)
