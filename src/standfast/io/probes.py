@@ -42,6 +42,7 @@ _LOCAL_FAULTS: Final = frozenset(
 _NO_COMMON_WAY: Final = frozenset(
     {"TLSV1_ALERT_PROTOCOL_VERSION", "TLSV1_ALERT_INSUFFICIENT_SECURITY", "UNSUPPORTED_PROTOCOL"}
 )
+_CLOSED: Final = "the connection was closed in the handshake"
 _HOSTNAME_MISMATCH: Final = 62  # X509_V_ERR_HOSTNAME_MISMATCH (openssl/x509_vfy.h)
 _LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _HOST_NAME = re.compile(rf"(?:{_LABEL}\.)*(?!\d+\.?$){_LABEL}")
@@ -138,12 +139,13 @@ class _Look:
 
     def _unreachable(self, error: OSError) -> ProbeResult:
         if isinstance(error, ssl.SSLError):
-            reason = error.reason or "the connection was closed in the handshake"
+            reason = error.reason or _CLOSED
             identity = Identity.UNKNOWN if reason in _NO_COMMON_WAY else Identity.ABSENT
             return self._result(identity, reason.lower().replace("_", " "))
         if error.errno in _LOCAL_FAULTS:
             return self._result(Identity.UNKNOWN, f"not askable from here: {in_words(error)}")
-        return self._result(Identity.ABSENT, in_words(error))
+        # asyncio tells of an end within the handshake by an error without a number.
+        return self._result(Identity.ABSENT, in_words(error) if error.errno else _CLOSED)
 
     async def _connect(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._address else socket.AF_INET

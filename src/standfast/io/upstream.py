@@ -156,7 +156,7 @@ class Asker:
 
 def in_words(error: OSError) -> str:
     """Return what the system says of `error`, without numbers."""
-    text = os.strerror(error.errno) if error.errno else str(error) or type(error).__name__
+    text = os.strerror(error.errno) if error.errno else str(error)
     return text[:1].lower() + text[1:]
 
 
