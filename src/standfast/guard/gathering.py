@@ -14,7 +14,7 @@ from standfast.evidence.model import (
 )
 from standfast.evidence.prober import PROBE_TIMEOUT_S, Landed, Prober
 from standfast.guard.asking import Asking, Done
-from standfast.guard.events import Action, Probe, Remember, Server
+from standfast.guard.events import Action, Probe, Server
 from standfast.guard.known import KnownGood
 from standfast.guard.memory import KnownGoodMemory
 from standfast.guard.outcome import Failure, Negative, Outcome, Positive, outcome_name, soa_owner
@@ -118,8 +118,7 @@ class Gathering:
         if known is None or not watch.note_proof(known, now):
             return []
         known = replace(known, proven_at_s=now)
-        self._memory.put(known)
-        return [Remember(known=known)]
+        return self._memory.keep(known)
 
     def retry_silent(self, watch: Watch, side: str, policy: Policy) -> None:
         """Ask the addresses that were silent once a second time."""

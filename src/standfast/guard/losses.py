@@ -13,7 +13,7 @@ from standfast.evidence.model import IDENTITY_WORTH_S, Evidence, contradicted
 from standfast.guard.answers import held_reply, opinion_reply
 from standfast.guard.asking import Asking
 from standfast.guard.cache import Key
-from standfast.guard.events import Action, Alarm, Record, Remember, Server
+from standfast.guard.events import Action, Alarm, Record, Server
 from standfast.guard.gathering import Gathering
 from standfast.guard.judge import is_usable, judge
 from standfast.guard.known import KnownGood, was_ever_doubtful
@@ -108,8 +108,7 @@ class Losses:
         actions: list[Action] = []
         if known.lost_at_s is None and _is_loss(outcome):
             known = replace(known, lost_at_s=now)
-            self._memory.put(known)
-            actions.append(Remember(known=known))
+            actions += self._memory.keep(known)
         is_news = looked or watch is None or type(watch.outcome) is not type(outcome)
         if watch is None:
             watch = self._open(now, known, outcome, policy)

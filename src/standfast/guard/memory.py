@@ -1,7 +1,8 @@
 """The known-good memory: bounded by count and bytes, giving up what is worth least. Keeps only; decides nothing.
 
 Two queues stand behind it. A question begins on probation and is kept once it was confirmed a second time, so a
-flood of names that are asked once passes through probation and cannot push out what matters.
+flood of names that are asked once passes through probation and cannot push out what matters. Probation has a small
+share for itself, so that new names are learned also when the memory is full of old ones.
 """
 
 from collections import OrderedDict
@@ -9,9 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from standfast.dns.model import Question
+from standfast.guard.events import Action, Forget, Remember
 from standfast.guard.known import KnownGood
 
 EVICTION_LOOK = 16  # of the longest unconfirmed entries the least valuable goes; a look at all would cost too much
+PROBATION_SHARE = 0.1  # of the bounds, also of the bytes
 ENTRY_OVERHEAD_BYTES = 400  # of objects around the records, for the bound on bytes; measured, rounded up
 
 
@@ -28,39 +31,41 @@ class KnownGoodMemory:
         self._entries_max = entries_max
         self._bytes_max = bytes_max
         self._is_pinned = is_pinned
-        self._probation: OrderedDict[Question, KnownGood] = OrderedDict()
-        self._kept: OrderedDict[Question, KnownGood] = OrderedDict()
-        self._bytes = 0
+        self._probation = _Queue()
+        self._kept = _Queue()
 
     def __len__(self) -> int:
-        return len(self._probation) + len(self._kept)
+        return len(self._probation.entries) + len(self._kept.entries)
 
     def __iter__(self) -> Iterator[KnownGood]:
-        yield from self._kept.values()
-        yield from self._probation.values()
+        yield from self._kept.entries.values()
+        yield from self._probation.entries.values()
 
     @property
     def bytes(self) -> int:
         """An estimate of the memory taken, in octets."""
-        return self._bytes
+        return self._probation.bytes + self._kept.bytes
 
     def get(self, question: Question) -> KnownGood | None:
         """Return the known-good answer of `question`, also one that was given up."""
-        return self._kept.get(question) or self._probation.get(question)
+        return self._kept.entries.get(question) or self._probation.entries.get(question)
+
+    def keep(self, known: KnownGood) -> list[Action]:
+        """Put `known`, and have the disk follow."""
+        evicted = self.put(known)
+        actions: list[Action] = [Forget(question=question) for question in evicted]
+        return actions if known.question in evicted else [Remember(known=known), *actions]
 
     def put(self, known: KnownGood) -> list[Question]:
-        """Remember `known`. Returns the questions that were given up for it, at most a few."""
-        self._remove(known.question)
+        """Remember `known`. Returns the questions that were given up for it: few, and perhaps its own."""
+        self.forget(known.question)
+        if _size(known) > PROBATION_SHARE * self._bytes_max:
+            return [known.question]  # one answer must not push out all others
         kept = known.confirmations > 1 or known.lost_at_s is not None or self._is_pinned(known.question)
-        (self._kept if kept else self._probation)[known.question] = known
-        self._bytes += _size(known)
+        (self._kept if kept else self._probation).add(known)
         evicted: list[Question] = []
-        while len(self) > self._entries_max or self._bytes > self._bytes_max:
-            victim = self._least_valuable()
-            if victim is None or victim == known.question:
-                break
-            self._remove(victim)
-            evicted.append(victim)
+        while len(self) > self._entries_max or self.bytes > self._bytes_max:
+            evicted.append(self._evict(newcomer=known.question))
         return evicted
 
     def load(self, all_known: Iterable[KnownGood]) -> None:
@@ -70,25 +75,45 @@ class KnownGoodMemory:
 
     def forget(self, question: Question) -> None:
         """Drop `question`."""
-        self._remove(question)
+        self._kept.remove(question)
+        self._probation.remove(question)
 
-    def _remove(self, question: Question) -> None:
-        gone = self._kept.pop(question, None) or self._probation.pop(question, None)
-        if gone is not None:
-            self._bytes -= _size(gone)
-
-    def _least_valuable(self) -> Question | None:
-        queue = self._probation if len(self._probation) > 1 or not self._kept else self._kept
-        return min(islice(queue, EVICTION_LOOK), key=lambda question: self._value(queue[question]), default=None)
-
-    def _value(self, known: KnownGood) -> tuple[bool, bool, int, float]:
-        """Pinned first, then lost ones (their memory is in use), then much used, then long standing."""
-        return (
-            self._is_pinned(known.question),
-            known.lost_at_s is not None,
-            known.confirmations,
-            -known.first_seen_s,
+    def _evict(self, *, newcomer: Question) -> Question:
+        over_share = (
+            len(self._probation.entries) > max(1.0, PROBATION_SHARE * self._entries_max)
+            or self._probation.bytes > PROBATION_SHARE * self._bytes_max
         )
+        first, second = (self._probation, self._kept) if over_share else (self._kept, self._probation)
+        oldest = [*islice(first.entries, EVICTION_LOOK)]
+        candidates = [question for question in oldest if question != newcomer]
+        if not candidates:
+            candidates = [question for question in islice(second.entries, EVICTION_LOOK) if question != newcomer]
+        victim = min(candidates, key=self._value, default=newcomer)
+        self.forget(victim)
+        return victim
+
+    def _value(self, question: Question) -> tuple[bool, bool, int, float]:
+        """Pinned first, then lost ones (their memory is in use), then much used, then long standing."""
+        known = self.get(question)
+        assert known is not None
+        return self._is_pinned(question), known.lost_at_s is not None, known.confirmations, -known.first_seen_s
+
+
+class _Queue:
+    """Entries in the order of their last confirmation, and their size."""
+
+    def __init__(self) -> None:
+        self.entries: OrderedDict[Question, KnownGood] = OrderedDict()
+        self.bytes = 0
+
+    def add(self, known: KnownGood) -> None:
+        self.entries[known.question] = known
+        self.bytes += _size(known)
+
+    def remove(self, question: Question) -> None:
+        gone = self.entries.pop(question, None)
+        if gone is not None:
+            self.bytes -= _size(gone)
 
 
 def _size(known: KnownGood) -> int:

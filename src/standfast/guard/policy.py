@@ -45,7 +45,8 @@ class Policy:
     pinned: bool = False
     addresses_min: int = 0  # of a pinned name: fewer addresses than this are a loss, not a drain
     steady_s: float = 604_800  # a name whose addresses stood this long is watched for wholesale changes
-    provisional_s: float = 5  # how long a wholesale change waits for evidence
+    # How long a new loss may wait for its evidence: eight silent addresses take two looks of two seconds each.
+    provisional_s: float = 30
     ttl_min_s: int = 1  # answers with a smaller TTL are never remembered
     recheck_min_s: float = 30  # first pause before a held name is asked about again; RFC 8767 section 5
     recheck_max_s: float = 300
@@ -68,29 +69,46 @@ _KEYS = frozenset(f.name for f in fields(Policy))
 class PolicyTable:
     """All policies, by suffix."""
 
-    def __init__(self, rules: Iterable[tuple[Name, Mapping[str, Any]]] = (), *, base: Policy = DEFAULTS) -> None:
+    def __init__(self, pairs: Iterable[tuple[Name, Mapping[str, Any]]] = (), *, base: Policy = DEFAULTS) -> None:
         """Build from `(suffix, settings)` pairs; a later pair for the same suffix adds to and overrides an earlier.
 
         Raises:
             KeyError: a setting that `Policy` does not have.
         """
         self._base = base
-        self._rules: dict[Name, dict[str, Any]] = {suffix: dict(keys) for suffix, keys in NEVER_HELD.items()}
-        for suffix, keys in rules:
+        rules: dict[Name, dict[str, Any]] = {suffix: dict(keys) for suffix, keys in NEVER_HELD.items()}
+        for suffix, keys in pairs:
             unknown = set(keys) - _KEYS
             if unknown:
                 raise KeyError(f"unknown policy settings {sorted(unknown)} for {suffix}")
-            self._rules.setdefault(suffix, {}).update(keys)
+            rules.setdefault(suffix, {}).update(keys)
+        self._by_suffix = {suffix: replace(base, **_merged(suffix, rules)) for suffix in rules}
 
     def lookup(self, qname: Name) -> Policy:
         """Return the policy of `qname`."""
-        found: dict[str, Any] = {}
         for suffix in ancestors(qname):
-            rule = self._rules.get(suffix)
-            if rule:
-                found = {**rule, **found}
-        return replace(self._base, **found) if found else self._base
+            policy = self._by_suffix.get(suffix)
+            if policy is not None:
+                return policy
+        return self._base
 
     def suffixes(self) -> tuple[Name, ...]:
         """Return every suffix that has settings of its own."""
-        return tuple(self._rules)
+        return tuple(self._by_suffix)
+
+    def observing(self) -> "PolicyTable":
+        """Return the same policies for a guard that is turned off: what would be held is only observed."""
+        table = PolicyTable(base=_observing(self._base))
+        table._by_suffix = {suffix: _observing(policy) for suffix, policy in self._by_suffix.items()}
+        return table
+
+
+def _merged(suffix: Name, rules: Mapping[Name, Mapping[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for above in ancestors(suffix):
+        found = {**rules.get(above, {}), **found}
+    return found
+
+
+def _observing(policy: Policy) -> Policy:
+    return replace(policy, mode=Mode.OBSERVE) if policy.mode is Mode.HOLD else policy

@@ -9,7 +9,7 @@ from standfast.dns.model import Question, RRType
 from standfast.evidence.model import Identity
 from standfast.evidence.prober import Landed, Prober
 from standfast.guard.asking import Asking
-from standfast.guard.events import Action, Forget, Remember, Server
+from standfast.guard.events import Action, Forget, Server
 from standfast.guard.known import NEVER_REMEMBERED, SEEN_ADDRESSES_MAX, Answer, Baseline, KnownGood
 from standfast.guard.memory import KnownGoodMemory
 from standfast.guard.outcome import Outcome, soa_owner
@@ -62,9 +62,8 @@ class Remembering:
                 seen=answer.addresses[-SEEN_ADDRESSES_MAX:],
                 zone=before.zone if before else None,
             )
-        actions: list[Action] = [Forget(question=gone) for gone in self._memory.put(known)]
         self._learn(now, known, policy)
-        return [Remember(known=known), *actions]
+        return self._memory.keep(known)
 
     def remember_opinion(self, now: float, question: Question, answer: Answer, policy: Policy) -> list[Action]:
         """Take in a second opinion's answer for a name that the upstream lost: newer addresses, the name still lost."""
@@ -78,8 +77,7 @@ class Remembering:
             seen=_seen(known, answer),
             confirmations=known.confirmations + 1,
         )
-        self._memory.put(known)
-        return [Remember(known=known)]
+        return self._memory.keep(known)
 
     def forget(self, question: Question) -> list[Action]:
         """Drop what is known of `question`."""
@@ -103,8 +101,7 @@ class Remembering:
             return []
         before = known.baseline.proven_at_s if known.baseline else None
         known = replace(known, baseline=Baseline(asked_at_s=now, proven_at_s=now if proven else before))
-        self._memory.put(known)
-        return [Remember(known=known)]
+        return self._memory.keep(known)
 
     def _learn(self, now: float, known: KnownGood, policy: Policy) -> None:
         if known.zone is None:
@@ -144,8 +141,7 @@ class Remembering:
         if known is None or zone is None or known.lost_at_s is not None:
             return []
         known = replace(known, zone=zone)
-        self._memory.put(known)
-        return [Remember(known=known)]
+        return self._memory.keep(known)
 
 
 def _confirmed(now: float, before: KnownGood, answer: Answer) -> KnownGood | None:

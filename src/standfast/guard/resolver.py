@@ -18,7 +18,7 @@ from standfast.guard.answers import failure_reply
 from standfast.guard.asking import Asking, Done
 from standfast.guard.cache import POSITIVE_TTL_MAX_S, Cache, Key, capped
 from standfast.guard.classify import against_known, negative_ttl_s
-from standfast.guard.events import Action, Remember, Respond, Server, Switch
+from standfast.guard.events import Action, Respond, Server, Switch
 from standfast.guard.gathering import Gathering
 from standfast.guard.judge import trusted_opinion
 from standfast.guard.known import Answer, KnownGood
@@ -176,8 +176,8 @@ class Resolver:
             return []
         self.negative.drop(question)
         known = replace(known, released_at_s=None, operator_hold_until_s=until_s)
-        self.memory.put(known)
-        return self._out(now, [Remember(known=known), *self._judge_again(now, question)])
+        kept = self.memory.keep(known)
+        return self._out(now, kept + self._judge_again(now, question))
 
     def policy(self, question: Question) -> Policy:
         """Return the policy that is in force for `question`."""
@@ -306,8 +306,7 @@ class Resolver:
         if known is None:
             return []
         known = replace(known, released_at_s=now, operator_hold_until_s=None)
-        self.memory.put(known)
-        return [Remember(known=known)]
+        return self.memory.keep(known)
 
     def _out(self, now: float, actions: list[Action]) -> list[Action]:
         """Let waiting probes go, as the budget allows, with every batch of actions."""
