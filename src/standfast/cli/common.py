@@ -50,6 +50,11 @@ def warn_if_unsaved(answer: dict[str, Any]) -> None:
         click.echo("it is in force, but not on the disk yet; `standfast status` says why", err=True)
 
 
+def count(number: int, thing: str) -> str:
+    """Return how many there are of a thing: `1 record`, `2 records`."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def moment(at_ms: int | None, now_ms: int | None = None) -> str:
     """Return a time as people read it: `2026-11-23 08:41:02 UTC`, and how far it is from `now_ms`, if given."""
     if at_ms is None:

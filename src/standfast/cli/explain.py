@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from standfast.cli.common import ask, config_option, duration, json_option, moment, print_json, state_dir
+from standfast.cli.common import ask, config_option, count, duration, json_option, moment, print_json, state_dir
 from standfast.cli.ledger import what
 from standfast.cli.tables import print_facts
 from standfast.io.ledger_file import read_records
@@ -77,8 +77,8 @@ def _known_facts(answer: dict[str, Any], now_ms: int) -> Facts:
     facts += [
         ("known-good", ", ".join(known["addresses"]) or "; ".join(known["answer"])),
         ("first seen", moment(known["first_seen_ms"], now_ms)),
-        ("confirmed", f"{moment(known['confirmed_at_ms'], now_ms)}, {known['confirmations']} times in all"),
-        ("identity", f"proven {moment(known['identity_proven_at_ms'], now_ms)}"),
+        ("confirmed", f"{moment(known['confirmed_at_ms'], now_ms)}, {count(known['confirmations'], 'time')} in all"),
+        ("identity", f"last proven: {moment(known['identity_proven_at_ms'], now_ms)}"),
     ]
     if known["zone"]:
         facts.append(("zone", known["zone"]))

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from standfast.cli.common import config_option, json_option, moment, print_json, state_dir
+from standfast.cli.common import config_option, count, json_option, moment, print_json, state_dir
 from standfast.cli.exits import NEGATIVE
 from standfast.cli.tables import print_table
 from standfast.dns.name import BadName, parse_name
@@ -93,7 +93,8 @@ def show(
     else:
         click.echo("no records")
     if damaged:
-        click.echo(f"{len(damaged)} damaged lines were passed over; `standfast ledger verify` says which", err=True)
+        lines = count(len(damaged), "damaged line")
+        click.echo(f"passed over {lines}; `standfast ledger verify` says which", err=True)
 
 
 @ledger.command()
@@ -120,10 +121,8 @@ def verify(ctx: click.Context, file: Path | None, config: Path | None, as_json: 
             click.echo(_in_words(finding))
         if report.findings_left_out:
             click.echo(f"... and {report.findings_left_out} findings more")
-        whole = "DAMAGED" if report.findings else "whole"
-        click.echo(
-            f"{path}: {whole}; {report.records} records, the last is {report.head.seq} ({report.head.hash[:16]})"
-        )
+        state = f"{'DAMAGED' if report.findings else 'whole'}, {count(report.records, 'record')}"
+        click.echo(f"{path}: {state}, the last is {report.head.seq} ({report.head.hash[:16]})")
     if report.findings:
         ctx.exit(NEGATIVE)
 
@@ -134,7 +133,7 @@ def what(record: Record) -> str:
     match record.kind:
         case "verdict":
             provisional = ", provisional" if body.get("provisional") else ""
-            return f"{body.get('outcome')}: {body.get('action')}/{body.get('cause')}{provisional}: {body.get('reason')}"
+            return f"{body.get('action')}/{body.get('cause')}{provisional}: {body.get('reason')}"
         case "command":
             return str(body.get("command"))
         case _:

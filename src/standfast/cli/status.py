@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from standfast.cli.common import ask, config_option, duration, json_option, print_json
+from standfast.cli.common import ask, config_option, count, duration, json_option, print_json
 from standfast.cli.tables import print_facts, print_table
 
 
@@ -43,8 +43,8 @@ def _facts(answer: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("listens on", ", ".join(answer["listen"])),
         ("queries", f"{queries}{at_once}"),
-        ("asked", f"{answer['asked']} times, {answer['late']} late; {answer['probes']} probes"),
-        ("known-good", f"{answer['known_good']} questions, {answer['known_good_bytes'] / 1e6:.1f} MB"),
+        ("asked", f"{count(answer['asked'], 'time')}, {answer['late']} late; {count(answer['probes'], 'probe')}"),
+        ("known-good", f"{count(answer['known_good'], 'question')}, {answer['known_good_bytes'] / 1e6:.1f} MB"),
         ("lost", f"{answer['lost']}, held: {answer['held']}"),
         ("verdicts", verdicts or "none yet"),
         *_store_facts(answer["store"]),
@@ -53,16 +53,16 @@ def _facts(answer: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _store_facts(store: dict[str, Any]) -> list[tuple[str, str]]:
-    facts = [("store", f"{store['waiting']} changes to be written, {store['file']}")]
+    facts = [("store", f"{count(store['waiting'], 'change')} to be written, {store['file']}")]
     if store["failure"]:
         facts.append(("", f"NOT WRITTEN: {store['failure']}; names are held from memory all the same"))
     if store["refused"]:
-        facts.append(("", f"{store['refused']} changes were refused while nothing could be written"))
+        facts.append(("", f"refused {count(store['refused'], 'change')} while nothing could be written"))
     return [*facts, *(("", notice) for notice in store["notices"])]
 
 
 def _ledger_facts(ledger: dict[str, Any]) -> list[tuple[str, str]]:
-    facts = [("ledger", f"{ledger['records']} records, {ledger['file']}")]
+    facts = [("ledger", f"{count(ledger['records'], 'record')}, {ledger['file']}")]
     return [*facts, ("", f"NOT WRITTEN: {ledger['failure']}")] if ledger["failure"] else facts
 
 
