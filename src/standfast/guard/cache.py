@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from standfast.dns.model import Ede, ExtendedError, Question, Rcode, Reply, RRset
 
 POSITIVE_TTL_MAX_S = 86_400  # RFC 8767 section 4 has resolvers cap TTLs; a day is what most do
-NEGATIVE_TTL_MAX_S = 10_800  # RFC 2308 section 5: one to three hours
 FAILURE_TTL_MIN_S = 1  # RFC 9520 section 3.2: at least one second,
 FAILURE_TTL_MAX_S = 30  # at most five minutes; kept short, since a failure that has passed should not be felt
 

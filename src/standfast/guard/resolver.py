@@ -286,6 +286,7 @@ class Resolver:
         match outcome:
             case Positive(reply=reply, answer=answer):
                 self.negative.drop(key.question)
+                reply = capped(reply, POSITIVE_TTL_MAX_S)
                 self.positive.put(key, reply, min(answer.ttl_s, POSITIVE_TTL_MAX_S), now)
                 return reply
             case NoData(reply=reply, soa=soa) | NxDomain(reply=reply, soa=soa):
