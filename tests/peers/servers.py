@@ -1,0 +1,269 @@
+"""Real servers and clients on loopback for tests: Knot with signed zones, Unbound validating them, dig, and a guard.
+
+Servers are ended by their own process id. Unbound can send nowhere but to loopback.
+"""
+
+import asyncio
+import os
+import random
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from standfast.dns.model import Question
+from standfast.evidence.model import ProbeSpec
+from standfast.guard.events import JsonValue, Server
+from standfast.guard.known import KnownGood
+from standfast.guard.policy import PolicyTable
+from standfast.guard.resolver import Resolver, Settings
+from standfast.io.clock import SteadyClock
+from standfast.io.guard_service import GuardService
+from standfast.io.probes import Roots
+
+PACKAGES = {"dig": "bind9-dnsutils", "knotd": "knot", "unbound": "unbound"}
+SBIN = ("/usr/sbin", "/sbin")  # where servers lie, and where the PATH of a plain user may not look
+START_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 10.0
+
+SOA = "@ 60 SOA ns hostmaster 1 3600 600 86400 30\n@ 60 NS ns\nns 60 A 127.0.0.1\n"
+
+
+def program(name: str) -> str:
+    """Return the path of a peer's program, or skip the test with the line that installs it."""
+    found = shutil.which(name) or shutil.which(name, path=os.pathsep.join(SBIN))
+    if found is None:
+        pytest.skip(f"{name} is missing; to have it: sudo apt-get install --no-install-recommends {PACKAGES[name]}")
+    return found
+
+
+# Servers
+
+
+@contextmanager
+def knot(folder: Path, port: int, zones: Mapping[str, str]) -> Iterator[Server]:
+    """Serve `zones`, name to contents without SOA and NS, signed by Knot as it loads them."""
+    knotd = program("knotd")
+    folder.mkdir(parents=True, exist_ok=True)
+    declared = ""
+    for zone, records in zones.items():
+        (folder / f"{zone}zone").write_text(f"$ORIGIN {zone}\n{SOA}{records}")
+        declared += f'  - domain: {zone}\n    file: "{folder}/{zone}zone"\n'
+    config = folder / "knot.conf"
+    config.write_text(
+        f'server:\n  rundir: "{folder}"\n  listen: 127.0.0.1@{port}\n'
+        f"log:\n  - target: stderr\n    any: warning\n"
+        f'database:\n  storage: "{folder}"\n'
+        "policy:\n  - id: one-key\n    single-type-signing: on\n"
+        "template:\n  - id: default\n    dnssec-signing: on\n    dnssec-policy: one-key\n"
+        f"zone:\n{declared}"
+    )
+    server = Server("127.0.0.1", port)
+    ready = [Question(zone, 48) for zone in zones]
+    with _running([knotd, "-c", str(config)], folder / "knotd.log", server, ready=ready):
+        yield server
+
+
+@contextmanager
+def unbound(folder: Path, port: int, authority: Server, anchors: Mapping[str, str]) -> Iterator[Server]:
+    """Resolve recursively with all zones at `authority`; `anchors` are zones and the DNSKEYs that sign them."""
+    binary = program("unbound")
+    folder.mkdir(parents=True, exist_ok=True)
+    options = {
+        "interface": "127.0.0.1",
+        "port": str(port),
+        "outgoing-interface": "127.0.0.1",
+        "do-not-query-localhost": "no",
+        "do-ip6": "no",
+        "qname-minimisation": "no",  # what the one authority has no zone for, it refuses
+        "module-config": '"validator iterator"',
+        "ede": "yes",
+        "num-threads": "1",
+        "use-syslog": "no",
+        **dict.fromkeys(("chroot", "username", "directory", "pidfile", "logfile"), '""'),
+    }
+    lines = ["server:", *(f"{key}: {value}" for key, value in options.items())]
+    lines += [f'trust-anchor: "{zone} DNSKEY {key}"' for zone, key in anchors.items()]
+    lines += ["remote-control:", "control-enable: no"]
+    lines += ["stub-zone:", 'name: "."', f"stub-addr: {authority.host}@{authority.port}"]
+    for zone in anchors:
+        lines += ["stub-zone:", f'name: "{zone}"', f"stub-addr: {authority.host}@{authority.port}"]
+    server = Server("127.0.0.1", port)
+    # By stdin, as Debian's AppArmor profile lets it read no file of ours.
+    argv = [binary, "-d", "-c", "/dev/stdin"]
+    ready = [Question(next(iter(anchors)), 6)]
+    with _running(argv, folder / "unbound.log", server, ready=ready, config="\n".join(lines) + "\n"):
+        yield server
+
+
+@contextmanager
+def _running(
+    argv: Sequence[str], log_file: Path, server: Server, *, ready: Sequence[Question], config: str = ""
+) -> Iterator[None]:
+    """Run a server until the context ends; it is there when it answers all of `ready` with records."""
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=log, stderr=log)
+    try:
+        assert process.stdin is not None
+        process.stdin.write(config.encode())
+        process.stdin.close()
+        deadline_s = time.monotonic() + START_TIMEOUT_S
+        while not all(dig(server, q.qname, f"TYPE{q.qtype}", "+tries=1", "+time=1").answer for q in ready):
+            if process.poll() is not None or time.monotonic() > deadline_s:
+                pytest.fail(f"{argv[0]} did not start; it said:\n{log_file.read_text(errors='replace')}")
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+# dig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dug:
+    """What dig says came back. Records are their texts with single blanks, TTL left out."""
+
+    text: str
+    status: str
+    flags: frozenset[str]
+    question: str
+    answer: tuple[str, ...]
+    authority: tuple[str, ...]
+    errors: tuple[str, ...]
+
+
+def dig(server: Server, *words: str) -> Dug:
+    """Ask `server` with the real dig, which retries over TCP by itself."""
+    argv = [program("dig"), f"@{server.host}", "-p", str(server.port), "+nocookie", *words]
+    text = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30).stdout
+    status = re.search(r"status: (\w+)", text)
+    flags = re.search(r"^;; flags: ([a-z ]*);", text, re.MULTILINE)
+    return Dug(
+        text=text,
+        status=status[1] if status else "no answer",
+        flags=frozenset(flags[1].split() if flags else ()),
+        question="".join(_section(text, "QUESTION")).removeprefix(";"),
+        answer=tuple(_without_ttl(line) for line in _section(text, "ANSWER")),
+        authority=tuple(_without_ttl(line) for line in _section(text, "AUTHORITY")),
+        errors=tuple(re.findall(r"^; EDE: (.*)$", text, re.MULTILINE)),
+    )
+
+
+def _section(text: str, name: str) -> list[str]:
+    found = re.search(rf"^;; {name} SECTION:\n((?:.+\n)*)", text, re.MULTILINE)
+    return found[1].splitlines() if found else []
+
+
+def _without_ttl(line: str) -> str:
+    owner, _, *rest = line.split()
+    return " ".join([owner, *rest])
+
+
+# The guard
+
+
+class NothingKept:
+    """A store and a ledger that forget."""
+
+    def remember(self, known: KnownGood) -> None:
+        """Keep nothing."""
+
+    def forget(self, question: Question) -> None:
+        """Keep nothing."""
+
+    def switch(self, enabled: bool) -> None:
+        """Keep nothing."""
+
+    def append(self, kind: str, body: Mapping[str, JsonValue], at_ms: int) -> None:
+        """Keep nothing."""
+
+
+@contextmanager
+def guard(*upstreams: Server, host: str = "127.0.0.1") -> Iterator[Server]:
+    """Run a guard in front of `upstreams` in a thread, without probes, and say where it listens."""
+    clock = SteadyClock()
+    policies = PolicyTable([(".", {"probe": ProbeSpec(kind="none")})])
+    resolver = Resolver(Settings(upstreams=upstreams), policies, random.SystemRandom(), now=clock.now())
+    service = GuardService(
+        resolver, clock=clock, store=NothingKept(), ledger=NothingKept(), listen=[Server(host, 0)], roots=Roots()
+    )
+    faults: list[dict[str, object]] = []
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda _loop, context: faults.append(context))
+    thread = threading.Thread(target=loop.run_forever, name="guard")
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(service.start(), loop).result(START_TIMEOUT_S)
+        yield service.bound[0]
+    finally:
+        asyncio.run_coroutine_threadsafe(service.stop(), loop).result(STOP_TIMEOUT_S)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(STOP_TIMEOUT_S)
+        loop.close()
+    assert not faults, faults
+
+
+# Upstreams that do what no honest one does
+
+
+@contextmanager
+def hostile(answers: Callable[[bytes, bool], Sequence[bytes]], *, other_port: bool = False) -> Iterator[Server]:
+    """Serve UDP and TCP with whatever `answers(query, over_tcp)` returns.
+
+    With `other_port`, every answer by UDP but the last comes from another port than the one that was asked.
+    """
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other,
+        socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
+    ):
+        udp.bind(("127.0.0.1", 0))
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        tcp.bind(udp.getsockname())
+        tcp.listen()
+
+        def serve_udp() -> None:
+            while True:
+                wire, sender = udp.recvfrom(4096)
+                if not wire:
+                    return
+                replies = answers(wire, False)
+                for i, reply in enumerate(replies):
+                    (other if other_port and i < len(replies) - 1 else udp).sendto(reply, sender)
+
+        def serve_tcp() -> None:
+            while True:
+                try:
+                    connection, _ = tcp.accept()
+                except OSError:
+                    return
+                with connection:
+                    size = int.from_bytes(connection.recv(2, socket.MSG_WAITALL), "big")
+                    wire = connection.recv(size, socket.MSG_WAITALL)
+                    for reply in answers(wire, True):
+                        connection.sendall(len(reply).to_bytes(2, "big") + reply)
+
+        threads = [threading.Thread(target=serve) for serve in (serve_udp, serve_tcp)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield Server(*udp.getsockname())
+        finally:
+            other.sendto(b"", udp.getsockname())
+            tcp.shutdown(socket.SHUT_RDWR)
+            for thread in threads:
+                thread.join(STOP_TIMEOUT_S)
