@@ -169,7 +169,7 @@ _TABLES: dict[str, type[_Table]] = {
 }
 
 
-def keys() -> Iterator[tuple[str, str]]:
+def every_key() -> Iterator[tuple[str, str]]:
     """Yield every key of the file as its table (`guard.policy`) and its name."""
     for table, model in _TABLES.items():
         yield from ((table, key) for key in model.model_fields)
@@ -273,7 +273,7 @@ def _about_unknown(where: Where) -> str:
     close = difflib.get_close_matches(key, known, n=1)
     if close:
         return f'{what} - did you mean "{close[0]}"?'
-    homes = [home for home, name in keys() if name == key]
+    homes = [home for home, name in every_key() if name == key]
     if homes:
         return f"{what} - it belongs in {_shown_table(homes[0])}"
     return f"{what} - the keys there are {', '.join(known)}"
