@@ -94,6 +94,7 @@ class WorldDescription(_Keys):
     lesson: str
     sources: Annotated[tuple[str, ...], Field(min_length=1)]
     starts_at: AwareDatetime
+    zone_name: str = ""  # of the times, as people there call it; by default their offset from UTC
     seed: str = "1"
     look_up_every_s: Annotated[float, Field(ge=0.1, le=600)] = 5.0
     zones: Annotated[tuple[Zone, ...], Field(min_length=1)]

@@ -96,7 +96,7 @@ class Scenario:
     sources: tuple[str, ...]
     tags: tuple[str, ...]
     starts_at: datetime
-    time_zone: str
+    zone_name: str
     script: Script
     steps: tuple[Step, ...]
     hypothesis: tuple[Check, ...]
@@ -150,6 +150,7 @@ def from_experiment(name: str, content: object) -> Scenario:
             sources=world.sources,
             tags=experiment.tags,
             starts_at=world.starts_at,
+            zone_name=world.zone_name or f"UTC{world.starts_at:%z}",
             script=_script(experiment.title, world, steps),
             steps=steps,
             hypothesis=hypothesis,

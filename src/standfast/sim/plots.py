@@ -30,8 +30,10 @@ UPSTREAMS = (ResolverSpec(host="10.0.0.1"), ResolverSpec(host="10.0.0.2"))
 MONTH_S = 30 * 86_400.0
 
 
-def plot(title: str, *timeline: tuple[float, Event], names: tuple[NameSpec, ...] = (), **bounds: int) -> Script:
-    """Return a script of `timeline`, in which names are looked up every ten seconds, that ends ten minutes after it."""
+def plot(
+    title: str, *timeline: tuple[float, Event], names: tuple[NameSpec, ...] = (), entries_max: int = 10_000
+) -> Script:
+    """Return a script of `timeline` that ends ten minutes after it; names are looked up every ten seconds."""
     named = names or (NameSpec(name=NAME, zone=ZONE, addresses=SERVERS, known_for_s=MONTH_S),)
     return Script(
         title=title,
@@ -42,7 +44,8 @@ def plot(title: str, *timeline: tuple[float, Event], names: tuple[NameSpec, ...]
         timeline=tuple(Timed(at_s=at_s, event=event) for at_s, event in timeline),
         ends_at_s=timeline[-1][0] + 600,
         pace=Pace(first_s=10, longest_s=10),
-        **bounds,
+        cache_max=entries_max,
+        known_max=entries_max,
     )
 
 
@@ -113,4 +116,4 @@ def many_names(count: int = 24) -> Script:
     )
     lost_all = [(300.0, EmptyRecord(name=spec.name)) for spec in names]
     found_all = [(900.0, RestoreRecord(name=spec.name)) for spec in names]
-    return plot("many names", *lost_all, *found_all, names=names, cache_max=8, known_max=8)
+    return plot("many names", *lost_all, *found_all, names=names, entries_max=8)
