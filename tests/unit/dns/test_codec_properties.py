@@ -12,7 +12,7 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from standfast.dns.codec import (
@@ -124,6 +124,7 @@ def mutated(draw: st.DrawFn, wires: st.SearchStrategy[bytes]) -> bytes:
 VALID_QUERIES: Final = queries().map(lambda q: encode_outbound(outbound_of(q)))
 
 
+@settings(deadline=None)
 @given(wire=st.one_of(st.binary(max_size=80), mutated(VALID_QUERIES)))
 def test_whatever_a_client_sends_gets_silence_or_an_answer_that_dnspython_can_read(wire: bytes) -> None:
     match decode_query(wire):
@@ -138,6 +139,7 @@ def test_whatever_a_client_sends_gets_silence_or_an_answer_that_dnspython_can_re
     assert read.flags & dns.flags.QR
 
 
+@settings(deadline=None)
 @given(query=queries())
 def test_a_query_that_was_written_is_read_the_same(query: Query) -> None:
     outbound = Outbound(
@@ -162,6 +164,7 @@ def test_a_query_that_was_written_is_read_the_same(query: Query) -> None:
     )
 
 
+@settings(deadline=None)
 @given(query=queries(), reply=replies())
 def test_a_response_that_was_written_is_read_the_same_but_for_the_case_of_compressed_names(
     query: Query, reply: Reply
@@ -173,6 +176,7 @@ def test_a_response_that_was_written_is_read_the_same_but_for_the_case_of_compre
     assert lower(read.reply) == lower(reply)
 
 
+@settings(deadline=None)
 @given(query=queries(), reply=replies(), spoil=st.data())
 def test_a_spoiled_response_is_a_value_and_what_was_heard_of_it_can_be_sent_on(
     query: Query, reply: Reply, spoil: st.DataObject
@@ -185,6 +189,7 @@ def test_a_spoiled_response_is_a_value_and_what_was_heard_of_it_can_be_sent_on(
         assert isinstance(heard, CaseChanged | NotOurs | Unreadable)
 
 
+@settings(deadline=None)
 @given(query=queries(), reply=replies())
 def test_dnspython_reads_the_same_records(query: Query, reply: Reply) -> None:
     read = dns.message.from_wire(encode_response(query, reply, tcp=True), one_rr_per_rrset=True)
@@ -203,6 +208,7 @@ def test_dnspython_reads_the_same_records(query: Query, reply: Reply) -> None:
     assert seen == kept
 
 
+@settings(deadline=None)
 @given(query=queries(), reply=replies(), size_max=st.integers(512, 4096))
 def test_a_datagram_is_never_larger_than_agreed_and_holds_all_records_or_none(
     query: Query, reply: Reply, size_max: int

@@ -1,7 +1,7 @@
 """Names as text: dots, case and escapes are handled here, so that nothing else has to."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from standfast.dns.name import BadName, ancestors, is_below, name_from_wire, parent, parse_name
@@ -38,6 +38,7 @@ def test_what_is_no_name_says_why(text: str) -> None:
     assert caught.value.text == text
 
 
+@settings(deadline=None)
 @given(LABELS)
 def test_wire_and_text_agree_on_any_octets(labels: list[bytes]) -> None:
     octets = wire(labels)
@@ -46,12 +47,14 @@ def test_wire_and_text_agree_on_any_octets(labels: list[bytes]) -> None:
     assert name_from_text(text) == octets.lower()
 
 
+@settings(deadline=None)
 @given(LABELS)
 def test_a_name_that_was_read_parses_to_itself(labels: list[bytes]) -> None:
     text = name_from_wire(wire(labels))
     assert parse_name(text) == text
 
 
+@settings(deadline=None)
 @given(LABELS)
 def test_the_ancestors_of_a_name_are_its_own_labels_one_fewer_each_time(labels: list[bytes]) -> None:
     octets = wire(labels)
@@ -62,6 +65,7 @@ def test_the_ancestors_of_a_name_are_its_own_labels_one_fewer_each_time(labels: 
     assert list(ancestors(name_from_wire(wire(labels)))) == [*expected, "."]
 
 
+@settings(deadline=None)
 @given(LABELS, LABELS)
 def test_below_is_a_matter_of_whole_labels(labels: list[bytes], others: list[bytes]) -> None:
     lower = [label.lower() for label in labels]
@@ -84,6 +88,7 @@ def test_the_root_is_above_all_and_its_own_parent() -> None:
     assert not is_below(".", "org.")
 
 
+@settings(deadline=None)
 @given(PLAIN)
 def test_a_plain_name_and_an_escaped_one_climb_alike(labels: list[str]) -> None:
     name = ".".join(labels) + "."

@@ -4,7 +4,7 @@ import zlib
 from typing import Final
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from standfast.dns.codec import PackedError, pack_rrsets, rrset_from_text, unpack_rrsets
@@ -31,6 +31,7 @@ def test_a_name_with_one_address_takes_few_octets() -> None:
     assert len(pack_rrsets([rrset_from_text("www.example.org.", RRType.A, 60, ["192.0.2.1"])])) == 36
 
 
+@settings(deadline=None)
 @given(at=st.integers(0), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_found(at: int, bit: int) -> None:
     packed = bytearray(pack_rrsets(CHAIN))
@@ -45,6 +46,7 @@ def test_a_half_written_value_is_found(size: int) -> None:
         unpack_rrsets(pack_rrsets(CHAIN)[:size])
 
 
+@settings(deadline=None)
 @given(body=st.binary(max_size=60))
 def test_foreign_octets_are_refused_even_with_a_right_checksum_or_unpacked_to_what_packs_the_same(body: bytes) -> None:
     data = sealed(b"\x01" + body)

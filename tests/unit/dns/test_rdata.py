@@ -1,7 +1,7 @@
 """Record data as text for people, and from text for scenarios."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from standfast.dns.codec import RdataError, rrset_from_text, rrset_to_text
@@ -31,6 +31,7 @@ def test_text_leads_to_record_data_and_back(rtype: int, text: str) -> None:
     assert rrset_to_text(rrset) == [text]
 
 
+@settings(deadline=None)
 @given(rtype=st.one_of(st.sampled_from(sorted(SHAPES)), st.integers(0, 65_535)), rdata=st.binary(max_size=60))
 def test_any_octets_have_a_text(rtype: int, rdata: bytes) -> None:
     (text,) = rrset_to_text(RRset(owner="example.org.", rtype=rtype, ttl_s=0, rdatas=(rdata,)))

@@ -6,7 +6,7 @@ from typing import Final
 import dns.exception
 import dns.name
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from standfast.dns.name import parse_name
@@ -19,6 +19,7 @@ def wire_of(labels: list[bytes]) -> bytes:
     return b"".join(bytes((len(label),)) + label for label in labels) + b"\0"
 
 
+@settings(deadline=None)
 @given(labels=LABELS)
 def test_text_is_dnspythons_and_leads_back_to_the_same_octets(labels: list[bytes]) -> None:
     name = wire_of(labels)
@@ -28,6 +29,7 @@ def test_text_is_dnspythons_and_leads_back_to_the_same_octets(labels: list[bytes
     assert parse_name(text) == text.lower()
 
 
+@settings(deadline=None)
 @given(wire=st.binary(max_size=40).map(bytes(12).__add__), at=st.integers(12, 52))
 def test_any_octets_are_refused_or_read_as_dnspython_reads_them(wire: bytes, at: int) -> None:
     try:
@@ -41,6 +43,7 @@ def test_any_octets_are_refused_or_read_as_dnspython_reads_them(wire: bytes, at:
     assert behind == skip_name(wire, at) == at + size
 
 
+@settings(deadline=None)
 @given(names=st.lists(LABELS.map(wire_of), max_size=8))
 def test_compressed_names_are_read_back(names: list[bytes]) -> None:
     out, offsets, seen = bytearray(b"header......"), {}, {}  # type: ignore[var-annotated]
