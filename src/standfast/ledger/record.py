@@ -139,7 +139,7 @@ def decode_head(text: bytes) -> Head:
     """Return the head that a head file names. Raises `MalformedRecord` if it is anything else."""
     try:
         match _READER.decode(text.decode()):
-            case {"hash": str(digest), "seq": int(seq)}:
+            case {"hash": str(digest), "seq": int(seq)} if seq >= 0 and not isinstance(seq, bool):
                 head = Head(seq=seq, hash=digest)
                 if _DIGEST.fullmatch(digest) and encode_head(head) == text:
                     return head

@@ -206,6 +206,15 @@ def test_a_half_written_line_is_set_aside_and_the_chain_says_so(path: Path) -> N
     assert noted.body == {"reason": "the last line was half-written (70 bytes)", "set_aside": ["ledger.torn"]}
 
 
+def test_a_half_written_line_longer_than_what_follows_leaves_nothing_behind(path: Path) -> None:
+    write(path, 3)
+    with path.open("ab") as file:
+        file.write(bytes(LINE_BYTES_MAX))
+    write(path, 1)
+    assert findings_of(path) == []
+    assert path.with_name("ledger.torn").read_bytes() == bytes(LINE_BYTES_MAX) + b"\n"
+
+
 def test_a_ledger_cut_anywhere_goes_on_and_shows_what_was_cut(tmp_path: Path) -> None:
     text = b"".join(ledger(3))
     head = json.dumps({"hash": decode_line(ledger(3)[-1]).hash, "seq": 3}, separators=(",", ":")) + "\n"
@@ -501,6 +510,21 @@ def test_a_file_that_is_tampered_with_while_it_is_written_is_found_out(
     last = records_of(path)[-2:]
     assert [(record.seq, record.kind) for record in last] == [(4, "verdict"), (5, "recovered")]
     assert "moved, replaced or cut" in str(last[-1].body["reason"])
+
+
+def test_a_copy_that_took_the_ledgers_place_is_written_on(path: Path) -> None:
+    alarms = Alarms()
+    with LedgerFile.open(path, alarm=alarms) as ledger:
+        ledger.append("verdict", {}, 1)
+        assert ledger.flush(TIMEOUT_S)
+        copy = path.with_name("copy")
+        copy.write_bytes(path.read_bytes())
+        copy.rename(path)
+        ledger.append("verdict", {}, 2)
+        assert ledger.flush(TIMEOUT_S)
+    assert alarms.events() == ["moved"]
+    assert [record.kind for record in records_of(path)] == ["verdict", "verdict", "recovered"]
+    assert findings_of(path) == []
 
 
 # Reading.

@@ -22,7 +22,9 @@ from standfast.ledger.record import (
     UnfitValue,
     canonical,
     chain,
+    decode_head,
     decode_line,
+    encode_head,
     encode_line,
 )
 from unit.ledger.chains import BODIES, VALUES, same
@@ -140,6 +142,36 @@ def test_a_record_longer_than_a_reader_takes_is_refused_before_it_is_chained() -
     assert decode_line(encode_line(longest)) == longest
     with pytest.raises(UnfitValue, match="more than 262144 bytes"):
         chain(GENESIS, at_ms=0, kind="verdict", body={"text": "x" * (spare + 1)})
+
+
+# The head.
+
+
+@settings(deadline=None)
+@given(st.integers(0, INTEGER_MAX))
+def test_a_head_and_its_file_are_inverse(seq: int) -> None:
+    head = Head(seq=seq, hash=RECORD.hash)
+    assert decode_head(encode_head(head)) == head
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        bytes(100),
+        b"[" * 10_000,
+        encode_head(GENESIS)[:-1],
+        encode_head(GENESIS).replace(b":", b": "),
+        encode_head(GENESIS).replace(b'"seq"', b'"of":1,"seq"'),
+        encode_head(GENESIS).replace(b'"seq":0', b'"seq":false'),
+        encode_head(GENESIS).replace(b'"seq":0', b'"seq":-1'),
+        encode_head(GENESIS).replace(b'"seq":0', b'"seq":99999999999999999'),
+        encode_head(GENESIS).replace(b"0000", b"xxxx"),
+    ],
+)
+def test_what_is_not_the_line_of_a_head_is_no_head(text: bytes) -> None:
+    with pytest.raises(MalformedRecord, match="does not name a record"):
+        decode_head(text)
 
 
 # Lines that are no records.

@@ -272,10 +272,12 @@ def test_a_forged_record_is_found_between_two_that_were_swapped() -> None:
     assert told([*LINES[:2], LINES[3], forged, *LINES[4:]]) == [("reordered", 3, 4, None), ("changed", 4, 3, None)]
 
 
-def test_a_changed_record_is_found_before_two_that_were_swapped() -> None:
+def test_a_changed_record_is_found_beside_one_that_stands_too_early() -> None:
     changed = LINES[2].replace(b"proven", b"absent")
-    lines = [*LINES[:2], changed, LINES[4], LINES[3], *LINES[5:]]
-    assert told(lines) == [("changed", 3, 3, None), ("reordered", 4, 5, None)]
+    before = [*LINES[:2], changed, LINES[4], LINES[3], *LINES[5:]]
+    assert told(before) == [("changed", 3, 3, None), ("reordered", 4, 5, None)]
+    after = [*LINES[:2], LINES[4], changed, LINES[3], *LINES[5:]]
+    assert told(after) == [("reordered", 3, 5, None), ("changed", 4, 3, None)]
 
 
 def test_copies_in_different_places_are_named_apart() -> None:
