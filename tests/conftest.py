@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 CHECKOUT = Path(__file__).parents[1]
 PORTS = range(10_000, 32_000)  # below Linux's ephemeral ports, so that no client socket takes one unasked
@@ -37,3 +38,8 @@ def _is_free(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+# A property that is slow on a busy machine is not wrong; what must be fast is measured in bench/.
+settings.register_profile("standfast", deadline=None)
+settings.load_profile("standfast")
