@@ -131,6 +131,7 @@ def test_a_command_is_on_the_disk_when_it_returns(outage: Outage) -> None:
 def test_the_ledger_is_whole_over_restarts_by_kill_9(outage: Outage) -> None:
     outage.learn(NAME)
     outage.begin(NAME)
+    outage.wait(lambda: outage.status()["ledger"]["records"] >= 2)  # the start and the verdict, on the disk
     outage.restart()
     outage.guard.ask(NAME)
     outage.restart()

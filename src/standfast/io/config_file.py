@@ -229,6 +229,8 @@ def _in_words(error: ErrorDetails) -> str:
             return f"{key}: {context['error']}"
         case "enum":
             return _about_choice(key, found, context["expected"])
+        case "list_type" if isinstance(found, dict):
+            return f"{key} must be written with two brackets: [[{table}.{key}]]"
         case "list_type":
             hint = f", like [{json.dumps(found)}]" if isinstance(found, str) else ""
             return f"{key} must be a list in brackets{hint}"

@@ -83,10 +83,16 @@ def _result(line: bytes, path: Path) -> "JsonValue":
 
 
 def _as_owner(path: Path) -> str:
-    try:
-        owner = pwd.getpwuid(path.stat().st_uid).pw_name
-    except (OSError, KeyError):
-        return "Be the user that it runs as, or root."
+    for seen in (path, path.parent):  # the socket itself is hidden where the directory is private
+        try:
+            owner = pwd.getpwuid(seen.stat().st_uid).pw_name
+        except (OSError, KeyError):
+            continue
+        return _be(owner)
+    return "Be the user that it runs as, or root."
+
+
+def _be(owner: str) -> str:
     return f"Be {owner}, or root: sudo -u {owner} standfast ..." if owner != "root" else "Be root: sudo standfast ..."
 
 

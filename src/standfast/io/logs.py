@@ -1,6 +1,8 @@
-"""Events to standard error: for people on a terminal, one JSON object a line elsewhere."""
+"""Events to standard error: for people on a terminal, one JSON object a line elsewhere. Never fails."""
 
 import sys
+from contextlib import suppress
+from typing import TextIO
 
 import structlog
 
@@ -15,6 +17,20 @@ def configure() -> None:
             structlog.processors.format_exc_info,
             structlog.dev.ConsoleRenderer() if people else structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
+        logger_factory=structlog.WriteLoggerFactory(_Unfailing(sys.stderr)),  # type: ignore[arg-type]
     )
+
+
+class _Unfailing:
+    """Drops what nobody takes: a reader that is gone, or a full disk, must not stop the guard from answering."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._file.flush()

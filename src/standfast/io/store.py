@@ -11,6 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -82,12 +83,13 @@ class Store:
             StoreError: it cannot be opened at all.
         """
         connection = self._open()
-        enabled = store_file.read_switch(connection)
+        enabled = True
         known: list[KnownGood] = []
         skipped = store_file.Skipped()
         try:
+            enabled = store_file.read_switch(connection)
             known.extend(store_file.read_known(connection, skipped))
-        except sqlite3.Error as error:  # passed the check and breaks all the same; what was read is good
+        except store_file.ERRORS as error:  # passed the check and breaks all the same; what was read is good
             self._abandon_file(str(error))
         if skipped.count:
             rows = "; ".join(skipped.told)
@@ -127,7 +129,11 @@ class Store:
             self._closing = True
             self._changed.notify_all()
         self._thread.join(timeout_s)
-        return not self._thread.is_alive() and self._failure is None
+        done = not self._thread.is_alive() and self._failure is None
+        if not done:
+            detail = self._failure or f"the disk took longer than {timeout_s:g} s"
+            self._alarm(Alarm(event="store.unwritten", fields={"file": str(self.path), "detail": detail}))
+        return done
 
     def status(self) -> dict[str, JsonValue]:
         """Return how the store does, for `standfast status`."""
@@ -206,10 +212,11 @@ class Store:
             connection = self._connection or self._open()
             store_file.prepare(connection)
             store_file.write(connection, batch, switch)
-        except (sqlite3.Error, StoreError) as error:
+        except (*store_file.ERRORS, StoreError) as error:
             self._tell_failure(str(error))
-            if isinstance(error, sqlite3.Error) and store_file.is_damage(error):
-                self._abandon_file(str(error))
+            if store_file.is_damage(error):
+                with suppress(StoreError):  # told already; opening it again, at the next try, will find it broken
+                    self._abandon_file(str(error))
             return False
         self._tell_failure(None)
         return True

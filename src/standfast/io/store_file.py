@@ -57,6 +57,8 @@ _WRITE = f"INSERT OR REPLACE INTO known_good ({_COLUMNS}) VALUES ({', '.join('?'
 _DROP = "DELETE FROM known_good WHERE qname = ? AND qtype = ?"
 _SWITCH = "INSERT OR REPLACE INTO switch (id, enabled) VALUES (1, ?)"
 
+ERRORS = (sqlite3.Error, UnicodeDecodeError)  # the second: of an error whose own text quotes a damaged name
+
 Change = tuple[Question, KnownGood | None]  # None: forget it
 
 
@@ -102,7 +104,7 @@ def open_file(path: Path) -> tuple[sqlite3.Connection, SetAside | None]:
         connection.close()
         aside = set_aside(path, fault)
         return _connect(path), aside
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, *ERRORS) as error:
         raise _unusable(path, error) from error
 
 
@@ -193,12 +195,11 @@ def _fault(path: Path, connection: sqlite3.Connection) -> str | None:
         if application == APPLICATION_ID and version == FORMAT_VERSION:
             connection.execute(f"{_READ} LIMIT 0")
             read_switch(connection)
-    except sqlite3.DatabaseError as error:
-        if is_damage(error) or error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # the last: no such column
+    except ERRORS as error:
+        no_such_column = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+        if is_damage(error) or no_such_column:
             return f"is damaged or no SQLite file ({error})"
         raise
-    except UnicodeDecodeError:
-        return "is damaged (its tables have unreadable names)"  # the error itself could not be put in words
     if application != APPLICATION_ID:
         return f"belongs to another program (application id {application:#x})"
     if version != FORMAT_VERSION:
@@ -218,8 +219,10 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+def is_damage(error: Exception) -> bool:
     """Say whether `error` means that the file itself is broken, rather than the disk or its permissions."""
+    if isinstance(error, UnicodeDecodeError):
+        return True
     # The primary code is the low octet (https://www.sqlite.org/rescode.html).
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 

@@ -202,6 +202,7 @@ suffix = "EXAMPLE.org."
         ("[guard]\nlisten = \n[x]", "2: this is not TOML: Invalid value"),
         ("[guard]\ncache_max = 1\ncache_max = 2\n", "3: this is not TOML: Cannot overwrite a value"),
         ("guard = 3", "1: guard must be a table, not 3"),
+        ('[guard.policy]\nsuffix = "."', "1: policy must be written with two brackets: [[guard.policy]]"),
         ("[guard]\nlisten = []", "2: listen is empty - name at least one, or leave the key out"),
         ("[guard]\nupstreams = [53]", "2: upstreams must be a text in quotes, not 53"),
         (

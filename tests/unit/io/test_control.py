@@ -238,10 +238,11 @@ def test_a_guard_that_is_stuck_is_told_from_one_that_is_not_there(tmp_path: Path
 def test_another_user_is_told_whose_guard_it_is() -> None:
     with tempfile.TemporaryDirectory() as made:  # the directories of pytest are not open to others
         state_dir = Path(made)
-        state_dir.chmod(0o755)
-        told = serving(state_dir, lambda: asyncio.to_thread(call_as_nobody, state_dir))
-    assert told.startswith("permission ")
-    assert told.rstrip().endswith("Be root: sudo standfast ...")
+        for mode in (0o755, 0o700):  # the socket can be seen, or not even that
+            state_dir.chmod(mode)
+            told = serving(state_dir, lambda: asyncio.to_thread(call_as_nobody, state_dir))
+            assert told.startswith("permission ")
+            assert told.rstrip().endswith("Be root: sudo standfast ...")
 
 
 def call_as_nobody(state_dir: Path) -> str:
@@ -264,4 +265,4 @@ def test_the_owner_of_a_foreign_socket_is_named(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         os.chown(path, pwd.getpwnam("nobody").pw_uid, -1)
         assert control_client._as_owner(path) == "Be nobody, or root: sudo -u nobody standfast ..."
-    assert control_client._as_owner(tmp_path / "missing") == "Be the user that it runs as, or root."
+    assert control_client._as_owner(tmp_path / "none" / "none") == "Be the user that it runs as, or root."
