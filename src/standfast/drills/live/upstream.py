@@ -59,7 +59,7 @@ class ScriptedUpstream:
         for timer in self._late:
             timer.cancel()
         self._late.clear()
-        await self._listener.stop()
+        self._listener.stop()
 
     async def __aenter__(self) -> Self:
         return self
