@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -42,13 +43,17 @@ def standfast(*arguments: str | Path, **options: Any) -> subprocess.CompletedPro
 
 
 class RunningGuard:
-    """`standfast up` on the configuration at `config`, from `start` (or entering) to `stop`, `kill` or leaving."""
+    """`standfast up` on the configuration at `config`, from `start` (or entering) to `stop`, `kill` or leaving.
 
-    def __init__(self, config: Path, **environ: str) -> None:
+    With `disk_full` no file of it may grow at first.
+    """
+
+    def __init__(self, config: Path, *, disk_full: bool = False, environ: Mapping[str, str] | None = None) -> None:
         self.config = config
         self.port = 0
         self.said = ""  # its line on standard output
-        self._environ = environ
+        self._before = ["sh", "-c", 'ulimit -S -f 0; exec "$@"', "sh"] if disk_full else []
+        self._environ = dict(environ or {})
         self._process: subprocess.Popen[str] | None = None
 
     @property
@@ -60,7 +65,7 @@ class RunningGuard:
     def start(self) -> Self:
         """Start it, and wait until it says that it serves."""
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "standfast.cli.main", "up", "--config", str(self.config)],
+            [*self._before, sys.executable, "-m", "standfast.cli.main", "up", "--config", str(self.config)],
             stdout=subprocess.PIPE,
             stderr=(self.config.parent / "events").open("w"),
             text=True,

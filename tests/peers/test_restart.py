@@ -176,3 +176,27 @@ def test_a_full_disk_stops_no_answer_and_loses_nothing_when_there_is_room_again(
     outage.restart()
     assert all(is_held(outage.guard.ask(name)) for name in (NAME, *names))
     assert outage.guard.run("ledger", "verify").returncode == 0
+
+
+def test_a_disk_that_is_full_from_the_start_stops_no_guard(tmp_path: Path) -> None:
+    with RunningGuard(write_config(tmp_path, "127.0.0.1:1"), disk_full=True) as guard:
+        assert guard.json("status")["ledger"]["failure"] is not None
+        resource.prlimit(guard.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        assert guard.json("guard", "off")["saved"] is True
+        guard.kill()
+    with RunningGuard(guard.config) as guard:
+        assert guard.json("status")["enabled"] is False
+
+
+def test_what_no_longer_fits_in_memory_goes_from_the_disk_as_well(outage: Outage) -> None:
+    outage.learn(*(f"host{n}.example.org" for n in range(5)))
+    outage.guard.stop()
+    config = outage.guard.config
+    whole = config.read_text()
+    config.write_text(whole.replace("[guard]", "[guard]\nknown_max = 2"))
+    outage.guard.start()
+    assert outage.status()["known_good"] == 2
+    outage.guard.stop()
+    config.write_text(whole)
+    outage.guard.start()
+    assert outage.status()["known_good"] == 2

@@ -64,7 +64,7 @@ async def _guard(config: Config) -> AsyncIterator[GuardService]:
         state_dir = stack.enter_context(claim(config.state_dir))
         ledger_path = state_dir / LEDGER_NAME
         ledger = stack.enter_context(LedgerFile.open(ledger_path, alarm=_log_ledger_alarm))
-        store = Store(state_dir, alarm=_log_alarm, pending_max=config.known_max)
+        store = Store(state_dir, alarm=_log_alarm)
         gc.disable()  # what is loaded stays; looking through it again and again would take a fifth of the time
         loaded = store.load()
         store.start()

@@ -25,8 +25,7 @@ from standfast.io.state_dir import StoreError
 FLUSH_PERIOD_S = 0.2  # what a crash may lose of changed states; long enough to gather many in one transaction
 CONFIRMATION_PERIOD_S = 60.0
 BATCH_MAX = 5_000  # changes a transaction, so that one takes tens of milliseconds
-# Questions; as many as there may be known-good answers. What waits refers to what the core holds anyway.
-PENDING_MAX = 1_000_000
+PENDING_MAX = 1_000_000  # questions that wait; what waits mostly refers to what the core holds in memory anyway
 RETRY_MIN_S = 0.5
 RETRY_MAX_S = 30.0
 CLOSE_TIMEOUT_S = 10.0

@@ -14,6 +14,8 @@ import dns.rcode
 import pytest
 
 from running_guard import RunningGuard, standfast, write_config
+from standfast.guard.events import JsonValue
+from standfast.io.control_client import ControlError, call
 from unit.drills.live.scripted_dns import Script, ScriptedDns, addresses
 
 FORGET_TIMEOUT_S = 10.0  # for a cache to forget an answer with a TTL of one second
@@ -197,6 +199,27 @@ def test_with_json_a_command_prints_one_document_and_nothing_else(world: World) 
         assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("method", "params", "message"),
+    [
+        ("names", {"limit": 0}, "limit: Input should be greater than or equal to 1"),
+        ("names", {"hold": True}, "hold: Extra inputs are not permitted"),
+        ("explain", {}, "name: Field required"),
+        ("switch", {"enabled": "no"}, "enabled: Input should be a valid boolean"),
+        ("status", {"x": 1}, "x: Extra inputs are not permitted"),
+    ],
+)
+def test_parameters_that_cannot_be_used_are_refused(
+    world: World, method: str, params: dict[str, JsonValue], message: str
+) -> None:
+    with pytest.raises(ControlError) as caught:
+        call(world.guard.config.parent / "state", method, params)
+    assert (caught.value.code, caught.value.message) == (
+        "bad_params",
+        f"these parameters cannot be used: {message}",
+    )
+
+
 # Starting and ending
 
 
@@ -225,7 +248,7 @@ def lone(tmp_path: Path) -> Iterator[Callable[..., RunningGuard]]:
     begun: list[RunningGuard] = []
 
     def start(**environ: str) -> RunningGuard:
-        begun.append(RunningGuard(write_config(tmp_path, "127.0.0.1:1"), **environ))
+        begun.append(RunningGuard(write_config(tmp_path, "127.0.0.1:1"), environ=environ))
         return begun[-1].start()
 
     yield start
