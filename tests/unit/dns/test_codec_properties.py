@@ -184,7 +184,10 @@ def test_a_spoiled_response_is_a_value_and_what_was_heard_of_it_can_be_sent_on(
     wire = spoil.draw(mutated(st.just(encode_response(query, reply, tcp=True))))
     heard = decode_incoming(wire, outbound_of(query))
     if isinstance(heard, Heard):
-        dns.message.from_wire(encode_response(query, heard.reply, tcp=True))
+        sent_on = encode_response(replace(query, edns=True, do=True), heard.reply, tcp=True)
+        again = decode_incoming(sent_on, outbound_of(query))
+        assert isinstance(again, Heard)
+        assert lower(again.reply) == lower(replace(heard.reply, ra=True))
     else:
         assert isinstance(heard, CaseChanged | NotOurs | Unreadable)
 
