@@ -12,6 +12,8 @@ from typing import Any, Self
 import dns.message
 import dns.query
 
+from standfast.io import control_client
+
 START_TIMEOUT_S = 20.0
 ASK_TIMEOUT_S = 5.0
 
@@ -89,6 +91,10 @@ class RunningGuard:
         """Ask it a question by UDP."""
         query = dns.message.make_query(qname, qtype, use_edns=True)
         return dns.query.udp(query, "127.0.0.1", port=self.port, timeout=ASK_TIMEOUT_S)
+
+    def call(self, method: str, **params: Any) -> Any:
+        """Ask it over its control socket."""
+        return control_client.call(self.config.parent / "state", method, params)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the command line against it."""

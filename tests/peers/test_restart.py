@@ -48,7 +48,7 @@ class Outage:
         self.wait(lambda: self.status()["store"]["waiting"] == 0)
 
     def status(self) -> Any:
-        return self.guard.json("status")
+        return self.guard.call("status")
 
     def wait(self, condition: Any) -> None:
         deadline = time.monotonic() + TIMEOUT_S
@@ -82,10 +82,10 @@ def test_a_name_still_answers_after_kill_9_in_the_middle_of_an_outage(outage: Ou
     outage.learn(NAME)
     outage.begin(NAME)
     outage.wait_until_saved()
-    before = outage.guard.json("explain", NAME)
+    before = outage.guard.call("explain", name=NAME)
     outage.restart()
     assert is_held(outage.guard.ask(NAME)), "the first question after the restart"
-    after = outage.guard.json("explain", NAME)
+    after = outage.guard.call("explain", name=NAME)
     assert after["known_good"] == before["known_good"]
     assert after["lost"]["since_ms"] == before["lost"]["since_ms"], "the time of grace does not begin anew"
 
@@ -105,16 +105,16 @@ def test_the_name_is_well_again_after_the_outage_and_a_restart(outage: Outage) -
     outage.restart()
     assert is_held(outage.guard.ask(NAME))
     outage.upstream.script = addresses("127.0.0.10", ttl_s=60)
-    outage.guard.json("release", NAME)  # as an operator would, rather than wait for the next look
+    outage.guard.call("release", name=NAME)  # as an operator would, rather than wait for the next look
     assert answered(outage.guard.ask(NAME)) == ["127.0.0.10"]
-    assert outage.guard.json("explain", NAME)["lost"] is None
+    assert outage.guard.call("explain", name=NAME)["lost"] is None
 
 
 @pytest.mark.parametrize("enabled", [False, True])
 def test_the_switch_survives_kill_9(outage: Outage, enabled: bool) -> None:
     if enabled:
-        outage.guard.run("guard", "off")
-    assert outage.guard.json("guard", "on" if enabled else "off")["saved"] is True
+        outage.guard.call("switch", enabled=False)
+    assert outage.guard.call("switch", enabled=enabled)["saved"] is True
     outage.restart()
     assert outage.status()["enabled"] is enabled
 
@@ -122,7 +122,7 @@ def test_the_switch_survives_kill_9(outage: Outage, enabled: bool) -> None:
 def test_a_command_is_on_the_disk_when_it_returns(outage: Outage) -> None:
     outage.learn(NAME)
     outage.begin(NAME)
-    assert outage.guard.json("release", NAME)["saved"] is True
+    assert outage.guard.call("release", name=NAME)["saved"] is True
     outage.restart()
     reply = outage.guard.ask(NAME)
     assert (reply.rcode(), answered(reply)) == (dns.rcode.NOERROR, [])
@@ -180,12 +180,12 @@ def test_a_full_disk_stops_no_answer_and_loses_nothing_when_there_is_room_again(
 
 def test_a_disk_that_is_full_from_the_start_stops_no_guard(tmp_path: Path) -> None:
     with RunningGuard(write_config(tmp_path, "127.0.0.1:1"), disk_full=True) as guard:
-        assert guard.json("status")["ledger"]["failure"] is not None
+        assert guard.call("status")["ledger"]["failure"] is not None
         resource.prlimit(guard.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        assert guard.json("guard", "off")["saved"] is True
+        assert guard.call("switch", enabled=False)["saved"] is True
         guard.kill()
     with RunningGuard(guard.config) as guard:
-        assert guard.json("status")["enabled"] is False
+        assert guard.call("status")["enabled"] is False
 
 
 def test_what_no_longer_fits_in_memory_goes_from_the_disk_as_well(outage: Outage) -> None:

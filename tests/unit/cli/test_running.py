@@ -15,7 +15,7 @@ import pytest
 
 from running_guard import RunningGuard, standfast, write_config
 from standfast.guard.events import JsonValue
-from standfast.io.control_client import ControlError, call
+from standfast.io.control_client import ControlError
 from unit.drills.live.scripted_dns import Script, ScriptedDns, addresses
 
 FORGET_TIMEOUT_S = 10.0  # for a cache to forget an answer with a TTL of one second
@@ -213,7 +213,7 @@ def test_parameters_that_cannot_be_used_are_refused(
     world: World, method: str, params: dict[str, JsonValue], message: str
 ) -> None:
     with pytest.raises(ControlError) as caught:
-        call(world.guard.config.parent / "state", method, params)
+        world.guard.call(method, **params)
     assert (caught.value.code, caught.value.message) == (
         "bad_params",
         f"these parameters cannot be used: {message}",
