@@ -14,6 +14,7 @@ IDENTITY_WORTH_S = 900.0  # thrice the longest pause between two looks, so that 
 OPINION_WORTH_MIN_S = 60.0
 OPINION_WORTH_MAX_S = 600.0
 DELEGATION_WORTH_S = 900.0
+AWAITED_DELEGATION = "the delegation of"  # how a delegation that was asked for is named while it is not in
 ROUND_ADDRESSES_MAX = 8  # of one name looked at in one round; those of a longer list take turns
 ABSENT_STRIKES = 2  # one silent probe is a lost packet; only a second one in a row says that nobody is there
 

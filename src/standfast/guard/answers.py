@@ -38,12 +38,23 @@ def held_reply(
     return Reply(rcode=Rcode.NOERROR, answer=cap_ttls(kept, held_ttl_s), errors=(error,))
 
 
-def opinion_reply(verdict: Verdict, *, held_ttl_s: int) -> Reply:
+def opinion_reply(verdict: Verdict, known: KnownGood, *, held_ttl_s: int, strangers: frozenset[str]) -> Reply | None:
     """Return the answer of the second opinion that `verdict` rests on, as short-lived as a held one."""
-    opinion = trusted_opinion(verdict.evidence)
-    assert opinion is not None, "a verdict serves a second opinion that is not there"
+    opinion = trusted_opinion(verdict.evidence, known)
+    if opinion is None:  # what is known to be good has changed since the verdict
+        return None
     error = ExtendedError(code=Ede.OTHER, text=f"{verdict.cause}: {verdict.reason}"[:EDE_TEXT_MAX])
-    return Reply(rcode=Rcode.NOERROR, answer=cap_ttls(opinion.rrsets, held_ttl_s), errors=(error,))
+    return Reply(rcode=Rcode.NOERROR, answer=cap_ttls(_without(opinion.rrsets, strangers), held_ttl_s), errors=(error,))
+
+
+def denial_of_type(reply: Reply) -> Reply:
+    """Return NODATA in the stead of an NXDOMAIN for a name that still stands with another type.
+
+    NXDOMAIN denies all types of a name (RFC 2308 section 5), so caches and stubs behind us would lose those too.
+    """
+    error = ExtendedError(code=Ede.OTHER, text="NXDOMAIN, but another type of the name is known to be good")
+    soa = tuple(rrset for rrset in reply.authority if rrset.rtype == RRType.SOA)
+    return Reply(rcode=Rcode.NOERROR, answer=reply.answer, authority=soa, errors=(error,))
 
 
 def failure_reply(failure: Failure) -> Reply:

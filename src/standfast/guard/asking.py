@@ -12,7 +12,7 @@ from standfast.dns.exchange import CaseChanged, Heard, Heeded, Outbound, Unreada
 from standfast.dns.model import Question, Rcode
 from standfast.guard.classify import classify
 from standfast.guard.events import Abandon, Action, Ask, Server, Transport
-from standfast.guard.outcome import Bogus, Failure, Malformed, Outcome, ServFail, Timeout
+from standfast.guard.outcome import Bogus, Failure, Malformed, Outcome, Refused, ServFail, Timeout
 from standfast.guard.timers import Timers
 from standfast.guard.upstreams import HABIT_WORTH_S, Upstreams
 from standfast.ports import Random
@@ -20,6 +20,7 @@ from standfast.ports import Random
 EXCHANGE_MAX_S = 4.0  # the common stub gives up at 5 s and should get SERVFAIL before that
 TRIES_MAX = 8  # of all kinds together: servers, retries, TCP, without EDNS
 TCP_WAIT_S = 2.0
+BACKGROUND_MAX = 1024  # exchanges that no client waits for; more would be a storm of our own, and wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,7 @@ class Exchange:
     cd: bool
     servers: list[Server]
     deadline_s: float
+    background: bool
     tries: int = 0
     open: dict[int, Try] = field(default_factory=dict)
     worst: Failure = field(default_factory=Timeout)
@@ -71,11 +73,17 @@ class Asking:
         self._tries: dict[int, Exchange] = {}
         self._next_exchange = 0
         self._next_try = 0
+        self._background = 0
         self.sent = 0
         self.timeouts = 0
 
     def __len__(self) -> int:
         return len(self._exchanges)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more exchange may be started that no client waits for."""
+        return self._background < BACKGROUND_MAX
 
     def start(
         self,
@@ -86,8 +94,12 @@ class Asking:
         purpose: Hashable,
         do: bool = False,
         cd: bool = False,
+        background: bool = True,
     ) -> list[Action]:
-        """Put `question` to `servers`, healthy ones first, until one is conclusive."""
+        """Put `question` to `servers`, healthy ones first, until one is conclusive.
+
+        In the background only where `has_room`.
+        """
         self._next_exchange += 1
         ordered = self._upstreams.in_order(servers, now)
         # Each server twice round: a lost packet is common, and with one server there is nobody else to ask.
@@ -99,7 +111,9 @@ class Asking:
             cd=cd,
             servers=ordered * 2,
             deadline_s=now + EXCHANGE_MAX_S,
+            background=background,
         )
+        self._background += background
         self._exchanges[exchange.id] = exchange
         self._timers.set(("exchange", exchange.id), exchange.deadline_s)
         return self._next_server(now, exchange)
@@ -115,20 +129,23 @@ class Asking:
         match heard:
             case CaseChanged() if tried.transport is Transport.UDP:
                 # A forgery over UDP looks like this too, so it is TCP that tells (draft-vixie-dnsext-dns0x20).
-                return actions + self._send(now, exchange, tried.server, Transport.TCP), None
+                return self._again(now, exchange, tried.server, Transport.TCP, actions)
             case CaseChanged():
                 state.no_case_until_s = now + HABIT_WORTH_S
-                return actions + self._send(now, exchange, tried.server, Transport.UDP), None
+                return self._again(now, exchange, tried.server, Transport.UDP, actions)
             case Unreadable(detail=detail):
                 return self._failed(now, exchange, tried.server, Malformed(detail=detail), actions)
             case Heard(truncated=True) if tried.transport is Transport.UDP:
-                return actions + self._send(now, exchange, tried.server, Transport.TCP), None
+                return self._again(now, exchange, tried.server, Transport.TCP, actions)
+            case Heard(truncated=True):
+                failure = Malformed(detail="truncated over TCP, where everything has room")
+                return self._failed(now, exchange, tried.server, failure, actions)
             case Heard(reply=reply, edns=False) if tried.outbound.edns and reply.rcode in (
                 Rcode.FORMERR,
                 Rcode.NOTIMP,
             ):
                 state.no_edns_until_s = now + HABIT_WORTH_S  # RFC 6891 section 6.2.2
-                return actions + self._send(now, exchange, tried.server, tried.transport), None
+                return self._again(now, exchange, tried.server, tried.transport, actions)
             case Heard():
                 state.answered(now - tried.sent_at_s)
                 outcome = classify(exchange.question, heard)
@@ -162,6 +179,15 @@ class Asking:
         if exchange is None:
             return [], None
         return self._done(exchange, exchange.worst, exchange.worst_from, [])
+
+    def _again(
+        self, now: float, exchange: Exchange, server: Server, transport: Transport, actions: list[Action]
+    ) -> tuple[list[Action], Done | None]:
+        """Ask the same server in another way; one that we can find no way to talk to has failed."""
+        sent = self._send(now, exchange, server, transport)
+        if sent:
+            return actions + sent, None
+        return self._failed(now, exchange, server, Malformed(detail=f"{server}: no way to talk to it"), actions)
 
     def _next_server(self, now: float, exchange: Exchange) -> list[Action]:
         if not exchange.servers:
@@ -200,6 +226,10 @@ class Asking:
             exchange.worst, exchange.worst_from = failure, server
         if not isinstance(failure, Timeout):
             exchange.servers = [other for other in exchange.servers if other != server]  # it has said its word
+        if isinstance(failure, ServFail | Refused):  # and would say it again to the tries that are still open
+            for ask in [ask for ask, tried in exchange.open.items() if tried.server == server]:
+                self._close(exchange, ask)
+                actions = [*actions, Abandon(ask=ask)]
         actions = actions + self._next_server(now, exchange)
         if not exchange.open:
             return self._done(exchange, exchange.worst, exchange.worst_from, actions)
@@ -212,6 +242,7 @@ class Asking:
             self._close(exchange, ask)
             actions = [*actions, Abandon(ask=ask)]
         del self._exchanges[exchange.id]
+        self._background -= exchange.background
         self._timers.clear(("exchange", exchange.id))
         return actions, Done(purpose=exchange.purpose, question=exchange.question, outcome=outcome, server=server)
 

@@ -14,7 +14,7 @@ from standfast.dns.model import (
     RRType,
 )
 from standfast.dns.name import is_below, name_from_wire
-from standfast.guard.known import Answer, KnownGood
+from standfast.guard.known import Answer, KnownGood, vouches_for
 from standfast.guard.outcome import Bogus, NoData, NxDomain, Outcome, Positive, Refused, ServFail
 from standfast.guard.policy import Mode, Policy
 
@@ -50,7 +50,7 @@ def against_known(outcome: Outcome, known: KnownGood | None, policy: Policy, now
     if not addresses or not known.answer.addresses or policy.mode is Mode.OFF:
         return outcome
     steady = now - max(known.first_seen_s, known.changed_at_s) >= policy.steady_s
-    if (policy.pinned or steady) and not set(addresses) & {*known.seen, *known.answer.addresses}:
+    if (policy.pinned or steady) and not vouches_for(known, addresses):
         return Positive(answer=outcome.answer, reply=outcome.reply, wholesale_change=True)
     # What is known to be good does not keep the promise either when it has no more: then holding it helps nobody.
     if policy.pinned and len(addresses) < min(policy.addresses_min, len(known.answer.addresses)):

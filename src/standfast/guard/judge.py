@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from standfast.evidence.model import (
+    AWAITED_DELEGATION,
     DelegationState,
     Evidence,
     Identity,
@@ -22,7 +23,7 @@ from standfast.evidence.model import (
     opinion_worth_s,
     standing,
 )
-from standfast.guard.known import KnownGood, was_ever_doubtful, was_proven
+from standfast.guard.known import KnownGood, vouches_for, was_ever_doubtful, was_proven
 from standfast.guard.outcome import Bogus, Failure, Negative, Outcome, Positive, outcome_name
 from standfast.guard.policy import BogusMode, Mode, Policy
 from standfast.guard.verdict import Action, Cause, Serve, Verdict
@@ -116,13 +117,15 @@ def removed_by_notice(case: Case) -> bool:
 
 
 def delegation_gone(case: Case) -> bool:
-    """Some resolver sees the zone gone from its parent, and none sees it delegated."""
+    """Some resolver sees the zone gone from its parent, none sees it delegated, and all have been heard."""
+    if any(word.startswith(AWAITED_DELEGATION) for word in case.evidence.awaited):
+        return False
     states = {delegation.state for delegation in case.evidence.delegations}
     return DelegationState.GONE in states and DelegationState.DELEGATED not in states
 
 
 def opinion_positive(case: Case) -> bool:
-    return trusted_opinion(case.evidence) is not None
+    return trusted_opinion(case.evidence, case.known) is not None
 
 
 def identity_proven(case: Case) -> bool:
@@ -162,6 +165,10 @@ def within_grace(case: Case) -> bool:
     return case.now < _grace_ends_s(case)
 
 
+def within_waiting(case: Case) -> bool:
+    return case.now < waiting_ends(case)
+
+
 def within_hold_max(case: Case) -> bool:
     return case.now < case.evidence.lost_at_s + case.policy.hold_max_s
 
@@ -189,6 +196,11 @@ def grace_ends(case: Case) -> float:
     return _grace_ends_s(case)
 
 
+def waiting_ends(case: Case) -> float:
+    """Evidence that was asked for may take its time, longest where many names are lost together or after a restart."""
+    return case.evidence.opened_at_s + max(case.policy.grace_s, case.policy.provisional_s)
+
+
 def hold_max_ends(case: Case) -> float:
     return case.evidence.lost_at_s + case.policy.hold_max_s
 
@@ -199,7 +211,7 @@ def stale_max_ends(case: Case) -> float:
 
 
 def opinion_ends(case: Case) -> float:
-    opinion = trusted_opinion(case.evidence)
+    opinion = trusted_opinion(case.evidence, case.known)
     return case.now if opinion is None else opinion.at_s + opinion_worth_s(opinion)
 
 
@@ -218,7 +230,7 @@ def says(text: str) -> Callable[[Case], str]:
         return f"{outcome_name(case.outcome)}: " + text.format(
             probes=_count(case.evidence.known),
             new_probes=_count(case.evidence.candidates),
-            opinion=_opinion_words(trusted_opinion(case.evidence)),
+            opinion=_opinion_words(trusted_opinion(case.evidence, case.known)),
             zone=case.known.zone if case.known else None,
             signer=case.evidence.tombstone.signer if case.evidence.tombstone else "",
             awaited=", ".join(sorted(case.evidence.awaited)),
@@ -310,6 +322,9 @@ TABLE: tuple[Row, ...] = (
     Row("negative.grace", (negative, within_grace),
         _HOLD, Cause.UNKNOWN, _KNOWN, grace_ends,
         says("cannot be proven either way ({probes}); within the grace of {grace}")),
+    Row("negative.awaited", (negative, evidence_awaited, within_waiting),
+        _HOLD, Cause.UNKNOWN, _KNOWN, waiting_ends,
+        says("the grace of {grace} is over, but still waiting for {awaited}"), provisional=True),
     Row("negative.grace-over", (negative,),
         _RELEASE, Cause.UNKNOWN, _OUTCOME, for_good,
         says("could not be proven either way ({probes}) in {grace}"), alarm_if_pinned=True),
@@ -323,14 +338,20 @@ TABLE: tuple[Row, ...] = (
         _RELEASE, Cause.FAILURE, _SERVFAIL, for_good,
         says("last confirmed longer ago than {stale_max}"), alarm_if_pinned=True),
     Row("bogus.refused", (bogus, bogus_is_refused),
-        _RELEASE, Cause.ATTACK, _SERVFAIL, for_good,
+        _FRESH, Cause.ATTACK, _SERVFAIL, for_good,
         says("validation failed and the policy does not hold through that"), alarm=True),
     Row("bogus.proven", (bogus, identity_proven),
         _HOLD, Cause.FAILURE, _KNOWN, stale_max_ends,
         says("validation fails, but the servers prove identity ({probes}): broken signing")),
+    Row("bogus.pending", (bogus, evidence_awaited, within_provisional),
+        _HOLD, Cause.UNKNOWN, _KNOWN, provisional_ends,
+        says("validation fails; waiting for {awaited}"), provisional=True),
     Row("bogus.suspected", (bogus, within_grace),
         _HOLD, Cause.ATTACK, _KNOWN, grace_ends,
         says("validation fails and identity is not proven ({probes})"), alarm=True),
+    Row("bogus.awaited", (bogus, evidence_awaited, within_waiting),
+        _HOLD, Cause.UNKNOWN, _KNOWN, waiting_ends,
+        says("validation fails; the grace of {grace} is over, but still waiting for {awaited}"), provisional=True),
     Row("bogus.grace-over", (bogus,),
         _RELEASE, Cause.ATTACK, _SERVFAIL, for_good,
         says("validation fails and identity was not proven in {grace} ({probes})"), alarm=True),
@@ -351,14 +372,23 @@ def is_usable(known: KnownGood | None, policy: Policy, *, lost_at_s: float) -> b
     return lost_at_s - known.confirmed_at_s <= policy.stale_max_s
 
 
-def trusted_opinion(evidence: Evidence) -> Opinion | None:
-    """Return the first positive second opinion whose addresses are not all known to be somebody else's."""
+def trusted_opinion(evidence: Evidence, known: KnownGood | None) -> Opinion | None:
+    """Return the first positive second opinion that can be believed, if there is one.
+
+    Its addresses must not all be known to be somebody else's, and one of them must be in the name's history, or they
+    must prove identity: some resolvers answer with addresses of their own for any name that does not exist.
+    """
+    if known is None:
+        return None
     strangers = contradicted(evidence.known)
     for opinion in evidence.opinions:
-        if opinion.state is OpinionState.POSITIVE:
-            addresses = opinion_addresses(opinion)
-            if not addresses or not strangers.issuperset(addresses):
-                return opinion
+        if opinion.state is not OpinionState.POSITIVE:
+            continue
+        addresses = opinion_addresses(opinion)
+        if addresses and strangers.issuperset(addresses):
+            continue
+        if vouches_for(known, addresses) or standing(addresses, evidence.candidates) is Standing.PROVEN:
+            return opinion
     return None
 
 

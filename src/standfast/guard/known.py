@@ -91,3 +91,8 @@ def was_proven(known: KnownGood) -> bool:
 def was_ever_doubtful(known: KnownGood) -> bool:
     """Say whether the servers failed to prove identity even while the name was well: then failing says nothing."""
     return known.baseline is not None and known.baseline.proven_at_s is None
+
+
+def vouches_for(known: KnownGood, addresses: tuple[str, ...]) -> bool:
+    """Say whether the history of a name has any of `addresses`, where there are addresses at all."""
+    return not addresses or not {*known.seen, *known.answer.addresses}.isdisjoint(addresses)

@@ -6,9 +6,10 @@ is given up.
 
 from collections import OrderedDict
 from dataclasses import replace
+from itertools import count
 from math import inf
 
-from standfast.dns.model import Query, Question, Reply
+from standfast.dns.model import Question, Reply
 from standfast.evidence.model import IDENTITY_WORTH_S, Evidence, contradicted
 from standfast.guard.answers import held_reply, opinion_reply
 from standfast.guard.asking import Asking
@@ -18,8 +19,8 @@ from standfast.guard.gathering import Gathering
 from standfast.guard.judge import is_usable, judge
 from standfast.guard.known import KnownGood, was_ever_doubtful
 from standfast.guard.memory import KnownGoodMemory
-from standfast.guard.outcome import Bogus, Failure, Outcome, Positive
-from standfast.guard.policy import Mode, Policy
+from standfast.guard.outcome import Bogus, Failure, Negative, Outcome, Positive
+from standfast.guard.policy import BogusMode, Mode, Policy
 from standfast.guard.timers import Timers
 from standfast.guard.verdict import Action as Deed
 from standfast.guard.verdict import Cause, Serve, Verdict
@@ -51,6 +52,7 @@ class Losses:
         self._timers = timers
         self._rng = rng
         self._watches: OrderedDict[Question, Watch] = OrderedDict()
+        self._numbers = count(1)
         self._recorded: OrderedDict[Question, tuple[str, str, str]] = OrderedDict()
         self.verdicts: dict[tuple[str, str], int] = {}
 
@@ -69,27 +71,27 @@ class Losses:
         known = self._memory.get(question)
         return policy.mode is Mode.HOLD and is_usable(known, policy, lost_at_s=now)
 
-    def reply(self, now: float, query: Query, policy: Policy) -> tuple[Reply | None, list[Action]]:
+    def reply(self, now: float, watch: Watch, policy: Policy, *, do: bool) -> tuple[Reply | None, list[Action]]:
         """Return the answer of a question whose standing verdict serves one, and a look at it where one is due."""
-        watch = self._watches.get(query.question)
-        if watch is None or watch.verdict is None:
+        if watch.verdict is None:
             return None, []
         watch.used_at_s = now
-        self._watches.move_to_end(query.question)
+        self._watches.move_to_end(watch.question)
         actions = self.look(now, watch.question, policy, asked_for=True) if watch.due else []
-        return self.served(now, watch.question, watch.verdict, policy, do=query.do), actions
+        return self.served(now, watch.question, watch.verdict, policy, do=do), actions
 
     def served(self, now: float, question: Question, verdict: Verdict, policy: Policy, *, do: bool) -> Reply | None:
         """Return what `verdict` serves instead of the outcome, or None where the outcome itself is served."""
+        known = self._memory.get(question)
+        if known is None:  # pushed out of the memory since
+            return None
+        strangers = frozenset() if was_ever_doubtful(known) else contradicted(verdict.evidence.known)
         match verdict.serve:
             case Serve.KNOWN_GOOD:
-                known = self._memory.get(question)
-                assert known is not None, f"{question}: held without a known-good answer"
-                strangers = frozenset() if was_ever_doubtful(known) else contradicted(verdict.evidence.known)
                 reason = f"{verdict.cause}: {verdict.reason}"
                 return held_reply(known, reason, held_ttl_s=policy.held_ttl_s, do=do, strangers=strangers, now=now)
             case Serve.OPINION:
-                return opinion_reply(verdict, held_ttl_s=policy.held_ttl_s)
+                return opinion_reply(verdict, known, held_ttl_s=policy.held_ttl_s, strangers=strangers)
             case Serve.OUTCOME | Serve.SERVFAIL:
                 return None
 
@@ -99,23 +101,25 @@ class Losses:
         self, now: float, question: Question, outcome: Outcome, policy: Policy, *, looked: bool
     ) -> list[Action]:
         """Take in what upstream said: open or renew a watch where that takes away what is known to be good."""
-        if policy.mode is Mode.OFF or _is_plain(outcome):
+        if policy.mode is Mode.OFF or _is_no_loss(outcome, policy):
             return []
         watch = self._watches.get(question)
         known = self._memory.get(question)
         if known is None or (watch is None and not is_usable(known, policy, lost_at_s=known.lost_at_s or now)):
             return []
         actions: list[Action] = []
-        if known.lost_at_s is None and _is_loss(outcome):
+        if known.lost_at_s is None and _is_somebodys_word(outcome):
             known = replace(known, lost_at_s=now)
             actions += self._memory.keep(known)
-        is_news = looked or watch is None or type(watch.outcome) is not type(outcome)
+        is_news = watch is None or _kind(watch.outcome) != _kind(outcome)
         if watch is None:
             watch = self._open(now, known, outcome, policy)
+        elif is_news:
+            watch.opened_at_s, watch.pause_s = now, policy.recheck_min_s
         watch.outcome = outcome
         watch.asking = watch.asking and not looked
         watch.lost_at_s = known.lost_at_s or watch.opened_at_s
-        if is_news:
+        if is_news or looked:
             actions += self._gathering.gather(now, watch, known, policy)
             self._timers.set(("look", question), now + watch.next_pause_s(policy, self._rng))
         return actions
@@ -146,6 +150,9 @@ class Losses:
         watch.due = not asked_for and (unused or isinstance(watch.outcome, Failure))
         if watch.due:
             return []
+        if not self._asking.has_room:
+            self._timers.set(("look", question), now + watch.next_pause_s(policy, self._rng))
+            return []
         watch.asking = True
         known = self._memory.get(question)
         key = Key(question, do=known is not None and known.answer.signed, cd=False)
@@ -153,15 +160,17 @@ class Losses:
 
     def close(self, question: Question) -> None:
         """End the watch of `question`; what is still under way for it is ignored when it comes in."""
-        if self._watches.pop(question, None) is not None:
+        watch = self._watches.pop(question, None)
+        if watch is not None:
             self._timers.clear(("judge", question))
             self._timers.clear(("look", question))
-            self._gathering.stop(question)
+            self._gathering.stop(watch)
 
     def _open(self, now: float, known: KnownGood, outcome: Outcome, policy: Policy) -> Watch:
         if len(self._watches) >= WATCHES_MAX:
             self.close(next(iter(self._watches)))
         watch = Watch(
+            number=next(self._numbers),
             question=known.question,
             outcome=outcome,
             opened_at_s=now,
@@ -196,10 +205,25 @@ class Losses:
         return actions
 
 
-def _is_plain(outcome: Outcome) -> bool:
+def _is_no_loss(outcome: Outcome, policy: Policy) -> bool:
+    if isinstance(outcome, Bogus) and policy.bogus is BogusMode.SERVFAIL:
+        return True  # what is known to be good is not asked for its opinion
     return isinstance(outcome, Positive) and not (outcome.wholesale_change or outcome.short)
 
 
-def _is_loss(outcome: Outcome) -> bool:
+def _is_somebodys_word(outcome: Outcome) -> bool:
     """Only what somebody said counts as a loss that grace and the longest hold run from; silence does not."""
     return isinstance(outcome, Bogus) or not isinstance(outcome, Failure)
+
+
+def _kind(outcome: Outcome) -> tuple[str, frozenset[str]]:
+    """Return what makes two outcomes the same to whoever looks into them; other new addresses are another matter."""
+    match outcome:
+        case Positive(answer=answer):
+            return "positive", frozenset(answer.addresses)
+        case Bogus():
+            return "bogus", frozenset()
+        case _ if isinstance(outcome, Negative):
+            return "negative", frozenset()
+        case _:
+            return "failure", frozenset()

@@ -5,14 +5,22 @@ Without that, nothing could be told when the name is lost. Sends nothing itself.
 
 from dataclasses import replace
 
-from standfast.dns.model import Question, RRType
+from standfast.dns.model import Name, Question, RRType
+from standfast.dns.name import is_below, parent
 from standfast.evidence.model import Identity
 from standfast.evidence.prober import Landed, Prober
 from standfast.guard.asking import Asking
 from standfast.guard.events import Action, Forget, Server
-from standfast.guard.known import NEVER_REMEMBERED, SEEN_ADDRESSES_MAX, Answer, Baseline, KnownGood
+from standfast.guard.known import (
+    NEVER_REMEMBERED,
+    SEEN_ADDRESSES_MAX,
+    Answer,
+    Baseline,
+    KnownGood,
+    vouches_for,
+)
 from standfast.guard.memory import KnownGoodMemory
-from standfast.guard.outcome import Outcome, soa_owner
+from standfast.guard.outcome import Outcome, Positive, soa_owner
 from standfast.guard.policy import Mode, Policy
 from standfast.guard.timers import Timers
 from standfast.ports import Random
@@ -20,8 +28,8 @@ from standfast.ports import Random
 BASELINE_WORTH_S = 21_600.0  # how often a name that is well is probed, at most
 BASELINE_ADDRESSES_MAX = 2  # enough to learn whether the port speaks TLS for the name
 ZONE_DELAY_S = (0.5, 5.0)  # after a name was first seen; nobody waits for it
-ZONE_ASKING_MAX = 256  # exchanges under way above which learning zones waits for a quieter time
-ZONE_RETRY_S = 600.0
+ZONE_RETRY_S = 600.0  # after an answer that told no zone, or while too much is under way
+ZONES_WAITING_MAX = 4096  # names whose zone is still to be asked for; the others' when they are next confirmed
 
 
 class Remembering:
@@ -43,14 +51,20 @@ class Remembering:
         self._timers = timers
         self._rng = rng
         self._learning: set[Question] = set()
+        self._zoning: set[Question] = set()
 
     def remember(self, now: float, question: Question, answer: Answer, policy: Policy) -> list[Action]:
         """Take in a positive answer that is believed."""
         before = self._memory.get(question)
         if policy.mode is Mode.OFF or question.qtype in NEVER_REMEMBERED:
             return []
-        if answer.ttl_s < policy.ttl_min_s:  # made for one moment only, so there is nothing to keep
-            return self.forget(question)
+        if answer.ttl_s < policy.ttl_min_s:
+            # Caches show a TTL of 0 in the last second of every record, so of a name that is known it says nothing;
+            # with new addresses the answer was made for one moment only, and there is nothing to keep.
+            if before is None or not vouches_for(before, answer.addresses):
+                return self.forget(question)
+            ttl_s = before.answer.ttl_s
+            answer = replace(answer, rrsets=tuple(replace(rrset, ttl_s=ttl_s) for rrset in answer.rrsets))
         known = _confirmed(now, before, answer) if before else None
         if known is None:
             known = KnownGood(
@@ -68,7 +82,7 @@ class Remembering:
     def remember_opinion(self, now: float, question: Question, answer: Answer, policy: Policy) -> list[Action]:
         """Take in a second opinion's answer for a name that the upstream lost: newer addresses, the name still lost."""
         known = self._memory.get(question)
-        if known is None or answer.ttl_s < policy.ttl_min_s or known.answer.rrsets == answer.rrsets:
+        if known is None or answer.ttl_s < policy.ttl_min_s or _records(known.answer) == _records(answer):
             return []
         known = replace(
             known,
@@ -104,8 +118,9 @@ class Remembering:
         return self._memory.keep(known)
 
     def _learn(self, now: float, known: KnownGood, policy: Policy) -> None:
-        if known.zone is None:
-            self._timers.sooner(("zone", known.question), now + self._rng.uniform(*ZONE_DELAY_S))
+        if known.zone is None and known.question not in self._zoning and len(self._zoning) < ZONES_WAITING_MAX:
+            self._zoning.add(known.question)
+            self._timers.set(("zone", known.question), now + self._rng.uniform(*ZONE_DELAY_S))
         asked_at_s = known.baseline.asked_at_s if known.baseline else None
         if asked_at_s is not None and now - asked_at_s < BASELINE_WORTH_S:
             return
@@ -126,22 +141,35 @@ class Remembering:
     def ask_zone(self, now: float, question: Question) -> list[Action]:
         """Ask for the SOA of the name: its owner, or that of the denial, is the zone (RFC 2308 section 2)."""
         known = self._memory.get(question)
-        if known is None or known.zone is not None:
+        if known is None or known.zone is not None or now - known.confirmed_at_s > ZONE_RETRY_S:
+            self._zoning.discard(question)
             return []
-        if len(self._asking) > ZONE_ASKING_MAX:
+        if not self._asking.has_room:
             self._timers.set(("zone", question), now + ZONE_RETRY_S)
             return []
-        soa = Question(question.qname, RRType.SOA)
+        # An alias would lead to the zone of its target; it is never a zone's own name, so its parent is in its zone.
+        aliased = any(r.owner == question.qname and r.rtype == RRType.CNAME for r in known.answer.rrsets)
+        soa = Question(parent(question.qname) if aliased else question.qname, RRType.SOA)
         return self._asking.start(now, soa, self._upstreams, purpose=("zone", question))
 
-    def take_zone(self, question: Question, outcome: Outcome) -> list[Action]:
-        """Take in what was learned of the zone of `question`."""
+    def take_zone(self, now: float, question: Question, outcome: Outcome) -> list[Action]:
+        """Take in what was learned of the zone of `question`; where that is nothing, ask again later."""
         known = self._memory.get(question)
-        zone = soa_owner(outcome)
-        if known is None or zone is None or known.lost_at_s is not None:
+        zone = _zone_of(question, outcome)
+        if known is not None and zone is None:
+            self._timers.set(("zone", question), now + ZONE_RETRY_S)
             return []
-        known = replace(known, zone=zone)
-        return self._memory.keep(known)
+        self._zoning.discard(question)
+        if known is None or known.lost_at_s is not None:
+            return []
+        return self._memory.keep(replace(known, zone=zone))
+
+
+def _zone_of(question: Question, outcome: Outcome) -> Name | None:
+    zone = soa_owner(outcome)
+    if isinstance(outcome, Positive):
+        zone = next((rrset.owner for rrset in outcome.answer.rrsets if rrset.rtype == RRType.SOA), None)
+    return zone if zone is not None and is_below(question.qname, zone) else None
 
 
 def _confirmed(now: float, before: KnownGood, answer: Answer) -> KnownGood | None:
@@ -158,7 +186,6 @@ def _confirmed(now: float, before: KnownGood, answer: Answer) -> KnownGood | Non
         seen=_seen(before, answer),
         lost_at_s=None,
         proven_at_s=None,
-        operator_hold_until_s=None,
     )
 
 
@@ -169,7 +196,8 @@ def _seen(before: KnownGood, answer: Answer) -> tuple[str, ...]:
 
 def _same_but_unsigned(before: Answer, answer: Answer) -> bool:
     """Say whether `answer` lacks nothing of `before` but signatures: who asked now did not want them."""
-    if answer.signed or not before.signed:
-        return False
-    unsigned = [(r.owner, r.rtype, set(r.rdatas)) for r in before.rrsets if r.rtype != RRType.RRSIG]
-    return unsigned == [(r.owner, r.rtype, set(r.rdatas)) for r in answer.rrsets]
+    return before.signed and not answer.signed and _records(before) == _records(answer)
+
+
+def _records(answer: Answer) -> list[tuple[Name, int, frozenset[bytes]]]:
+    return [(r.owner, r.rtype, frozenset(r.rdatas)) for r in answer.rrsets if r.rtype != RRType.RRSIG]

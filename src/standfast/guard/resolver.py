@@ -11,10 +11,10 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
 
 from standfast.dns.exchange import Heeded
-from standfast.dns.model import Ede, ExtendedError, Query, Question, Rcode, Reply
+from standfast.dns.model import Ede, ExtendedError, Query, Question, Rcode, Reply, RRType
 from standfast.evidence.model import ProbeResult
 from standfast.evidence.prober import Landed
-from standfast.guard.answers import failure_reply
+from standfast.guard.answers import denial_of_type, failure_reply
 from standfast.guard.asking import Asking, Done
 from standfast.guard.cache import POSITIVE_TTL_MAX_S, Cache, Key, capped
 from standfast.guard.classify import against_known, negative_ttl_s
@@ -24,17 +24,21 @@ from standfast.guard.judge import trusted_opinion
 from standfast.guard.known import Answer, KnownGood
 from standfast.guard.losses import Losses
 from standfast.guard.memory import KnownGoodMemory
-from standfast.guard.outcome import NoData, NxDomain, Outcome, Positive, Timeout
+from standfast.guard.outcome import Negative, NoData, NxDomain, Outcome, Positive, Timeout
 from standfast.guard.policy import Mode, Policy, PolicyTable
 from standfast.guard.remembering import Remembering
 from standfast.guard.timers import Timers
 from standfast.guard.upstreams import Upstreams
 from standfast.guard.verdict import Action as Deed
-from standfast.guard.verdict import Verdict
+from standfast.guard.verdict import Cause, Verdict
+from standfast.guard.watch import Side
 from standfast.ports import Random
 
 RESOLUTIONS_MAX = 4096  # questions under way at once; more are told to come again
 WAITERS_MAX = 1000  # clients waiting for one question; more are told to come again
+
+# What a name may still stand with when another of its types is denied; others are rare, and never held alone.
+STANDING_TYPES = (RRType.A, RRType.AAAA, RRType.CNAME, RRType.HTTPS, RRType.MX, RRType.SRV, RRType.SVCB, RRType.TXT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +77,7 @@ class Resolver:
     ) -> None:
         self.settings = settings
         self.policies = policies
+        self._observing = policies.observing()
         self.enabled = enabled
         self.started_at_s = now
         self.queries = 0
@@ -105,7 +110,9 @@ class Resolver:
         if not query.rd:  # there is nothing of our own to answer with, and what others asked is nobody's business
             return [_refuse(client, query, Rcode.REFUSED, Ede.NOT_AUTHORITATIVE, "recursion was not desired")]
         key = Key(query.question, query.do, query.cd)
-        reply, actions = self.losses.reply(now, query, self.policy(query.question))
+        reply, actions = None, list[Action]()
+        if watch := self.losses.get(query.question):
+            reply, actions = self.losses.reply(now, watch, self.policy(query.question), do=query.do)
         reply = reply or self.positive.get(key, now) or self.negative.get(key, now)
         if reply is not None:
             self.hits += 1
@@ -136,11 +143,12 @@ class Resolver:
                 case ("client", Key() as waiting):
                     actions += self._client_timer(now, waiting)
                 case ("judge", Question() as question):
-                    actions += self._judge_again(now, question)
+                    actions += self._time_over(now, question)
                 case ("look", Question() as question):
                     actions += self.losses.look(now, question, self.policy(question), asked_for=False)
-                case ("retry", Question() as question, str(side)) if watch := self.losses.get(question):
+                case ("retry", Question() as question, Side() as side) if watch := self.losses.get(question):
                     self.gathering.retry_silent(watch, side, self.policy(question))
+                    actions += self._judge_again(now, question)
                 case ("zone", Question() as question):
                     actions += self._remembering.ask_zone(now, question)
                 case ("probe", int(probe)):
@@ -181,8 +189,7 @@ class Resolver:
 
     def policy(self, question: Question) -> Policy:
         """Return the policy that is in force for `question`."""
-        policy = self.policies.lookup(question.qname)
-        return policy if self.enabled or policy.mode is not Mode.HOLD else replace(policy, mode=Mode.OBSERVE)
+        return (self.policies if self.enabled else self._observing).lookup(question.qname)
 
     # From a question to its outcome -------------------------------------------------------------------------
 
@@ -190,7 +197,7 @@ class Resolver:
         resolution = self._resolutions.get(key)
         full = len(resolution.waiters) >= WAITERS_MAX if resolution else len(self._resolutions) >= RESOLUTIONS_MAX
         if full:
-            return [_refuse(client, query, Rcode.SERVFAIL, Ede.OTHER, "too much under way; try again")]
+            return self._crowded_out(now, client, query, key)
         if resolution is not None:
             resolution.waiters.append((client, query))
             return []
@@ -198,8 +205,22 @@ class Resolver:
         if self.losses.usable(now, key.question, self.policy(key.question)):
             self._timers.set(("client", key), now + self.settings.client_timeout_s)
         return self.asking.start(
-            now, key.question, self.settings.upstreams, purpose=("client", key), do=key.do, cd=key.cd
+            now,
+            key.question,
+            self.settings.upstreams,
+            purpose=("client", key),
+            do=key.do,
+            cd=key.cd,
+            background=False,
         )
+
+    def _crowded_out(self, now: float, client: Hashable, query: Query, key: Key) -> list[Action]:
+        """Answer without asking: a flood of other questions must not take a name away that is known to be good."""
+        text = "too much under way; try again"
+        if not self.losses.usable(now, key.question, self.policy(key.question)):
+            return [_refuse(client, query, Rcode.SERVFAIL, Ede.OTHER, text)]
+        actions, reply = self._settle(now, key, Timeout(detail=text), looked=False)
+        return [Respond(client=client, query=query, reply=reply), *actions]
 
     def _client_timer(self, now: float, key: Key) -> list[Action]:
         """The client must not wait longer: answer from the known-good, and go on asking (RFC 8767 section 5)."""
@@ -222,21 +243,27 @@ class Resolver:
                 settled, _ = self._settle(now, key, done.outcome, looked=True)
                 return actions + settled
             case ("zone", Question() as question):
-                return actions + self._remembering.take_zone(question, done.outcome)
-            case (str(kind), Question() as question, Server() as server) if watch := self.losses.get(question):
+                return actions + self._remembering.take_zone(now, question, done.outcome)
+            case (str(kind), Question() as question, Server() as server, int(number)):
+                watch = self.losses.get(question)
+                if watch is None or watch.number != number:
+                    return actions  # for a watch that is closed by now
                 if kind == "opinion":
-                    self.gathering.take_opinion(now, watch, server, done)
+                    self.gathering.take_opinion(now, watch, server, done, self.policy(question))
                 else:
                     self.gathering.take_delegation(now, watch, server, done)
                 return actions + self._judge_again(now, question)
             case _:
-                return actions  # for a watch that is closed by now
+                raise AssertionError(f"an exchange for nobody: {done.purpose}")
 
     def _probed(self, now: float, landed: Landed | None) -> list[Action]:
         match landed.purpose if landed else None:
             case ("baseline", Question() as question) if landed:
                 return self._remembering.take_baseline(now, question, landed, self.policy(question))
-            case ("probe", Question() as question, str(side)) if landed and (watch := self.losses.get(question)):
+            case ("probe", Question() as question, Side() as side, int(number)) if landed:
+                watch = self.losses.get(question)
+                if watch is None or side not in watch.rounds or watch.rounds[side].number != number:
+                    return []  # of a round that was called off
                 actions = self.gathering.take_probe(now, watch, side, landed)
                 return actions + self._judge_again(now, question)
             case _:
@@ -254,6 +281,17 @@ class Resolver:
         verdict, recorded = self.losses.judge(now, key.question, outcome, policy)
         reply = self.losses.served(now, key.question, verdict, policy, do=key.do) or self._cache(now, key, outcome)
         return taken + recorded + self._carry_out(now, key.question, outcome, verdict), reply
+
+    def _time_over(self, now: float, question: Question) -> list[Action]:
+        """The time of a verdict is over: judge again, unless nobody wants the name.
+
+        Then nothing new was asked, so nothing may be concluded from what has grown old. The name is left as it is, and
+        whoever asks for it next begins a new watch, as after a restart.
+        """
+        watch = self.losses.get(question)
+        if watch is not None and watch.due:
+            self.losses.close(question)
+        return self._judge_again(now, question)
 
     def _judge_again(self, now: float, question: Question) -> list[Action]:
         """Judge the standing outcome of a lost question again: new evidence came, or its verdict's time is over."""
@@ -275,8 +313,11 @@ class Resolver:
             case Deed.FRESH if isinstance(outcome, Positive):
                 self.losses.close(question)
                 return self._remembering.remember(now, question, outcome.answer, policy)
-            case Deed.FRESH if opinion := trusted_opinion(verdict.evidence):
-                return self._remembering.remember_opinion(now, question, Answer(rrsets=opinion.rrsets), policy)
+            case Deed.FRESH if isinstance(outcome, Negative) and verdict.cause is Cause.FAILURE:
+                # Lost at the upstream alone: it stays under watch, and what is known to be good moves on.
+                opinion = trusted_opinion(verdict.evidence, self.memory.get(question))
+                answer = Answer(rrsets=opinion.rrsets if opinion else ())
+                return self._remembering.remember_opinion(now, question, answer, policy)
             case Deed.FRESH:
                 self.losses.close(question)
                 return []
@@ -291,15 +332,20 @@ class Resolver:
                 return reply
             case NoData(reply=reply, soa=soa) | NxDomain(reply=reply, soa=soa):
                 ttl_s = negative_ttl_s(soa)
-                policy = self.policies.lookup(key.question.qname)
-                if policy.mode is not Mode.OFF and self.memory.get(key.question) is not None:
+                policy = self.policy(key.question)
+                stands = isinstance(outcome, NxDomain) and self._stands_by_another_type(now, key.question, policy)
+                if stands or (policy.mode is not Mode.OFF and self.memory.get(key.question) is not None):
                     ttl_s = min(ttl_s, policy.negative_ttl_max_s)  # so that recovery is felt within seconds
-                reply = capped(reply, ttl_s)
+                reply = capped(denial_of_type(reply) if stands else reply, ttl_s)
                 self.positive.drop(key.question)
                 self.negative.put(key, reply, ttl_s, now)
                 return reply
             case _:
                 return self.negative.fail(key, failure_reply(outcome), now)
+
+    def _stands_by_another_type(self, now: float, question: Question, policy: Policy) -> bool:
+        types = (qtype for qtype in STANDING_TYPES if qtype != question.qtype)
+        return any(self.losses.usable(now, Question(question.qname, qtype), policy) for qtype in types)
 
     def _give_up(self, now: float, question: Question) -> list[Action]:
         self.losses.close(question)

@@ -1,9 +1,11 @@
 """One lost question under watch: what was said of it, the evidence so far, and when to look again. Keeps only."""
 
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from standfast.dns.model import Question
 from standfast.evidence.model import (
+    IDENTITY_WORTH_S,
     Delegation,
     Evidence,
     Identity,
@@ -21,14 +23,31 @@ from standfast.ports import Random
 JITTER = 0.1  # of every pause, either way, so that many names lost together are not asked about together
 
 
+class Side(StrEnum):
+    """Whose addresses are probed."""
+
+    KNOWN = "known-good"
+    NEW = "new"
+
+
+@dataclass(frozen=True, slots=True)
+class RoundUnderWay:
+    """A round of probes that is not over: its number, and all the addresses that it is about."""
+
+    number: int
+    addresses: frozenset[str]
+
+
 @dataclass(slots=True, kw_only=True)
 class Watch:
     """The state of one lost question.
 
-    `pause_s` is the present pause between two looks. `due` says that the time for another look has come but waits
-    for a client to ask, as it does when the upstream only fails.
+    `number` tells this watch from an earlier one of the same question. `opened_at_s` is since when the present kind
+    of outcome is looked into. `pause_s` is the present pause between two looks. `due` says that the time for another
+    look has come but waits for a client to ask, as it does when the upstream only fails.
     """
 
+    number: int
     question: Question
     outcome: Outcome
     opened_at_s: float
@@ -39,8 +58,8 @@ class Watch:
     verdict: Verdict | None = None
     due: bool = False
     asking: bool = False
-    known_probes: dict[str, ProbeResult] = field(default_factory=dict)
-    candidate_probes: dict[str, ProbeResult] = field(default_factory=dict)
+    probes: dict[Side, dict[str, ProbeResult]] = field(default_factory=lambda: {side: {} for side in Side})
+    rounds: dict[Side, RoundUnderWay] = field(default_factory=dict)
     opinions: dict[str, Opinion] = field(default_factory=dict)
     delegations: dict[str, Delegation] = field(default_factory=dict)
     awaited: set[str] = field(default_factory=set)
@@ -51,32 +70,42 @@ class Watch:
             lost_at_s=self.lost_at_s,
             opened_at_s=self.opened_at_s,
             proven_at_s=self.proven_at_s,
-            known=tuple(self.known_probes.values()),
-            candidates=tuple(self.candidate_probes.values()),
+            known=tuple(self.probes[Side.KNOWN].values()),
+            candidates=tuple(self.probes[Side.NEW].values()),
             opinions=tuple(self.opinions.values()),
             delegations=tuple(self.delegations.values()),
-            awaited=frozenset(self.awaited),
+            awaited=frozenset((*self.awaited, *(f"the identity of the {side} addresses" for side in self.rounds))),
         )
 
-    def take_probe(self, probes: dict[str, ProbeResult], result: ProbeResult) -> None:
+    def take_probe(self, side: Side, result: ProbeResult) -> None:
         """Take in `result`, counting how often in a row its address was absent."""
-        before = probes.get(result.address)
+        before = self.probes[side].get(result.address)
         strikes = 0
         if result.identity is Identity.ABSENT:
             strikes = (before.strikes if before else 0) + 1
-        probes[result.address] = replace(result, strikes=strikes)
+        self.probes[side][result.address] = replace(result, strikes=strikes)
+
+    def forget_probes(self, side: Side, *, but: tuple[str, ...], now: float) -> None:
+        """Drop the probes of addresses that are not asked about any more."""
+        kept = {
+            address: probe
+            for address, probe in self.probes[side].items()
+            if address in but or (side is Side.KNOWN and now - probe.at_s < IDENTITY_WORTH_S)
+        }
+        self.probes[side] = kept
+
+    def silent_once(self, side: Side) -> tuple[str, ...]:
+        """Return the addresses that were silent once, which must be asked again before that counts."""
+        probes = self.probes[side].values()
+        return tuple(p.address for p in probes if p.identity is Identity.ABSENT and p.strikes == 1)
 
     def note_proof(self, known: KnownGood, now: float) -> bool:
         """Remember that the known-good addresses prove identity now; False when they do not."""
-        proven = standing(known.answer.addresses, self.known_probes.values()) is Standing.PROVEN
+        fresh = [probe for probe in self.probes[Side.KNOWN].values() if now - probe.at_s < IDENTITY_WORTH_S]
+        proven = standing(known.answer.addresses, fresh) is Standing.PROVEN
         if proven:
             self.proven_at_s = now
         return proven
-
-    def absent_once(self) -> bool:
-        """Say whether some address was silent once and must be asked again before that counts."""
-        probes = (*self.known_probes.values(), *self.candidate_probes.values())
-        return any(probe.identity is Identity.ABSENT and probe.strikes == 1 for probe in probes)
 
     def next_pause_s(self, policy: Policy, rng: Random) -> float:
         """Return the pause before the next look, and double the one after it."""
