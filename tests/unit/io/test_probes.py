@@ -43,9 +43,11 @@ def server_context(certificate: Certificate) -> ssl.SSLContext:
 
 async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Keep the connection until the client ends it."""
-    with suppress(OSError):
-        await reader.read()
-    writer.close()
+    try:
+        with suppress(OSError, asyncio.CancelledError):  # cancelled when the test is over
+            await reader.read()
+    finally:
+        writer.transport.abort()
 
 
 @asynccontextmanager
