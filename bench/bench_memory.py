@@ -1,0 +1,261 @@
+"""Known-good names: how much memory each takes, and how soon a guard that remembers many serves again.
+
+Measured twice: the core's memory and the store alone, in a fresh process each, so that nothing else is in the way;
+and a whole guard as users run it, with all names and with none.
+"""
+
+import gc
+import multiprocessing
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, ParamSpec, TypeVar
+
+import click
+from rich.console import Console
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `bench` is no installed package
+
+from bench import loadgen, machine, peers, report
+
+from standfast.dns.model import Question, RRset, RRType
+from standfast.errors import StandfastError
+from standfast.guard.events import Alarm
+from standfast.guard.known import Answer, Baseline, KnownGood
+from standfast.guard.memory import KnownGoodMemory
+from standfast.io.store import Store
+
+NAMES: Final = 100_000
+NAMES_FULL: Final = 1_000_000
+KNOWN_MAX: Final = 2_000_000  # names and, below, octets: more than are ever there, so that nothing is given up
+KNOWN_BYTES_MAX: Final = 1 << 36
+TARGET_BYTES: Final = 600  # a name, at NAMES_FULL
+TARGET_RESTART_S: Final = 5.0  # at NAMES_FULL
+WRITE_CHUNK: Final = 50_000  # names handed to the store before it is waited for
+WRITE_TIMEOUT_S: Final = 120.0  # of a chunk; one takes a second or two
+GUARD_TIMEOUT_S: Final = 300.0  # of the start of a guard with everything to remember
+NOW_S: Final = 1_790_000_000.0  # any time: the names were first seen a month before it
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class BadState(StandfastError):
+    """The store did not give back what it was given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """The names in a state file."""
+
+    write_s: float
+    file_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restarted:
+    """What the names took in a fresh process: `traced_bytes` by Python's own account, None where it was not kept."""
+
+    names: int
+    read_s: float
+    fill_s: float
+    rss_bytes: int
+    traced_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """A guard from its start until it answered, and its memory then."""
+
+    start_s: float
+    rss_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """All that was measured with `names` names."""
+
+    names: int
+    written: Written
+    restarted: Restarted
+    traced: Restarted
+    guard: Whole
+    guard_empty: Whole
+
+    @property
+    def guard_bytes(self) -> float:
+        """Resident memory of the guard for each name, in octets."""
+        return (self.guard.rss_bytes - self.guard_empty.rss_bytes) / self.names
+
+
+@click.command()
+@click.option("--full", is_flag=True, help=f"{NAMES_FULL:,} names rather than {NAMES:,}; minutes rather than seconds.")
+@click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
+def main(full: bool, as_json: bool) -> None:
+    """Measure the memory of a known-good name and the time of a warm restart."""
+    out = report.console(as_json=as_json)
+    where = machine.describe()
+
+    async def benchmark() -> None:
+        result = await _measure(NAMES_FULL if full else NAMES, out)
+        if as_json:
+            report.print_json({"machine": where, "remarks": _remarks(result), "result": result})
+        else:
+            _print(out, result)
+            out.print(where)
+
+    report.run(benchmark)
+
+
+async def _measure(names: int, out: Console) -> Result:
+    with TemporaryDirectory(prefix="standfast-bench-") as temporary:
+        folder = Path(temporary)
+        state_dir, empty = folder / "state", folder / "empty"
+        for made in (state_dir, empty):
+            made.mkdir(mode=0o700)
+        with out.status(f"writing {names:,} names"):
+            written = _in_fresh_process(write, state_dir, names)
+        with out.status("reading them, for the time"):
+            restarted = _in_fresh_process(restart, state_dir, False)
+        with out.status("reading them, for Python's account of memory"):
+            traced = _in_fresh_process(restart, state_dir, True)
+        if restarted.names != names or traced.names != names:
+            raise BadState(f"of {names} names that were written, {restarted.names} were read")
+        with out.status("starting a guard with them and one without"):
+            guard_empty = await _start_guard(folder / "guard-empty", empty)
+            guard = await _start_guard(folder / "guard", state_dir)
+        return Result(
+            names=names, written=written, restarted=restarted, traced=traced, guard=guard, guard_empty=guard_empty
+        )
+
+
+def write(state_dir: Path, names: int) -> Written:
+    """Have the store write `names` names into `state_dir`."""
+    store = Store(state_dir, alarm=_fail)
+    store.load()
+    store.start()
+    begun_s = time.perf_counter()
+    for first in range(0, names, WRITE_CHUNK):
+        for number in range(first, min(first + WRITE_CHUNK, names)):
+            store.remember(_known(number))
+        if not store.flush(WRITE_TIMEOUT_S):
+            raise BadState(f"{WRITE_CHUNK} names were not written in {WRITE_TIMEOUT_S:g} s")
+    write_s = time.perf_counter() - begun_s
+    if not store.close():
+        raise BadState("the store did not close")
+    return Written(write_s=write_s, file_bytes=store.path.stat().st_size)
+
+
+def restart(state_dir: Path, traced: bool) -> Restarted:
+    """Read what `state_dir` remembers into the core's memory, as a guard does at its start."""
+    store = Store(state_dir, alarm=_fail)
+    memory = KnownGoodMemory(entries_max=KNOWN_MAX, bytes_max=KNOWN_BYTES_MAX)
+    gc.collect()
+    before_bytes = machine.rss_bytes()
+    if traced:
+        tracemalloc.start()
+    begun_s = time.perf_counter()
+    loaded = store.load()
+    read_s = time.perf_counter() - begun_s
+    memory.load(loaded.known)
+    fill_s = time.perf_counter() - begun_s - read_s
+    del loaded
+    gc.collect()
+    return Restarted(
+        names=len(memory),
+        read_s=read_s,
+        fill_s=fill_s,
+        rss_bytes=machine.rss_bytes() - before_bytes,
+        traced_bytes=tracemalloc.get_traced_memory()[0] if traced else None,
+    )
+
+
+async def _start_guard(folder: Path, state_dir: Path) -> Whole:
+    async with AsyncExitStack() as stack:
+        tools = await loadgen.build(folder / "tools")
+        cores = machine.choose_cores()
+        upstream = await peers.start_responder(tools, folder=folder, core=cores.upstream)
+        await stack.enter_async_context(upstream)
+        guard = await peers.start_guard(
+            upstream.endpoint,
+            folder=folder,
+            cores={cores.server},
+            state_dir=state_dir,
+            start_timeout_s=GUARD_TIMEOUT_S,
+        )
+        await stack.enter_async_context(guard)
+        return Whole(start_s=guard.start_s, rss_bytes=machine.rss_bytes(guard.pid))
+
+
+def _known(number: int) -> KnownGood:
+    """Return a known-good answer as most are: two addresses, seen for a month, its identity proven, its zone known."""
+    qname = f"service-{number:07d}.eu-west-1.example.org."
+    addresses = [IPv4Address(0x0A000000 + 2 * number + i) for i in range(2)]
+    rrset = RRset(owner=qname, rtype=RRType.A, ttl_s=60, rdatas=tuple(address.packed for address in addresses))
+    return KnownGood(
+        question=Question(qname, RRType.A),
+        answer=Answer(rrsets=(rrset,)),
+        first_seen_s=NOW_S - 30 * 86_400,
+        confirmed_at_s=NOW_S - number * 1e-3,
+        changed_at_s=NOW_S - 30 * 86_400,
+        confirmations=1_000,
+        seen=tuple(map(str, addresses)),
+        baseline=Baseline(asked_at_s=NOW_S - 3_600, proven_at_s=NOW_S - 3_600),
+        zone="example.org.",
+    )
+
+
+def _in_fresh_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call `function` in a new interpreter, whose memory nothing else has touched."""
+    with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *args, **kwargs).result()
+
+
+def _fail(alarm: Alarm) -> None:
+    raise BadState(f"{alarm.event}: {alarm.fields}")
+
+
+# What is said ---------------------------------------------------------------------------------------------------
+
+
+def _print(out: Console, result: Result) -> None:
+    assert result.traced.traced_bytes is not None
+    table = report.table(
+        f"{result.names:,} known-good names: a name of 40 octets, two addresses", "what", "octets a name"
+    )
+    table.add_row("core's memory, resident", f"{result.restarted.rss_bytes / result.names:.0f}")
+    table.add_row("core's memory, by Python's account", f"{result.traced.traced_bytes / result.names:.0f}")
+    table.add_row("whole guard, resident, less one without names", f"{result.guard_bytes:.0f}")
+    table.add_row("state file", f"{result.written.file_bytes / result.names:.0f}")
+    out.print(table)
+    table = report.table("Time", "what", "s")
+    table.add_row("writing all", f"{result.written.write_s:.2f}")
+    table.add_row("reading all from the disk's cache", f"{result.restarted.read_s:.2f}")
+    table.add_row("filling the core's memory", f"{result.restarted.fill_s:.2f}")
+    table.add_row("whole guard, from its start to its first answer", f"{result.guard.start_s:.2f}")
+    table.add_row("the same without names", f"{result.guard_empty.start_s:.2f}")
+    out.print(table)
+    for line in _remarks(result):
+        out.print(line)
+
+
+def _remarks(result: Result) -> list[str]:
+    full = result.names == NAMES_FULL
+    memory = "met" if result.guard_bytes <= TARGET_BYTES else "not met"
+    restart_ = "met" if result.guard.start_s <= TARGET_RESTART_S else "not met"
+    return [
+        f"target: at most {TARGET_BYTES} octets a name; measured {result.guard_bytes:.0f}: {memory}",
+        f"target: warm restart with {NAMES_FULL:,} names under {TARGET_RESTART_S:g} s; measured {result.guard.start_s:.2f} s "
+        + (restart_ if full else f"with {result.names:,} (--full measures with all)"),
+    ]
+
+
+if __name__ == "__main__":
+    main()
