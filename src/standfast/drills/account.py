@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from standfast.sim.scoring import Marks, Score
+from standfast.sim.simulation import GUARD
 
 
 class State(StrEnum):
@@ -134,6 +135,12 @@ class Account:
     def passed(self) -> bool:
         """Everything was as it must be."""
         return not self.failures
+
+    @property
+    def unscathed(self) -> bool:
+        """Nobody behind the guard suffered anything."""
+        totals = [contestant.total for contestant in self.contestants if contestant.name == GUARD]
+        return not any(total.outage_s or total.wrong_hold_s or total.attack_s for total in totals)
 
     def clock(self, at_s: float, *, seconds: bool = True) -> str:
         """Return the time of day at `at_s`, as the story tells it."""

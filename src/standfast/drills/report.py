@@ -13,6 +13,7 @@ from standfast.drills.timeline import draw
 from standfast.sim.scoring import Score
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+DECISIONS_SHOWN_MAX = 30  # enough for any story that is told in a minute; a flapping name has more
 ERRORS_SHOWN_MAX = 3  # kinds of error a contestant, the most frequent first; the rest is in the JSON
 
 
@@ -47,12 +48,17 @@ def _head(account: Account) -> Iterator[str]:
     yield f"<h1>{escape(account.title)}</h1>"
     yield f"<p>{escape(account.description)}</p>"
     if account.passed:
-        lasted = duration(account.ends_at_s)
-        yield '<div class="verdict"><b>PASSED</b><span>The steady state held: behind the guard there was no second '
-        yield f"of outage, of wrong hold or of attack in {lasted}.</span></div></header>"
+        yield f'<div class="verdict"><b>PASSED</b><span>{_how_well(account)}</span></div></header>'
     else:
         failures = "".join(f"<li>{escape(failure)}</li>" for failure in account.failures)
         yield f'<div class="verdict failed"><b>FAILED</b><ul>{failures}</ul></div></header>'
+
+
+def _how_well(account: Account) -> str:
+    if account.unscathed:
+        lasted = duration(account.ends_at_s)
+        return f"Behind the guard there was no second of outage, of wrong hold or of attack in {lasted}."
+    return "The guard did all that this drill expects of it."
 
 
 def _cards(account: Account) -> Iterator[str]:
@@ -137,8 +143,10 @@ def _decisions(account: Account) -> Iterator[str]:
     if not account.decisions:
         return
     yield "<section><h2>What the guard decided, and why</h2>"
-    for decision in account.decisions:
+    for decision in account.decisions[:DECISIONS_SHOWN_MAX]:
         yield from _decision(account, decision)
+    if len(account.decisions) > DECISIONS_SHOWN_MAX:
+        yield f"<p>... and {len(account.decisions) - DECISIONS_SHOWN_MAX} more, which are in the ledger.</p>"
     if account.ledger is not None:
         yield f'<p class="soft" style="margin-top: 1rem">{escape(account.ledger)}</p>'
     yield "</section>"

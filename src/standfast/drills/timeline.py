@@ -136,7 +136,7 @@ class _Drawing:
 
     def _axis(self) -> Iterator[str]:
         starts_at = self._account.starts_at
-        yield f'<text class="tick" x="{LABEL_END}" y="{AXIS_Y}" text-anchor="end">{escape(self._dates())}</text>'
+        yield f'<text class="tick" x="0" y="{AXIS_Y}">{escape(self._dates())}</text>'
         for at_s in self._ticks():
             x = self._x(at_s)
             shown = (starts_at + timedelta(seconds=at_s)).strftime("%H:%M")

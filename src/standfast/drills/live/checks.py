@@ -1,7 +1,8 @@
 """The checks of a drill's file, answered by what really runs: the guard's answers, its ledger, the scores so far.
 
-Where the simulator looks at an instant, a check here may come true within `PATIENCE_S` real seconds: caches keep whole
-seconds, and probes take the time that they take, while the story runs on many times as fast.
+Where the simulator looks at an instant, a check here may come true within `PATIENCE_S` real seconds, and what may last
+a while may last so much longer: caches keep whole seconds, and probes take the time that they take, while the story
+runs on many times as fast. What may not happen at all may not happen here either.
 """
 
 import asyncio
@@ -12,11 +13,12 @@ from typing import Any
 
 from standfast.dns.name import parse_name
 from standfast.drills.errors import DrillError
-from standfast.drills.live.parts import GUARD, Parts
+from standfast.drills.live.parts import Parts
 from standfast.drills.live.scores import LiveScores
 from standfast.drills.live.setting import Setting
 from standfast.drills.live.stub import TYPE_A, StubResolver
 from standfast.drills.scenario import Check
+from standfast.sim.simulation import GUARD
 
 PATIENCE_S = 5.0  # two rounds of one-second caches and a second look at a silent server, 3 s after the first
 POLL_S = 0.2
@@ -69,12 +71,20 @@ class LiveChecks:
                 got = await self._probes[check.func](**check.arguments)
             except (KeyError, TypeError) as error:
                 raise DrillError(self._setting.script.title, f"probe {check.func}: {error}") from error
-            if check.is_met(got):
+            if self._is_met(check, got):
                 return True
             if time.monotonic() >= deadline_s:
                 self._failures.append(f"{when}: {check.title}: {_words(got)}")
                 return False
             await asyncio.sleep(POLL_S)
+
+    def _is_met(self, check: Check, got: object) -> bool:
+        """Say whether `got` is within what `check` allows, and patience beside, unless it allows nothing at all."""
+        match check.tolerance:
+            case (least, most) if most > 0:
+                return isinstance(got, int | float) and least <= got <= most + PATIENCE_S * self._parts.clock.scale
+            case _:
+                return check.is_met(got)
 
     # Probes -------------------------------------------------------------------------------------------------
 

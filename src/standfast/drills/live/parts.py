@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -22,9 +23,10 @@ from standfast.drills.live.setting import Setting
 from standfast.drills.live.upstream import ScriptedUpstream
 from standfast.guard.policy import PolicyTable
 from standfast.sim.resolvers import RecursiveResolver
+from standfast.sim.simulation import GUARD
 from standfast.sim.world import World
 
-GUARD, PLAIN = "guard", "plain"
+PLAIN = "plain"
 EVE_S = 86_400.0  # before second 0 the world already is; a warm-up of ten real minutes would fit in
 
 # Few enough for two cores, beside all that serves them; four a second is one for every 38 s of the incident.
@@ -246,13 +248,13 @@ def _way(key: str, workload: Workload, rivals: tuple[Rival, ...]) -> Way:
         case "plain":
             title, what = "plain forwarding", "the clients ask the upstream themselves"
         case "guard":
-            title, what = "standfast", "the guard: judges by evidence"
+            title, what = GUARD, f"standfast {version('standfast')}: holds what can be proven good"
         case "unbound":
-            title, what = key, "real Unbound with serve-expired (RFC 8767)"
+            title, what = key, "with serve-expired (RFC 8767)"
         case _:
-            title, what = key, f"real {key}, as it comes"
-    version = next((rival.version for rival in rivals if rival.child.name == key), None)
-    return Way(key=key, title=title, what=f"{what}; {version}" if version else what, workload=workload)
+            title, what = key, "as it comes"
+    rival = next((rival for rival in rivals if rival.child.name == key), None)
+    return Way(key=key, title=title, what=f"{rival.version}, {what}" if rival else what, workload=workload)
 
 
 async def _watch(child: Child) -> None:

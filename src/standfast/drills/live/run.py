@@ -28,7 +28,6 @@ from standfast.drills.live.screen import Frame, Row, Screen
 from standfast.drills.live.setting import Setting, set_on_loopback
 from standfast.drills.live.sockets import beyond_loopback
 from standfast.drills.live.telling import tell
-from standfast.drills.report import render
 from standfast.drills.scenario import Check, Scenario
 from standfast.guard.operators import JsonObject
 from standfast.sim.events import BreakResolver, FlushResolver, MendResolver, Timed
@@ -41,15 +40,12 @@ PACKAGES_NEEDED = ("boto3", "ministack")
 VERDICTS_EVERY_S = 1.0
 
 
-async def run_live(
-    scenario: Scenario, *, scale: float = SCALE, report: Path | None = None, console: Console | None = None
-) -> Account:
+async def run_live(scenario: Scenario, *, scale: float = SCALE, console: Console | None = None) -> Account:
     """Play `scenario` live and return what came of it.
 
     Args:
         scenario: one that can be set on loopback.
         scale: how many seconds of the story pass in a real one.
-        report: where the HTML report is to be written, None for nowhere.
         console: what is shown while it runs goes there; None for nothing.
 
     Raises:
@@ -71,12 +67,8 @@ async def run_live(
             with screen:
                 drill = _Drill(scenario, setting, parts, screen)
                 await drill.play()
-            account = await tell(
-                scenario, setting, parts, drill.scores, failures=drill.checks.failures(), began_s=began_s
-            )
-    if report is not None:
-        report.write_text(render(account), encoding="utf-8")
-    return account
+            failures = drill.checks.failures()
+            return await tell(scenario, setting, parts, drill.scores, failures=failures, began_s=began_s)
 
 
 class _Drill:
@@ -208,6 +200,7 @@ class _Drill:
         standing = self.scores.standing(way.key, now)
         return Row(
             name=way.title,
+            state=standing.state,
             error=next(iter(standing.errors.values()), None),
             calls=standing.calls,
             failed=standing.failed,

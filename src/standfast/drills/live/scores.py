@@ -17,13 +17,21 @@ from standfast.sim.resolvers import RecursiveResolver
 from standfast.sim.scoring import Kind, Marks, Score, Seen, Tally, Truth, mark
 from standfast.sim.world import World
 
+WORST_FIRST = (State.ATTACK, State.WRONG_HOLD, State.OUTAGE, State.WELL)
 ERRORS_MAX = 50  # different texts kept a contestant and name; a client that counts in its errors must not fill memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How one contestant does just now. `errors`: by name, what the newest call failed with; empty where none did."""
+    """How one contestant does just now.
 
+    Args:
+        state: the worst that the newest calls of its names say; well also where they fail, and rightly so.
+        errors: by name, what the newest call failed with; empty where none did.
+        outage_s: of the service itself.
+    """
+
+    state: State
     calls: int
     failed: int
     outage_s: float
@@ -133,10 +141,12 @@ class LiveScores:
         }
 
     def standing(self, contestant: str, at_s: float) -> Standing:
-        """Return how `contestant` does at `at_s`; its outage is that of the first name, the service itself."""
+        """Return how `contestant` does at `at_s`."""
         columns = self._columns[contestant]
         scores = {name: column.tally.score(at_s) for name, column in columns.items()}
+        states = {state_of(column.tally.last) for column in columns.values()}
         return Standing(
+            state=next(state for state in WORST_FIRST if state in states),
             calls=sum(score.lookups for score in scores.values()),
             failed=sum(score.bad_lookups for score in scores.values()),
             outage_s=scores[self.names[0]].outage_s,

@@ -11,19 +11,21 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from standfast.drills.account import Absent, Account, duration
+from standfast.drills.account import Absent, Account, State, duration
 
 FRAMES_PER_S = 4
 LINE_EVERY_S = 10.0  # real seconds between two lines where there is no terminal
 ERROR_LETTERS_MAX = 60
 BAR_WIDTH = 40
+DECISIONS_SHOWN_MAX = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One contestant now. `error` is None while its calls go well."""
+    """One contestant now. `error` is what its clients see, None while their calls succeed."""
 
     name: str
+    state: State
     error: str | None
     calls: int
     failed: int
@@ -79,8 +81,7 @@ class Screen:
         elif frame.at_real_s - self._line_at_s >= LINE_EVERY_S:
             self._line_at_s = frame.at_real_s
             standings = "; ".join(
-                f"{row.name} {'ok' if row.error is None else 'failing'}, {duration(row.outage_s)} of outage"
-                for row in frame.rows
+                f"{row.name} {_word(row)[1]}, {duration(row.outage_s)} of outage" for row in frame.rows
             )
             self._print(f"{frame.clock}  {standings}")
 
@@ -88,27 +89,52 @@ class Screen:
         self._console.print(Text(text), soft_wrap=True)
 
 
-def result_table(account: Account) -> Table:
-    """Return the scores of `account` as a table for people."""
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("RESOLVED THROUGH")
-    for suffered in account.contestants[0].suffered:
-        table.add_column(f"OUTAGE OF\n{suffered.lane.title}", justify="right", overflow="fold")
-    for title in ("WRONG\nHOLD", "ATTACK", "CALLS\nFAILED", "FIRST\nFAILED", "RECOVERY\nAFTER THE FIX"):
-        table.add_column(title, justify="right")
-    for contestant in account.contestants:
-        total = contestant.total
-        table.add_row(
-            Text(contestant.name, style="bold"),
-            *(_seconds(suffered.score.outage_s) for suffered in contestant.suffered),
-            _seconds(total.wrong_hold_s),
-            _seconds(total.attack_s),
-            f"{total.bad_lookups} of {total.lookups}",
-            "-" if total.first_bad_at_s is None else account.clock(total.first_bad_at_s),
-            "-" if total.recovery_s is None else duration(total.recovery_s),
-        )
+def show_account(console: Console, account: Account) -> None:
+    """Print what came of a drill."""
+    console.print(
+        Text(f"{account.title} ({'live, on loopback' if account.mode == 'live' else 'simulated'})", style="bold")
+    )
+    console.print(Text(account.lesson), soft_wrap=True)
+    console.print()
+    console.print(result_table(account))
     for absent in account.absent:
-        table.add_row(Text(absent.name, style="dim"), Text(f"not installed: {absent.install}", style="dim"))
+        console.print(Text(f"{absent.name} did not take part, it is not installed: {absent.install}"), soft_wrap=True)
+    console.print()
+    for decision in account.decisions[:DECISIONS_SHOWN_MAX]:
+        verdict = f"{decision.action}/{decision.cause}"
+        line = Text.assemble((account.clock(decision.at_s), "dim"), f"  {decision.question}  ", (verdict, "bold blue"))
+        console.print(line.append(f"  {decision.reason}"), soft_wrap=True)
+    if len(account.decisions) > DECISIONS_SHOWN_MAX:
+        console.print(Text(f"... and {len(account.decisions) - DECISIONS_SHOWN_MAX} verdicts more", style="dim"))
+    for note in filter(None, (account.ledger, *account.notes)):
+        console.print(Text(note, style="dim"), soft_wrap=True)
+    console.print()
+    if account.passed:
+        console.print(Text("PASSED: the guard did all that was expected of it.", style="bold green"))
+        return
+    console.print(Text("FAILED:", style="bold red"))
+    for failure in account.failures:
+        console.print(Text(f"  {failure}"), soft_wrap=True)
+
+
+def result_table(account: Account) -> Table:
+    """Return the scores of `account` as a table for people, a column each contestant; it fits into 80 columns."""
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("", no_wrap=True)
+    for contestant in account.contestants:
+        table.add_column(contestant.name.replace(" ", "\n"), justify="right", vertical="bottom")
+    names = [suffered.lane.title for suffered in account.contestants[0].suffered]
+    totals = [contestant.total for contestant in account.contestants]
+    for number, name in enumerate(names):
+        outages = (contestant.suffered[number].score.outage_s for contestant in account.contestants)
+        table.add_row(f"outage of {name}" if number == 0 else f"  {name}", *map(_seconds, outages))
+    table.add_row("wrong hold", *(_seconds(total.wrong_hold_s) for total in totals))
+    table.add_row("attack", *(_seconds(total.attack_s) for total in totals))
+    table.add_row("calls failed", *(f"{total.bad_lookups} of {total.lookups}" for total in totals))
+    first = (total.first_bad_at_s for total in totals)
+    table.add_row("first failed", *("-" if at_s is None else account.clock(at_s) for at_s in first))
+    recovery = (total.recovery_s for total in totals)
+    table.add_row("recovery after the fix", *("-" if seconds is None else duration(seconds) for seconds in recovery))
     return table
 
 
@@ -129,13 +155,26 @@ def _standings(rows: Sequence[Row], absent: Sequence[Absent]) -> Table:
         table.add_column(title, justify="right", min_width=8)
     table.add_column("its clients see", overflow="ellipsis", no_wrap=True)
     for row in rows:
-        now = Text("● ok", style="bold green") if row.error is None else Text("✖ failing", style="bold red")
+        glyph, word, style = _word(row)
+        now = Text(f"{glyph} {word}", style=style)
         name, error = Text(row.name, style="bold"), Text((row.error or "")[:ERROR_LETTERS_MAX], style="dim")
         table.add_row(name, now, str(row.calls), str(row.failed), _seconds(row.outage_s), error)
     for each in absent:
         install = Text(each.install, style="dim")
         table.add_row(Text(each.name, style="dim"), Text("not installed", style="dim"), "", "", "", install)
     return table
+
+
+def _word(row: Row) -> tuple[str, str, str]:
+    match row.state:
+        case State.WELL if row.error is None:
+            return "●", "ok", "bold green"
+        case State.WELL:
+            return "○", "gone, as meant", "green"
+        case State.OUTAGE:
+            return "✖", "failing", "bold red"
+        case State.WRONG_HOLD | State.ATTACK:
+            return "✖", row.state, "bold red"
 
 
 def _verdicts(frame: Frame) -> list[Text]:

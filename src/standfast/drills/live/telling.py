@@ -29,7 +29,7 @@ async def tell(
     await parts.guard.stop()
     decisions = await asyncio.to_thread(parts.guard.decisions, parts.clock)
     ledger, wrong = await asyncio.to_thread(_verify, parts)
-    titles = {name: name.removesuffix(".") for name in setting.names} | {setting.service: "DynamoDB"}
+    titles = {name: "DynamoDB" if name.startswith("dynamodb.") else name.removesuffix(".") for name in setting.names}
     return Account(
         drill=scenario.name,
         title=scenario.title,
