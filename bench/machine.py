@@ -31,8 +31,8 @@ def disturbance(waited_share: float) -> str | None:
     if waited_share <= WAITED_MAX:
         return None
     return (
-        f"Other work had {waited_share:.0%} of the time in which servers could have run. Rates are too low and latencies "
-        "too high by that; answers a CPU second, and ratios with a small spread, count all the same."
+        f"Other work had {waited_share:.0%} of the time in which servers could have run. Rates are too low and "
+        "latencies too high by that; answers a CPU second, and ratios with a small spread, count all the same."
     )
 
 
