@@ -232,6 +232,15 @@ class Spins(Bent):
         return 0.0
 
 
+class Stumbles(Bent):
+    """Does not expect somebody else's certificate."""
+
+    def see(self, result: ProbeResult) -> ProbeResult:
+        if result.identity is Identity.CONTRADICTED:
+            raise ValueError("a certificate for somebody else")
+        return result
+
+
 def _is_held(action: Action) -> bool:
     return isinstance(action, Respond) and any(error.code == Ede.STALE_ANSWER for error in action.reply.errors)
 
@@ -359,6 +368,13 @@ SABOTAGES: tuple[Sabotage, ...] = (
         make=set_to(known_max=10_000, cache_max=10_000),
         script=many_names,
         catches="memory.bounded",
+    ),
+    Sabotage(
+        name="stumbles",
+        what="an exception leaves the guard",
+        make=Stumbles,
+        script=reassigned,
+        catches="guard.stands",
     ),
     Sabotage(
         name="spins",

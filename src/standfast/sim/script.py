@@ -20,7 +20,7 @@ class Pace:
     """
 
     first_s: float = 1.0
-    longest_s: float = 180.0
+    longest_s: float = 240.0
     growth: float = 2.0
 
     def after(self, pause_s: float) -> float:

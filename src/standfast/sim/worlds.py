@@ -38,10 +38,10 @@ from standfast.sim.resolvers import ResolverSpec
 from standfast.sim.script import Script
 from standfast.sim.world import NameSpec, ZoneSpec
 
-CALM_S = (600.0, 1500.0)  # before anything happens: what is known is learned in it
+CALM_S = (500.0, 1000.0)  # before anything happens: what is known is learned in it
 FAULTS_S = (60.0, 300.0, 900.0, 1800.0, 3600.0, 9420.0)  # how long a fault lasts; the last is the incident's 2 h 37 min
-AFTERMATH_S = (1200.0, 2400.0)  # after the last event: negative answers and holds run out
-AFTER_REMOVAL_S = (7200.0, 14_400.0)
+AFTERMATH_S = (1000.0, 2000.0)  # after the last event: negative answers and holds run out
+AFTER_REMOVAL_S = (5400.0, 12_600.0)
 STEADY_S = 30 * 86_400.0  # a guard that has known a name for a month watches it for wholesale changes
 STRANGERS_NAME: Name = "shop.stranger.example."
 MUST_NOT_PROBE = ("169.254.169.254", "224.0.0.1", "0.0.0.0", "fe80::1", "ff02::1")  # noqa: S104
@@ -53,11 +53,11 @@ def make_script(seed: str) -> Script:
     rng = draft.rng
     _draw_resolvers(draft)
     ends_s = [0.0]
-    for number in range(1 if rng.random() < 0.7 else 2):
+    for number in range(1 if rng.random() < 0.75 else 2):
         spec = _draw_name(draft, number)
         story = rng.choices([story for _, story in STORIES], [weight for weight, _ in STORIES])[0]
         ends_s.append(story(draft, spec, rng.uniform(*CALM_S)))
-    ends_at_s = max(ends_s) + rng.uniform(*AFTERMATH_S)
+    ends_at_s = max(*ends_s, *(timed.at_s for timed in draft.timeline)) + rng.uniform(*AFTERMATH_S)
     if rng.random() < 0.2:
         draft.at(rng.uniform(CALM_S[0], ends_at_s), Restart())
     if rng.random() < 0.1:
