@@ -28,6 +28,8 @@ from standfast.guard.outcome import Bogus, Failure, Negative, Outcome, Positive,
 from standfast.guard.policy import BogusMode, Mode, Policy
 from standfast.guard.verdict import Action, Cause, Serve, Verdict
 
+WAITING_GRACES = 4  # how many grace periods evidence may take; an hour, at 20 probes a second, is enough for 72,000
+
 
 def judge(outcome: Outcome, known: KnownGood | None, evidence: Evidence, policy: Policy, now: float) -> Verdict:
     """Return the verdict on `outcome`. Pure and total; the same arguments give the same verdict.
@@ -197,8 +199,8 @@ def grace_ends(case: Case) -> float:
 
 
 def waiting_ends(case: Case) -> float:
-    """Evidence that was asked for may take its time, longest where many names are lost together or after a restart."""
-    return case.evidence.opened_at_s + max(case.policy.grace_s, case.policy.provisional_s)
+    """Evidence that was asked for may take its time: where many names are lost together, probes have a budget."""
+    return case.evidence.opened_at_s + max(WAITING_GRACES * case.policy.grace_s, case.policy.provisional_s)
 
 
 def hold_max_ends(case: Case) -> float:
@@ -272,26 +274,26 @@ TABLE: tuple[Row, ...] = (
         _HOLD, Cause.UNKNOWN, _KNOWN, operator_hold_ends, says("held by an operator's command")),
 
     # A wholesale change of a watched name: believed at once only when somebody vouches for it.
-    Row("change.pending", (changed_wholesale, is_known, evidence_awaited, within_provisional),
-        _HOLD, Cause.UNKNOWN, _KNOWN, provisional_ends,
-        says("every address is new; waiting for {awaited}"), provisional=True),
     Row("change.proven", (changed_wholesale, is_known, new_identity_proven),
         _FRESH, Cause.NONE, _OUTCOME, for_good, says("the new addresses prove identity ({new_probes})")),
     Row("change.attack", (changed_wholesale, is_known, new_identity_failed, identity_proven, within_hold_max),
         _HOLD, Cause.ATTACK, _KNOWN, hold_max_ends,
         says("the new addresses fail identity ({new_probes}), the known-good ones still prove it ({probes})"),
         alarm=True),
+    Row("change.pending", (changed_wholesale, is_known, evidence_awaited, within_provisional),
+        _HOLD, Cause.UNKNOWN, _KNOWN, provisional_ends,
+        says("every address is new; waiting for {awaited}"), provisional=True),
     Row("change.undecided", (changed_wholesale, is_known),
         _FRESH, Cause.UNKNOWN, _OUTCOME, for_good,
         says("neither side can be told right: new {new_probes}; known-good {probes}"), alarm_if_pinned=True),
 
     # Fewer addresses than a pinned name promises.
-    Row("short.pending", (short, is_known, evidence_awaited, within_provisional),
-        _HOLD, Cause.UNKNOWN, _KNOWN, provisional_ends,
-        says("fewer than {minimum}; waiting for {awaited}"), provisional=True),
     Row("short.proven", (short, is_known, identity_proven, within_hold_max),
         _HOLD, Cause.MISTAKE, _KNOWN, hold_max_ends,
         says("fewer than the pinned minimum of {minimum}, while {probes}"), alarm=True),
+    Row("short.pending", (short, is_known, evidence_awaited, within_provisional),
+        _HOLD, Cause.UNKNOWN, _KNOWN, provisional_ends,
+        says("fewer than {minimum}; waiting for {awaited}"), provisional=True),
     Row("short.undecided", (short,),
         _FRESH, Cause.UNKNOWN, _OUTCOME, for_good,
         says("fewer than the pinned minimum of {minimum}; known-good {probes}"), alarm=True),
