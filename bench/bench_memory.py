@@ -257,7 +257,7 @@ def _print(out: Console, result: Result) -> None:
     out.print(table)
     table = report.table(f"Time for {result.names:,} names", "what", "s", "CPU s")
     for what, took in (
-        ("store: writing all", result.written.took),
+        ("store: making and writing all", result.written.took),
         ("store: reading all, the file being in the system's cache", result.restarted.read),
         ("core: filling its memory", result.restarted.fill),
         ("whole guard, from its start to its first answer", result.guard.start),

@@ -43,7 +43,7 @@ def trouble(count: int) -> str:
 
 def print_json(value: object) -> None:
     """Print `value`, made of dataclasses, mappings and sequences, as JSON."""
-    print(json.dumps(value, default=_plain, indent=2))
+    print(json.dumps(value, default=_plain))
 
 
 def run(benchmark: Callable[[], Coroutine[None, None, None]]) -> None:

@@ -1,0 +1,195 @@
+"""The benchmarks' own parts: a measurement that cannot see a wrong answer, or a bad mean, is worth nothing."""
+
+import asyncio
+import os
+import shutil
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # `bench` is no installed package
+
+from bench import loadgen
+from bench.loadgen import Load, Tools
+from bench.machine import CpuTime
+from bench.peers import start_responder
+from bench.queries import Style, address_of, name, write_queries
+from bench.summary import merged, paired_ratio, percentile, spread
+
+from standfast.dns.codec import decode_query
+from standfast.dns.model import Query
+from standfast.drills.live.loopback import Endpoint
+
+CORE = min(os.sched_getaffinity(0))
+
+
+# The generator sees what is wrong.
+
+
+def test_every_kind_of_wrong_answer_is_counted_as_what_it_is(tools: Tools, tmp_path: Path) -> None:
+    replies: list[Callable[[bytes], list[bytes]]] = [
+        lambda query: [right(query)],
+        lambda query: [right(query), right(query)],
+        lambda query: [],
+        lambda query: [bytes([query[0] ^ 0x80]) + right(query)[1:]],  # another ID
+        lambda query: [query],  # no answer at all: its QR bit is not set
+        lambda query: [truncated(right(query))],
+        lambda query: [right(query)[:11]],
+        lambda query: [with_rcode(right(query), 2)],
+        lambda query: [right(query).replace(b"bench", b"Bench", 1)],  # the question in other letters
+        lambda query: [without_answer(right(query))],
+        lambda query: [right(query)[:-1] + b"\x00"],  # the address of no name here
+    ]
+    write_queries(tmp_path / "queries", range(len(replies)), Style())
+    with scripted_server(lambda query: replies[number_of(query)](query)) as server:
+        load = Load(
+            queries=tmp_path / "queries", core=CORE, duration_s=10, count=len(replies), window=len(replies), sockets=1
+        )
+        (told,) = asyncio.run(load.run(tools, [server], tmp_path)).servers
+    assert (told.sent, told.answered, told.lost, told.unexpected) == (11, 2, 2, 2)
+    assert told.wrong == 7
+    assert told.wrong_by == {"header": 2, "short": 1, "rcode": 1, "question": 1, "count": 1, "address": 1}
+
+
+def test_the_letters_of_a_question_must_come_back_as_they_went(tools: Tools, tmp_path: Path) -> None:
+    write_queries(tmp_path / "queries", range(50), Style(mixed_case=True, edns=True))
+    load = Load(queries=tmp_path / "queries", core=CORE, duration_s=10, count=50, window=10)
+    with scripted_server(lambda query: [right(query)]) as server:
+        (kept,) = asyncio.run(load.run(tools, [server], tmp_path)).servers
+    with scripted_server(lambda query: [right(query).lower()]) as server:
+        (lowered,) = asyncio.run(load.run(tools, [server], tmp_path)).servers
+    assert (kept.answered, kept.wrong) == (50, 0)
+    assert (lowered.answered, lowered.wrong_by["question"]) == (0, 50)
+
+
+def test_the_responder_answers_all_rightly_and_servers_are_asked_in_turn(tools: Tools, tmp_path: Path) -> None:
+    write_queries(tmp_path / "queries", range(600), Style(edns=True, do=True, mixed_case=True))
+    load = Load(queries=tmp_path / "queries", core=CORE, duration_s=20, count=600)
+
+    async def ask() -> loadgen.Run:
+        near = await start_responder(tools, folder=tmp_path / "near", core=CORE)
+        far = await start_responder(tools, folder=tmp_path / "far", core=CORE, delay_us=2_000)
+        async with near, far:
+            assert CpuTime.of(near.pid).ran_s > 0
+            return await load.run(tools, [near.endpoint, far.endpoint], tmp_path)
+
+    near, far = asyncio.run(ask()).servers
+    assert (near.answered, far.answered) == (300, 300)
+    assert near.wrong == far.wrong == near.lost == far.lost == 0
+    assert near.p50_us < 2_000 <= far.p50_us
+
+
+def test_a_rate_that_is_asked_for_is_kept(tools: Tools, tmp_path: Path) -> None:
+    write_queries(tmp_path / "queries", range(10), Style())
+
+    async def ask() -> loadgen.Run:
+        async with await start_responder(tools, folder=tmp_path, core=CORE) as server:
+            load = Load(queries=tmp_path / "queries", core=CORE, duration_s=1, rate_qps=200)
+            return await load.run(tools, [server.endpoint], tmp_path)
+
+    (told,) = asyncio.run(ask()).servers
+    assert 20 < told.sent <= 201  # below where this machine is busy, above never
+    assert told.answered == told.sent
+
+
+def test_a_missing_compiler_is_said_with_its_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(loadgen.BuildFailed, match=r"gcc is not on this machine.*apt-get install gcc"):
+        asyncio.run(loadgen.build(tmp_path / "tools"))
+
+
+# Medians, ratios and percentiles.
+
+
+def test_a_spread_is_the_median_and_the_quartiles() -> None:
+    measured = spread([5, 1, 4, 2, 3])
+    assert (measured.low, measured.median, measured.high) == (2, 3, 4)
+    assert measured.relative == pytest.approx(1 / 3)
+    assert spread([7]).relative == 0
+
+
+def test_what_slows_a_whole_round_leaves_the_ratio() -> None:
+    ratio = paired_ratio([100, 50, 10], [200, 100, 20])
+    assert ratio is not None
+    assert (ratio.low, ratio.median, ratio.high) == (0.5, 0.5, 0.5)
+
+
+def test_a_ratio_to_a_server_that_answered_nothing_is_none() -> None:
+    assert paired_ratio([1, 2], [0, 0]) is None
+
+
+def test_percentiles_are_of_all_blocks_together() -> None:
+    histogram = merged([[(10, 98)], [(10, 1), (500, 1)]])
+    assert percentile(histogram, 0.5) == 10
+    assert percentile(histogram, 0.99) == 10
+    assert percentile(histogram, 1.0) == 500
+
+
+def test_a_percentile_of_nothing_is_an_error() -> None:
+    with pytest.raises(ValueError, match="no values"):
+        percentile({}, 0.5)
+
+
+# A server whose every answer is written down here, and the answers.
+
+
+@contextmanager
+def scripted_server(replies: Callable[[bytes], list[bytes]]) -> Iterator[Endpoint]:
+    """Serve on loopback; for each query the datagrams that `replies` makes of it go back."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        address = sock.getsockname()
+
+        def serve() -> None:
+            while True:
+                query, client = sock.recvfrom(512)
+                if not query:
+                    return
+                for reply in replies(query):
+                    sock.sendto(reply, client)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield Endpoint(address=address[0], port=address[1])
+        finally:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as waker:
+                waker.sendto(b"", address)
+            thread.join()
+
+
+def number_of(query: bytes) -> int:
+    return int(query[14:21])  # after the header, a length and "n"
+
+
+def right(query: bytes) -> bytes:
+    """Return the right answer, its letters as they came."""
+    decoded = decode_query(query)
+    assert isinstance(decoded, Query)
+    question = query[12 : 12 + len(decoded.cased_qname) + 1 + 4]
+    record = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x0e\x10\x00\x04" + address_of(name(number_of(query))).packed
+    return query[:2] + b"\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00" + question + record
+
+
+def truncated(answer: bytes) -> bytes:
+    return answer[:2] + bytes([answer[2] | 0x02]) + answer[3:]
+
+
+def with_rcode(answer: bytes, rcode: int) -> bytes:
+    return answer[:3] + bytes([answer[3] & 0xF0 | rcode]) + answer[4:]
+
+
+def without_answer(answer: bytes) -> bytes:
+    return answer[:6] + b"\x00\x00" + answer[8:-16]
+
+
+@pytest.fixture(scope="module")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
+    if shutil.which(loadgen.COMPILER) is None:
+        pytest.skip("no gcc: sudo apt-get install gcc libc6-dev")
+    return asyncio.run(loadgen.build(tmp_path_factory.mktemp("tools")))
