@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import ceil
 from typing import Any
 
 from standfast.sim.scoring import Marks, Score
@@ -168,8 +169,8 @@ class SpanRecorder:
             self._since.append((at_s, state))
 
     def spans(self, ends_at_s: float) -> tuple[Span, ...]:
-        """Return all spans; the first begins at 0."""
-        starts = [0.0, *(at_s for at_s, _ in self._since[1:])]
+        """Return all spans up to `ends_at_s`; the first begins at 0."""
+        starts = [0.0, *(min(at_s, ends_at_s) for at_s, _ in self._since[1:])]
         ends = [*starts[1:], ends_at_s]
         return tuple(
             Span(from_s=from_s, to_s=to_s, state=state)
@@ -198,8 +199,8 @@ def without_clock(title: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return `seconds` as people say it: `2 h 37 min`, `14 min 5 s`, `0 s`."""
-    whole = round(seconds)
+    """Return `seconds` as people say it: `2 h 37 min`, `14 min 5 s`; `0 s` is none at all."""
+    whole = ceil(seconds)
     hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
     parts: Sequence[str]
     if hours:

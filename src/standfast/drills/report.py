@@ -166,7 +166,8 @@ def _decision(account: Account, decision: Decision) -> Iterator[str]:
 
 
 def _served(decision: Decision) -> str:
-    return {"outcome": "upstream's answer", "known-good": "known-good answer"}.get(decision.served, decision.served)
+    words = {"outcome": "upstream's answer", "known-good": "known-good answer"}
+    return escape(words.get(decision.served, decision.served))
 
 
 def _how(account: Account) -> Iterator[str]:

@@ -85,6 +85,7 @@ class _Drill:
             parts.world,
             parts.upstream,
             parts.clock,
+            ends_at_s=setting.script.ends_at_s,
             contestants=[way.key for way in parts.ways],
             names=setting.names,
         )

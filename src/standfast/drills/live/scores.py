@@ -50,7 +50,7 @@ class _Column:
 
 
 class LiveScores:
-    """All calls so far, those of the warm-up (before second 0) apart."""
+    """All calls from second 0 up to `ends_at_s`; those of the warm-up and those after the end are not counted."""
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class LiveScores:
         upstream: RecursiveResolver,
         clock: ScaledClock,
         *,
+        ends_at_s: float,
         contestants: Iterable[str],
         names: tuple[Name, ...],
     ) -> None:
@@ -65,6 +66,7 @@ class LiveScores:
         self._world = world
         self._upstream = upstream
         self._clock = clock
+        self._ends_at_s = ends_at_s
         self._columns = {
             contestant: {name: _Column(Tally(), SpanRecorder(), Counter()) for name in names}
             for contestant in contestants
@@ -92,7 +94,7 @@ class LiveScores:
         column.last_error = call.error
         column.good_in_a_row = column.good_in_a_row + 1 if call.ok else 0
         asked_at_s, answered_at_s = self._clock.at(call.at_s), self._clock.at(call.at_s + call.took_ms / 1000)
-        if asked_at_s < 0:
+        if not 0 <= asked_at_s < self._ends_at_s:
             return
         marks = self._mark(f"{call.name}.", call, asked_at_s, answered_at_s)
         column.tally.answered(column.tally.asked(asked_at_s), marks, answered_at_s)

@@ -31,6 +31,7 @@ class ScriptedUpstream:
 
     def __init__(self, resolver: RecursiveResolver, clock: ScaledClock, *, epoch_s: float) -> None:
         self.queries = 0
+        self._stopped = False
         self._resolver = resolver
         self._clock = clock
         self._epoch_s = epoch_s
@@ -55,11 +56,13 @@ class ScriptedUpstream:
         return Endpoint(address=self._listener.bound.host, port=self._listener.bound.port)
 
     async def stop(self) -> None:
-        """Close its sockets; what it had not answered yet stays unanswered."""
+        """Close its sockets; what it had not answered yet stays unanswered. Calling it twice is fine."""
         for timer in self._late:
             timer.cancel()
         self._late.clear()
-        self._listener.stop()
+        if not self._stopped:
+            self._stopped = True
+            self._listener.stop()
 
     async def __aenter__(self) -> Self:
         return self
