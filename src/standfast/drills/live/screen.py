@@ -15,7 +15,6 @@ from standfast.drills.account import Absent, Account, State, duration
 
 FRAMES_PER_S = 4
 LINE_EVERY_S = 10.0  # real seconds between two lines where there is no terminal
-ERROR_LETTERS_MAX = 60
 BAR_WIDTH = 40
 DECISIONS_SHOWN_MAX = 12
 
@@ -149,19 +148,18 @@ def _picture(title: str, frame: Frame) -> RenderableType:
 
 def _standings(rows: Sequence[Row], absent: Sequence[Absent]) -> Table:
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("resolved through")
-    table.add_column("now", min_width=10)
+    table.add_column("resolved through", no_wrap=True)
+    table.add_column("now", no_wrap=True, min_width=16)
     for title in ("calls", "failed", "outage so far"):
-        table.add_column(title, justify="right", min_width=8)
-    table.add_column("its clients see", overflow="ellipsis", no_wrap=True)
+        table.add_column(title, no_wrap=True, justify="right", min_width=6)
+    table.add_column("clients see")  # the one that gives way where the terminal is narrow
     for row in rows:
         glyph, word, style = _word(row)
         now = Text(f"{glyph} {word}", style=style)
-        name, error = Text(row.name, style="bold"), Text((row.error or "")[:ERROR_LETTERS_MAX], style="dim")
+        name, error = Text(row.name, style="bold"), _cut(row.error or "")
         table.add_row(name, now, str(row.calls), str(row.failed), _seconds(row.outage_s), error)
     for each in absent:
-        install = Text(each.install, style="dim")
-        table.add_row(Text(each.name, style="dim"), Text("not installed", style="dim"), "", "", "", install)
+        table.add_row(Text(each.name, style="dim"), Text("not installed", style="dim"), "", "", "", _cut(each.install))
     return table
 
 
@@ -181,6 +179,10 @@ def _verdicts(frame: Frame) -> list[Text]:
     if not frame.verdicts:
         return [Text("the guard holds nothing", style="dim")]
     return [Text.assemble(("the guard: ", "dim"), (verdict, "blue")) for verdict in frame.verdicts]
+
+
+def _cut(text: str) -> Text:
+    return Text(text, style="dim", no_wrap=True, overflow="ellipsis")
 
 
 def _seconds(seconds: float) -> Text:
