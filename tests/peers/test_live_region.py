@@ -13,13 +13,14 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from peers.listeners import addresses_listened_on, open_links
+from peers.listeners import open_links
 from standfast.drills.live.authority import ThrowawayAuthority
 from standfast.drills.live.calls import Call
 from standfast.drills.live.client import Workload, WorkloadSettings
 from standfast.drills.live.dynamo import DynamoService
 from standfast.drills.live.front import Front, Site
 from standfast.drills.live.process import PartFailed
+from standfast.drills.live.sockets import listened_on
 from unit.drills.live.scripted_dns import Script, ScriptedDns, addresses, silence
 
 pytestmark = pytest.mark.peers
@@ -182,7 +183,7 @@ def test_no_part_listens_beyond_loopback_or_holds_files_outside_its_folder(tmp_p
             await there.workload.go()
             assert (await anext(there.calls)).ok
             for child in (there.service.child, there.workload.child):
-                assert addresses_listened_on(child.process.pid) == {"127.0.0.1"}
+                assert listened_on(child.process.pid) == {"127.0.0.1"}
                 files = [link for link in open_links(child.process.pid) if link.is_file()]
                 assert files
                 assert all(file.is_relative_to(tmp_path) for file in files)

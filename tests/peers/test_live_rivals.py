@@ -10,10 +10,10 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from peers.listeners import addresses_listened_on
 from standfast.drills.live import rivals
 from standfast.drills.live.loopback import Endpoint, free_endpoint
 from standfast.drills.live.rivals import NotInstalled, Rival, ServeExpired, start_dnsmasq, start_unbound
+from standfast.drills.live.sockets import listened_on
 from standfast.drills.live.stub import TYPE_A, StubResolver
 from unit.drills.live.scripted_dns import Script, ScriptedDns, addresses, silence
 
@@ -72,7 +72,7 @@ def test_a_rival_says_its_version_and_listens_on_loopback_only(start: Start, tmp
     async def run() -> None:
         async with await started(start, free_endpoint(), tmp_path) as rival:
             assert rival.version.startswith(rival.child.name)
-            assert addresses_listened_on(rival.child.process.pid) == {"127.0.0.1"}
+            assert listened_on(rival.child.process.pid) == {"127.0.0.1"}
 
     asyncio.run(run())
 
