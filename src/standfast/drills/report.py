@@ -88,7 +88,11 @@ def _timeline(account: Account) -> Iterator[str]:
         ("", "wrong-hold", "wrong hold"),
         ("", "attack", "attack"),
     ]
-    kinds += [("", "hold", "the guard holds"), ("", "fresh", "the guard passes on")]
+    kinds += [
+        ("", "hold", "the guard holds"),
+        ("", "release", "the guard lets go"),
+        ("", "fresh", "the guard passes on"),
+    ]
     yield '<ul class="key">'
     for shape, colour, word in kinds:
         yield f'<li><i class="{shape}" style="background: var(--{colour})"></i>{word}</li>'

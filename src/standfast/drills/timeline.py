@@ -24,8 +24,7 @@ HATCH = (
     '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
     '<rect width="2" height="6" class="hatch"/></pattern></defs>'
 )
-LETTER = 6.3  # the usual width of one, to tell whether a text fits into a bar
-ROW_LETTERS_MAX = 20  # of a row's label, so that it leaves room for its group's title
+LETTER, LETTER_BOLD = 6.3, 8.0  # the usual widths of one, to tell whether a text fits
 TICK_STEPS_S = (60, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
 TICKS_MAX = 9
 
@@ -93,9 +92,7 @@ class _Drawing:
             yield _Group(contestant.name, tuple(self._row(each.lane) for each in contestant.suffered))
         verdicts = self._verdict_bars(self._account.decisions)
         if verdicts:
-            rows = (
-                _Row(_shortened(question) if len(verdicts) > 1 else "", bars) for question, bars in verdicts.items()
-            )
+            rows = (_Row(question if len(verdicts) > 1 else "", bars) for question, bars in verdicts.items())
             yield _Group("guard's verdict", tuple(rows))
 
     def _row(self, lane: Lane) -> _Row:
@@ -183,7 +180,10 @@ class _Drawing:
             yield f'<text class="group" x="0" y="{y + ROW - 4}">{escape(group.title)}</text>'
             for row in group.rows:
                 place = f'x="{LABEL_END}" y="{y + ROW - 4}" text-anchor="end"'
-                yield f'<text class="row" {place}>{escape(row.label)}</text>'
+                label = _shortened(
+                    row.label, LABEL_END - (LETTER_BOLD * len(group.title) if row is group.rows[0] else 0)
+                )
+                yield f'<text class="row" {place}><title>{escape(row.label)}</title>{escape(label)}</text>'
                 for bar in row.bars:
                     yield from self._draw_bar(bar, y)
                 y += ROW + ROW_GAP
@@ -202,11 +202,9 @@ class _Drawing:
         yield "</g>"
 
 
-def _shortened(question: str) -> str:
-    if len(question) <= ROW_LETTERS_MAX:
-        return question
-    qname, _, qtype = question.rpartition(" ")
-    return f"{qname[: ROW_LETTERS_MAX - len(qtype) - 2]}… {qtype}"
+def _shortened(label: str, width: float) -> str:
+    letters = int(width / LETTER)
+    return label if len(label) <= letters else f"{label[: letters - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _until_next(decisions: list[Decision], ends_at_s: float) -> Iterator[tuple[Decision, float]]:

@@ -9,7 +9,7 @@ import pytest
 from standfast.drills.account import Account, Moment
 from standfast.drills.report import DECISIONS_SHOWN_MAX, render
 from standfast.drills.timeline import GUTTER, MARGIN, MARKERS_APART, WIDTH, draw
-from unit.drills.accounts import BACK_AT_S, ENDS_AT_S, ERROR, LOST_AT_S, account, decision
+from unit.drills.accounts import BACK_AT_S, ENDS_AT_S, ERROR, LOST_AT_S, account, decision, suffered
 
 VOID = frozenset("meta br line rect circle link img input hr".split())
 LOADS = frozenset("script link img iframe object embed video audio source use image base form a".split())
@@ -203,6 +203,13 @@ def test_markers_of_events_close_to_each_other_do_not_cover_each_other() -> None
     for number, (x, y) in enumerate(places):
         for other_x, other_y in places[:number]:
             assert abs(x - other_x) >= MARKERS_APART or abs(y - other_y) >= MARKERS_APART
+
+
+def test_a_long_label_leaves_room_for_the_title_of_its_group_and_is_told_whole_to_who_asks() -> None:
+    contestants = (replace(account().contestants[0], suffered=(suffered("a-name-of-many-letters.example.org."),)),)
+    page = Page(draw(account(contestants=contestants)))
+    assert "a-name-of-many-letters.example.org." in page.words  # as a tooltip
+    assert "a-name-of-man\N{HORIZONTAL ELLIPSIS}" in page.words
 
 
 def test_the_drawing_is_told_to_those_who_do_not_see_it() -> None:

@@ -150,7 +150,7 @@ class _Drill:
             case _:
                 await self._parts.fronts.follow()
         self.scores.happened()
-        self._look()
+        self._look(timed.at_s)
         self._event = without_clock(timed.title)
         self._screen.happened(self._clock(timed.at_s), self._event)
 
@@ -180,11 +180,11 @@ class _Drill:
         while True:
             await asyncio.sleep(TICK_S)
             if self._parts.clock.now() >= 0:
-                self._look()
+                self._look(self._parts.clock.now())
                 self._screen.show(self._frame(self._parts.clock.now()))
 
-    def _look(self) -> None:
-        self.scores.look(self._parts.clock.now(), self._parts.told(self._setting.service))
+    def _look(self, at_s: float) -> None:
+        self.scores.look(at_s, self._parts.told(self._setting.service))
 
     def _frame(self, now: float) -> Frame:
         return Frame(
