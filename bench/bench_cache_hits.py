@@ -55,8 +55,14 @@ class Round:
 
     answered: Answered
     elapsed_s: float
-    generator_idle: float
     used: CpuTime
+    generator_idle: float  # share of the time, 0 to 1
+    generator_waited: float  # likewise, for its core, which other work had
+
+    @property
+    def disturbed(self) -> float:
+        """The larger share of the time (0 to 1) that other work had of either core."""
+        return max(self.used.waited_share, self.generator_waited)
 
     @property
     def per_cpu_s(self) -> float:
@@ -102,8 +108,10 @@ class Contender:
         wanted = median((one.used.ran_s + one.used.waited_s) / one.elapsed_s for one in self.rounds)
         if wanted >= self.cores * SERVER_BUSY_MIN:
             return "server"
+        if median(one.generator_waited for one in self.rounds) > machine.WAITED_MAX:
+            return "other work"
         idle = median(one.generator_idle for one in self.rounds)
-        return "generator" if idle < GENERATOR_IDLE_MIN else "neither"
+        return "generator" if idle < GENERATOR_IDLE_MIN else "window"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,9 +190,16 @@ class Bench:
         )
         before = CpuTime.of(contender.server.pid)
         run = await load.run(self.tools, [contender.server.endpoint], self.folder)
+        contender.server.check()
         used = CpuTime.of(contender.server.pid).since(before)
         contender.rounds.append(
-            Round(answered=run.servers[0], elapsed_s=run.elapsed_s, generator_idle=run.idle, used=used)
+            Round(
+                answered=run.servers[0],
+                elapsed_s=run.elapsed_s,
+                used=used,
+                generator_idle=run.idle,
+                generator_waited=run.waited_s / run.elapsed_s,
+            )
         )
 
     async def halve(self, contender: Contender, duration_s: float) -> None:
@@ -200,6 +215,7 @@ class Bench:
             spin=True,
         )
         run = await load.run(self.tools, [contender.server.endpoint], self.folder)
+        contender.server.check()
         contender.half = Half(rate_qps=rate_qps, duration_s=duration_s, answered=run.servers[0])
 
 
@@ -321,7 +337,7 @@ def _remarks(contenders: list[Contender], missing: list[peers.Missing]) -> list[
         troubles = guard.half.answered.lost + guard.half.answered.wrong
         met = "not met" if troubles else "met"
         lines.append(f"target: nothing lost or wrong at half of the rate; measured {troubles}: {met}")
-    disturbed = machine.disturbance(median(one.used.waited_share for each in contenders for one in each.rounds))
+    disturbed = machine.disturbance(median(one.disturbed for each in contenders for one in each.rounds))
     lines += [disturbed] if disturbed else []
     wrong = {one.label: each.answered.wrong_by for one in contenders for each in one.rounds if each.answered.wrong}
     lines += [f"wrong answers of {label}: {by}" for label, by in wrong.items()]

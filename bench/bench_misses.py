@@ -51,14 +51,32 @@ RATE_QPS: Final = 1_200  # at most, over all ways; leaves time for what a resolv
 
 @dataclass(slots=True, kw_only=True)
 class Way:
-    """One way to ask, and what came of it block by block."""
+    """One way to ask, what came of it block by block, and what the resolver on the way took in all blocks."""
 
     label: str
+    resolver: peers.Server | None = None  # the direct way has none
+    used: CpuTime | None = None
     blocks: list[Answered] = field(default_factory=list)
 
     def percentile_us(self, share: float) -> float:
         """Return a percentile over all blocks, in microseconds."""
         return percentile(merged(block.histogram_ns for block in self.blocks), share) / 1e3
+
+    def time(self) -> CpuTime | None:
+        """Return the processor time of its resolver so far.
+
+        Raises:
+            PartFailed: it has ended.
+        """
+        if self.resolver is None:
+            return None
+        self.resolver.check()
+        return CpuTime.of(self.resolver.pid)
+
+    @property
+    def asked(self) -> int:
+        """Queries in all blocks."""
+        return sum(block.sent for block in self.blocks)
 
     @property
     def p50s_us(self) -> list[float]:
@@ -72,7 +90,6 @@ class Result:
 
     distance: Distance
     ways: tuple[Way, ...]
-    used: CpuTime  # by all resolvers together, all blocks
 
     def ratio_p50(self, way: Way) -> Spread | None:
         """Return the medians of `way` over those of the direct way, block by block."""
@@ -121,7 +138,6 @@ async def _measure(distance: Distance, quick: bool, style: Style, out: Console) 
         )
         upstream = (await stack.enter_async_context(started)).endpoint
         ways, endpoints = [Way(label=DIRECT)], [upstream]
-        pids: list[int] = []
         missing: list[peers.Missing] = []
         for resolver in (
             await peers.start_guard(upstream, folder=folder / "guard", cores={cores.server}),
@@ -132,14 +148,13 @@ async def _measure(distance: Distance, quick: bool, style: Style, out: Console) 
                 missing.append(resolver)
                 continue
             await stack.enter_async_context(resolver)
-            ways.append(Way(label=resolver.label))
-            pids.append(resolver.pid)
+            ways.append(Way(label=resolver.label, resolver=resolver))
             endpoints.append(resolver.endpoint)
 
         queries = folder / "queries"
         count = (distance.quick_queries if quick else distance.full_queries) * len(ways)
         blocks = QUICK_BLOCKS if quick else FULL_BLOCKS
-        before = CpuTime.sum(pids)
+        before: list[CpuTime | None] = []
         for block in range(blocks + 1):
             write_queries(queries, range(block * count, (block + 1) * count), style)
             load = Load(
@@ -154,10 +169,15 @@ async def _measure(distance: Distance, quick: bool, style: Style, out: Console) 
             )
             with out.status(f"upstream {distance.meaning}: block {block} of {blocks}"):
                 run = await load.run(tools, endpoints, folder)
-            if block > 0:
+            if block == 0:
+                before = [way.time() for way in ways]
+            else:
                 for way, answered in zip(ways, run.servers, strict=True):
                     way.blocks.append(answered)
-        return Result(distance=distance, ways=tuple(ways), used=CpuTime.sum(pids).since(before)), missing
+        for way, then in zip(ways, before, strict=True):
+            now = way.time()
+            way.used = now.since(then) if now and then else None
+        return Result(distance=distance, ways=tuple(ways)), missing
 
 
 # What is said ---------------------------------------------------------------------------------------------------
@@ -167,7 +187,7 @@ def _print(out: Console, result: Result) -> None:
     direct = result.ways[0]
     table = report.table(
         f"Misses, upstream {result.distance.delay_us / 1e3:g} ms away ({result.distance.meaning})",
-        *("way", "p50 us", "x direct", "p99 us", "x direct", "p50 added us", "asked", "lost", "wrong"),
+        *("way", "p50 us", "x direct", "p99 us", "x direct", "p50 added us", "CPU us", "asked", "lost", "wrong"),
     )
     for way in result.ways:
         table.add_row(
@@ -177,7 +197,8 @@ def _print(out: Console, result: Result) -> None:
             f"{way.percentile_us(0.99):.0f}",
             f"{result.ratio_p99(way):.2f}",
             f"{way.percentile_us(0.5) - direct.percentile_us(0.5):.0f}",
-            str(sum(block.sent for block in way.blocks)),
+            f"{way.used.ran_s / way.asked * 1e6:.0f}" if way.used else "-",
+            str(way.asked),
             report.trouble(sum(block.lost for block in way.blocks)),
             report.trouble(sum(block.wrong for block in way.blocks)),
         )
@@ -195,7 +216,8 @@ def _remarks(results: list[Result]) -> list[str]:
                 f"target at {result.distance.delay_us / 1e3:g} ms: p50 at most {TARGET_P50_RATIO} x, p99 at most "
                 f"{TARGET_P99_RATIO} x direct; measured {p50.median:.2f} x and {p99:.2f} x: {met}"
             )
-    disturbed = machine.disturbance(max(result.used.waited_share for result in results))
+    used = [way.used for result in results for way in result.ways if way.used]
+    disturbed = machine.disturbance(max((one.waited_share for one in used), default=0.0))
     lines += [disturbed] if disturbed else []
     return lines
 
@@ -210,6 +232,7 @@ def _as_json(result: Result) -> dict[str, object]:
                 "p99_us": way.percentile_us(0.99),
                 "ratio_p50": result.ratio_p50(way),
                 "ratio_p99": result.ratio_p99(way),
+                "used": way.used,
                 "blocks": way.blocks,
             }
             for way in result.ways

@@ -73,12 +73,13 @@ class Answered:
 class Run:
     """One run of the generator.
 
-    `idle` is the share of it (0 to 1) in which there was nothing to read or to send. `servers` are in the order in
-    which they were named.
+    `idle` is the share of it (0 to 1) in which there was nothing to read or to send; `waited_s` is how long other
+    work had the generator's core. `servers` are in the order in which they were named.
     """
 
     elapsed_s: float
     idle: float
+    waited_s: float
     servers: tuple[Answered, ...]
 
 
@@ -159,4 +160,4 @@ def _read(said: dict[str, Any]) -> Run:
         histogram = tuple((top, count) for top, count in one["histogram_ns"])
         known = {field: one[field] for field in Answered.__slots__ if field != "histogram_ns"}
         servers.append(Answered(**known, histogram_ns=histogram))
-    return Run(elapsed_s=said["elapsed_s"], idle=said["idle"], servers=tuple(servers))
+    return Run(elapsed_s=said["elapsed_s"], idle=said["idle"], waited_s=said["waited_s"], servers=tuple(servers))

@@ -2,8 +2,8 @@
 
 import os
 import platform
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -86,10 +86,11 @@ class CpuTime:
         ran_ns = waited_ns = 0
         for process in _family(pid):
             for schedstat in Path(f"/proc/{process}/task").glob("*/schedstat"):
-                # time on the CPU, time on the run queue, both in ns; Documentation/scheduler/sched-stats.rst
-                ran, waited, _ = schedstat.read_text().split()
-                ran_ns += int(ran)
-                waited_ns += int(waited)
+                with suppress(FileNotFoundError, ProcessLookupError):  # the thread has just ended
+                    # time on the CPU, time on the run queue, both in ns; Documentation/scheduler/sched-stats.rst
+                    ran, waited, _ = schedstat.read_text().split()
+                    ran_ns += int(ran)
+                    waited_ns += int(waited)
         return cls(ran_s=ran_ns / 1e9, waited_s=waited_ns / 1e9)
 
     @property
@@ -97,12 +98,6 @@ class CpuTime:
         """Of the time in which it could have run, the share in which others ran instead, between 0 and 1."""
         wanted_s = self.ran_s + self.waited_s
         return self.waited_s / wanted_s if wanted_s else 0.0
-
-    @classmethod
-    def sum(cls, pids: Iterable[int]) -> "CpuTime":
-        """Read the time of all `pids` together."""
-        each = [cls.of(pid) for pid in pids]
-        return cls(ran_s=sum(one.ran_s for one in each), waited_s=sum(one.waited_s for one in each))
 
     def since(self, before: "CpuTime") -> "CpuTime":
         """Return what was used from `before` to this."""

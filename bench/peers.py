@@ -61,6 +61,15 @@ class Server:
         """Its process id."""
         return self.child.process.pid
 
+    def check(self) -> None:
+        """See that it still runs.
+
+        Raises:
+            PartFailed: it has ended.
+        """
+        if self.child.process.returncode is not None:
+            raise self.child.failed(f"ended with status {self.child.process.returncode} while it was measured")
+
     async def __aenter__(self) -> Self:
         return self
 

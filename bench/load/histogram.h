@@ -1,11 +1,11 @@
-/* Latencies in buckets that are 1/32 of their value wide, so that every percentile is right to 3 %. */
+/* Latencies in buckets that are 1/128 of their value wide, so that every percentile is right to 1 %. */
 #ifndef BENCH_HISTOGRAM_H
 #define BENCH_HISTOGRAM_H
 
 #include <stdint.h>
 
 enum {
-    SUB_BITS = 5,
+    SUB_BITS = 7,
     BUCKETS = 64 << SUB_BITS,
 };
 

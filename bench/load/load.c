@@ -460,11 +460,22 @@ static void report_target(const struct target *target, double elapsed_s)
     printf("]}");
 }
 
+/* How long this process was ready to run while others had its core (Documentation/scheduler/sched-stats.rst). */
+static double waited_s(void)
+{
+    uint64_t ran_ns, waited_ns;
+    FILE *file = fopen("/proc/self/schedstat", "r");
+    bool known = file && fscanf(file, "%lu %lu", &ran_ns, &waited_ns) == 2;
+    if (file)
+        fclose(file);
+    return known ? (double)waited_ns / 1e9 : 0;
+}
+
 static void report(struct run run)
 {
     double elapsed_s = (double)run.elapsed_ns / 1e9;
-    printf("{\"elapsed_s\":%.6f,\"idle\":%.4f,\"servers\":[", elapsed_s,
-           (double)run.idle_ns / (double)run.elapsed_ns);
+    printf("{\"elapsed_s\":%.6f,\"idle\":%.4f,\"waited_s\":%.4f,\"servers\":[", elapsed_s,
+           (double)run.idle_ns / (double)run.elapsed_ns, waited_s());
     for (unsigned i = 0; i < target_count; i++) {
         printf("%s", i ? "," : "");
         report_target(&targets[i], elapsed_s);
