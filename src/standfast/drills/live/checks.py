@@ -71,20 +71,12 @@ class LiveChecks:
                 got = await self._probes[check.func](**check.arguments)
             except (KeyError, TypeError) as error:
                 raise DrillError(self._setting.script.title, f"probe {check.func}: {error}") from error
-            if self._is_met(check, got):
+            if is_met(check, got, patience_s=PATIENCE_S * self._parts.clock.scale):
                 return True
             if time.monotonic() >= deadline_s:
                 self._failures.append(f"{when}: {check.title}: {_words(got)}")
                 return False
             await asyncio.sleep(POLL_S)
-
-    def _is_met(self, check: Check, got: object) -> bool:
-        """Say whether `got` is within what `check` allows, and patience beside, unless it allows nothing at all."""
-        match check.tolerance:
-            case (least, most) if most > 0:
-                return isinstance(got, int | float) and least <= got <= most + PATIENCE_S * self._parts.clock.scale
-            case _:
-                return check.is_met(got)
 
     # Probes -------------------------------------------------------------------------------------------------
 
@@ -115,6 +107,15 @@ class LiveChecks:
             return await asyncio.to_thread(self._stub.addresses, name, (TYPE_A,))
         except socket.gaierror:
             return ()
+
+
+def is_met(check: Check, got: object, *, patience_s: float) -> bool:
+    """Say whether `got` is within what `check` allows, and `patience_s` of the story beside, unless it allows nothing."""
+    match check.tolerance:
+        case (least, most) if most > 0:
+            return isinstance(got, int | float) and least <= got <= most + patience_s
+        case _:
+            return check.is_met(got)
 
 
 def _words(got: object) -> str:
