@@ -1,4 +1,11 @@
-"""The parts of the live drill: real servers and clients on loopback, each started, steered and ended by id.
+"""The live drill and its parts: real servers and clients on loopback, each started, steered and ended by id.
+
+    run_live ............. run: a story played from its first second to its last, and the account of it
+    start_parts .......... parts: everything below, started together and ended in every case
+    ScriptedUpstream ..... upstream: the simulator's resolver behind real sockets, in scaled time
+    Fronts ............... fronts: at every address who the simulated world says
+    Guard ................ guard: a real `standfast up`
+    LiveScores ........... scores: what every call says, against what was true
 
     ThrowawayAuthority ... authority: certificates that nobody else trusts
     DynamoService ........ dynamo: a DynamoDB service over plain HTTP

@@ -110,7 +110,7 @@ class LiveChecks:
 
 
 def is_met(check: Check, got: object, *, patience_s: float) -> bool:
-    """Say whether `got` is within what `check` allows, and `patience_s` (of the story) beside unless it allows nothing."""
+    """Say whether `got` is within what `check` allows, and `patience_s` of the story beside if that is anything."""
     match check.tolerance:
         case (least, most) if most > 0:
             return isinstance(got, int | float) and least <= got <= most + patience_s
