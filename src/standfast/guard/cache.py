@@ -7,11 +7,13 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 
 from standfast.dns.model import Ede, ExtendedError, Question, Rcode, Reply, RRset
+from standfast.dns.prepared import Prepared, PreparedAnswers
 
 POSITIVE_TTL_MAX_S = 86_400  # RFC 8767 section 4 has resolvers cap TTLs; a day is what most do
 FAILURE_TTL_MIN_S = 1  # RFC 9520 section 3.2: at least one second,
 FAILURE_TTL_MAX_S = 30  # at most five minutes; kept short, since a failure that has passed should not be felt
 
+PREPARED_EACH_MAX = 8  # answers prepared of one entry: clients differ in few ways, and somebody could make up more
 STALE_TTL_S = 30  # TTL of stale answers, RFC 8767 section 4
 STALE_NEGATIVE_MAX_S = 3600.0  # how long an expired negative may stand in while upstreams fail
 
@@ -38,6 +40,24 @@ class Entry:
     expires_at_s: float
     failures: int = 0
     denial: "Entry | None" = None
+    prepared: tuple[Prepared, ...] = ()
+
+    def prepare(self, answers: PreparedAnswers, query: bytes, answer: bytes, now: float) -> None:
+        """Let `answer`, made of this entry for `query`, be given again without asking, for as long as this stands."""
+        if len(self.prepared) >= PREPARED_EACH_MAX:
+            return
+        prepared = answers.put(query, answer, stored_at_s=self.stored_at_s, expires_at_s=self.expires_at_s, now=now)
+        if prepared is not None:
+            self.prepared += (prepared,)
+
+    def reply_at(self, now: float) -> Reply:
+        """Return the reply with its TTLs aged."""
+        return aged(self.reply, now - self.stored_at_s)
+
+    def void(self) -> None:
+        """End it before its time."""
+        for prepared in self.prepared:
+            prepared.void()
 
 
 class Cache:
@@ -50,13 +70,13 @@ class Cache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, key: Key, now: float) -> Reply | None:
-        """Return the reply with its TTLs aged, or None when there is none or its time is over."""
+    def get(self, key: Key, now: float) -> Entry | None:
+        """Return the entry, or None when there is none or its time is over."""
         entry = self._entries.get(key)
         if entry is None or now >= entry.expires_at_s:
             return None
         self._entries.move_to_end(key)
-        return aged(entry.reply, now - entry.stored_at_s)
+        return entry
 
     def put(self, key: Key, reply: Reply, ttl_s: float, now: float) -> None:
         """Keep `reply` for `ttl_s` seconds; a TTL of zero is not kept (RFC 1035 section 3.2.1)."""
@@ -82,15 +102,19 @@ class Cache:
         """Forget every reply to `question`."""
         for do in (False, True):
             for cd in (False, True):
-                self._entries.pop(Key(question, do, cd), None)
+                self._forget(Key(question, do, cd))
+
+    def _forget(self, key: Key) -> None:
+        if (entry := self._entries.pop(key, None)) is not None:
+            entry.void()
 
     def _keep(self, key: Key, entry: Entry, ttl_s: float) -> None:
-        self._entries.pop(key, None)
+        self._forget(key)
         if ttl_s <= 0:
             return
         self._entries[key] = entry
         if len(self._entries) > self._max:
-            self._entries.popitem(last=False)
+            self._forget(next(iter(self._entries)))
 
 
 def stale_negative_reply(reply: Reply) -> Reply:
@@ -110,6 +134,8 @@ def aged(reply: Reply, age_s: float) -> Reply:
 
 def capped(reply: Reply, ttl_max_s: int) -> Reply:
     """Return `reply` with no TTL above `ttl_max_s`."""
+    if all(rrset.ttl_s <= ttl_max_s for rrset in (*reply.answer, *reply.authority)):
+        return reply
     return replace(reply, answer=cap_ttls(reply.answer, ttl_max_s), authority=cap_ttls(reply.authority, ttl_max_s))
 
 

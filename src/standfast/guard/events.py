@@ -11,6 +11,7 @@ from enum import StrEnum
 from standfast.dns.exchange import Outbound
 from standfast.dns.model import Name, Query, Question, Reply
 from standfast.evidence.model import ProbeSpec
+from standfast.guard.cache import Entry
 from standfast.guard.known import KnownGood
 
 JsonValue = bool | int | str | None | list["JsonValue"] | dict[str, "JsonValue"]
@@ -36,11 +37,15 @@ class Server:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Respond:
-    """Send `reply` to the client that `client` stands for."""
+    """Send `reply` to the client that `client` stands for.
+
+    While `entry`, the cache's, stands, the very same query may be given the same answer without asking the core.
+    """
 
     client: Hashable
     query: Query
     reply: Reply
+    entry: Entry | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

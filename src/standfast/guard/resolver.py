@@ -113,11 +113,19 @@ class Resolver:
         reply, actions = None, list[Action]()
         if watch := self.losses.get(query.question):
             reply, actions = self.losses.reply(now, watch, self.policy(query.question), do=query.do)
-        reply = reply or self.positive.get(key, now) or self.negative.get(key, now)
         if reply is not None:
             self.hits += 1
             return self._out(now, [Respond(client=client, query=query, reply=reply), *actions])
+        if entry := self.positive.get(key, now) or self.negative.get(key, now):
+            self.hits += 1
+            hit = Respond(client=client, query=query, reply=entry.reply_at(now), entry=entry)
+            return self._out(now, [hit, *actions])
         return self._out(now, actions + self._resolve(now, client, query, key))
+
+    def count_hits(self, number: int) -> None:
+        """Count queries that the shell answered by what it had prepared of a cache's entry."""
+        self.queries += number
+        self.hits += number
 
     def on_heard(self, now: float, ask: int, heard: Heeded) -> list[Action]:
         """Take in what came back for an `Ask`."""

@@ -10,6 +10,7 @@ from typing import Final
 
 from standfast.dns.codec import Rejected, decode_query, encode_rejected, encode_response
 from standfast.dns.model import Query, Reply
+from standfast.guard.cache import Entry
 from standfast.io.client import Client, OnQuery
 
 CONNECTIONS_MAX: Final = 256
@@ -177,5 +178,6 @@ class _StreamClient(Client):
     def __init__(self, connection: _Connection) -> None:
         self._connection = connection
 
-    def respond(self, query: Query, reply: Reply) -> None:
+    def respond(self, query: Query, reply: Reply, entry: Entry | None = None) -> None:
+        del entry  # what goes over TCP is not prepared: a connection costs more than a reply
         self._connection.reply(query, reply)

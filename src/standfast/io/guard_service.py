@@ -15,6 +15,7 @@ import structlog
 from standfast.dns.codec import PAYLOAD_OURS
 from standfast.dns.exchange import Heeded
 from standfast.dns.model import Query, Question
+from standfast.dns.prepared import PreparedAnswers
 from standfast.evidence.model import ProbeResult
 from standfast.guard.events import (
     Abandon,
@@ -34,7 +35,7 @@ from standfast.guard.known import KnownGood
 from standfast.guard.operators import JsonObject, Operated
 from standfast.io.client import Client
 from standfast.io.clock import SteadyClock
-from standfast.io.listener import Listener
+from standfast.io.listener import FastPath, Listener
 from standfast.io.probes import Roots, probe
 from standfast.io.upstream import Asker
 from standfast.ports import Random
@@ -48,6 +49,7 @@ class Core(Protocol):
     """The resolver core, as the shell sees it; `guard.resolver.Resolver`."""
 
     def on_query(self, now: float, client: Hashable, query: Query) -> list[Action]: ...
+    def count_hits(self, number: int) -> None: ...
     def on_heard(self, now: float, ask: int, heard: Heeded) -> list[Action]: ...
     def on_ask_failed(self, now: float, ask: int, detail: str) -> list[Action]: ...
     def on_probed(self, now: float, probe: int, result: ProbeResult) -> list[Action]: ...
@@ -101,7 +103,8 @@ class GuardService:
         self._store = store
         self._ledger = ledger
         self._roots = roots
-        self._listeners = [Listener(server, self._on_query, size_max=size_max) for server in listen]
+        fast = FastPath(PreparedAnswers(), now=clock.now, on_hits=core.count_hits)
+        self._listeners = [Listener(server, self._on_query, size_max=size_max, fast=fast) for server in listen]
         self._asker = Asker(rng or random.SystemRandom(), on_heard=self._on_heard, on_failed=self._on_ask_failed)
         self._probes: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -203,9 +206,9 @@ class GuardService:
 
     def _do(self, action: Action) -> None:
         match action:
-            case Respond(client=client, query=query, reply=reply):
+            case Respond(client=client, query=query, reply=reply, entry=entry):
                 assert isinstance(client, Client)
-                client.respond(query, reply)
+                client.respond(query, reply, entry)
             case Ask():
                 self._asker.send(action)
             case Abandon(ask=ask):

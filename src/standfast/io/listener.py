@@ -6,29 +6,36 @@ Hands queries on and takes replies back; what is no query is answered here or dr
 import asyncio
 import errno
 import socket
-import struct
-from typing import Any, Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
 
 from standfast.dns.codec import PAYLOAD_OURS, Rejected, decode_query, encode_rejected, encode_response
 from standfast.dns.model import Query, Reply
+from standfast.dns.prepared import PreparedAnswers
 from standfast.errors import StandfastError
+from standfast.guard.cache import Entry
 from standfast.guard.events import Server
+from standfast.io.batch import SLOTS, Batch, Datagram, ask_for_local, batch_on, send
 from standfast.io.client import Client, OnQuery
 from standfast.io.connections import Connections
 from standfast.io.upstream import in_words
 
-DATAGRAM_MAX: Final = 4096  # octets of a query that are read; a longer one is cut and gets FORMERR
-BATCH_MAX: Final = 64  # datagrams read before the event loop turns to others
+BATCHES_MAX: Final = 8  # full ones served before the event loop turns to others
 RECEIVE_BUFFER: Final = 1 << 20  # octets asked of the kernel, so that a burst waits rather than is lost
 PORT_TRIES_MAX: Final = 20  # to find one that is free for UDP and TCP alike, when any will do
 
-# Linux's own numbers, which Python 3.11 has not: ip(7), `struct in_pktinfo`
-_IP_PKTINFO: Final = 8
-_IN_PKTINFO = struct.Struct("=I4s4s")  # interface, the local address to send from, destination
-_PKTINFO_SPACE = socket.CMSG_SPACE(20)  # of IPv6, the larger one
 
-Address = tuple[Any, ...]  # as the socket module has it for the family
-Ancillary = list[tuple[int, int, bytes]]
+@dataclass(frozen=True, slots=True)
+class FastPath:
+    """What lets a listener answer without asking: answers prepared before, the time, and whom to tell how many."""
+
+    answers: PreparedAnswers
+    now: Callable[[], float]
+    on_hits: Callable[[int], None]
+
+
+NO_FAST_PATH: Final = FastPath(PreparedAnswers(0), now=lambda: 0.0, on_hits=lambda _hits: None)
 
 
 class ListenError(StandfastError):
@@ -43,15 +50,18 @@ class ListenError(StandfastError):
 class Listener:
     """One address and port, by UDP and TCP."""
 
-    def __init__(self, server: Server, on_query: OnQuery, *, size_max: int = PAYLOAD_OURS) -> None:
+    def __init__(
+        self, server: Server, on_query: OnQuery, *, size_max: int = PAYLOAD_OURS, fast: FastPath = NO_FAST_PATH
+    ) -> None:
         """Make a listener; `size_max` is the largest datagram, in octets, that is sent."""
         self.bound = server
         self.dropped = 0  # datagrams that could not be sent
         self._on_query = on_query
         self._size_max = size_max
+        self._fast = fast
         self._udp: socket.socket | None = None
+        self._batch: Batch | None = None
         self._connections: Connections | None = None
-        self._tells_local = False
 
     async def start(self) -> None:
         """Bind and listen; `bound` then has the port, also when any was asked for (port 0).
@@ -66,9 +76,10 @@ class Listener:
             raise ListenError(wanted, _advice(error, wanted)) from error
         self.bound = Server(wanted.host, self._udp.getsockname()[1])
         # Bound to all addresses, a reply must leave from the one that was asked, or the client will not take it.
-        self._tells_local = wanted.host in ("0.0.0.0", "::")  # noqa: S104  compared, not bound
-        if self._tells_local:
-            _ask_for_local(self._udp)
+        tells_local = wanted.host in ("0.0.0.0", "::")  # noqa: S104  compared, not bound
+        if tells_local:
+            ask_for_local(self._udp)
+        self._batch = batch_on(self._udp, tells_local=tells_local)
         self._connections = Connections(self._on_query)
         await self._connections.start(tcp)
         asyncio.get_running_loop().add_reader(self._udp, self._readable)
@@ -81,52 +92,47 @@ class Listener:
         if self._connections is not None:
             self._connections.stop()
 
-    def send(self, wire: bytes, address: Address, ancillary: Ancillary | None) -> None:
-        """Send a datagram to `address`; one that the system does not take is dropped and counted."""
+    def send(self, wire: bytes, datagram: Datagram) -> None:
+        """Send `wire` to the sender of `datagram`; what the system does not take is dropped and counted."""
         assert self._udp is not None
-        try:
-            if ancillary:
-                self._udp.sendmsg([wire], ancillary, 0, address)
-            else:
-                self._udp.sendto(wire, address)
-        except OSError:  # its buffer is full, the client's network is gone, port 0: it will ask again
+        if not send(self._udp, wire, datagram):
             self.dropped += 1
 
-    def respond(self, query: Query, reply: Reply, address: Address, ancillary: Ancillary | None) -> None:
-        """Send a reply to `address`."""
-        self.send(encode_response(query, reply, size_max=self._size_max), address, ancillary)
+    def respond(self, query: Query, reply: Reply, entry: Entry | None, datagram: Datagram) -> None:
+        """Send a reply to the sender of `datagram`, and keep it prepared where it may be given again."""
+        wire = encode_response(query, reply, size_max=self._size_max)
+        self.send(wire, datagram)
+        if entry is not None:
+            entry.prepare(self._fast.answers, datagram.wire, wire, self._fast.now())
 
     def _readable(self) -> None:
-        for _ in range(BATCH_MAX):
-            try:
-                wire, address, ancillary = self._receive()
-            except OSError:  # nothing left, or an error that belongs to a datagram of before
+        assert self._batch is not None
+        for _ in range(BATCHES_MAX):
+            served = self._batch.serve(self._fast.answers, self._fast.now())
+            self._fast.on_hits(served.hits + served.lost)
+            self.dropped += served.lost
+            for datagram in served.missed:
+                self._take(datagram)
+            if served.count < SLOTS:
                 return
-            query = decode_query(wire)
-            if isinstance(query, Query):
-                self._on_query(_DatagramClient(self, address, ancillary), query)
-            elif isinstance(query, Rejected):
-                self.send(encode_rejected(query), address, ancillary)
 
-    def _receive(self) -> tuple[bytes, Address, Ancillary | None]:
-        assert self._udp is not None
-        if not self._tells_local:
-            wire, address = self._udp.recvfrom(DATAGRAM_MAX)
-            return wire, address, None
-        wire, told, _, address = self._udp.recvmsg(DATAGRAM_MAX, _PKTINFO_SPACE)
-        return wire, address, _local_of(told)
+    def _take(self, datagram: Datagram) -> None:
+        query = decode_query(datagram.wire)
+        if isinstance(query, Query):
+            self._on_query(_DatagramClient(self, datagram), query)
+        elif isinstance(query, Rejected):
+            self.send(encode_rejected(query), datagram)
 
 
 class _DatagramClient(Client):
-    __slots__ = ("_address", "_ancillary", "_listener")
+    __slots__ = ("_datagram", "_listener")
 
-    def __init__(self, listener: Listener, address: Address, ancillary: Ancillary | None) -> None:
+    def __init__(self, listener: Listener, datagram: Datagram) -> None:
         self._listener = listener
-        self._address = address
-        self._ancillary = ancillary
+        self._datagram = datagram
 
-    def respond(self, query: Query, reply: Reply) -> None:
-        self._listener.respond(query, reply, self._address, self._ancillary)
+    def respond(self, query: Query, reply: Reply, entry: Entry | None = None) -> None:
+        self._listener.respond(query, reply, entry, self._datagram)
 
 
 def _bind_both(server: Server) -> tuple[socket.socket, socket.socket]:
@@ -168,21 +174,3 @@ def _advice(error: OSError, server: Server) -> str:
             return f"{server.host} is not an address of this machine"
         case _:
             return in_words(error)
-
-
-def _ask_for_local(udp: socket.socket) -> None:
-    if udp.family == socket.AF_INET6:
-        udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-    else:
-        udp.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
-
-
-def _local_of(told: Ancillary) -> Ancillary | None:
-    """Return what to send along so that a reply leaves from the address that the query came to."""
-    for level, kind, data in told:
-        if level == socket.IPPROTO_IP and kind == _IP_PKTINFO and len(data) >= _IN_PKTINFO.size:
-            _, local, _ = _IN_PKTINFO.unpack_from(data)
-            return [(level, kind, _IN_PKTINFO.pack(0, local, bytes(4)))]
-        if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
-            return [(level, kind, data)]
-    return None

@@ -55,9 +55,13 @@ class ScriptedCore:
     script: Callable[[str, object], list[Action]] = lambda _kind, _what: []
     told: asyncio.Queue[tuple[str, object]] = field(default_factory=asyncio.Queue)
     wakes: list[float] = field(default_factory=list)
+    hits: int = 0
 
     def on_query(self, now: float, client: Hashable, query: Query) -> list[Action]:
         return self._take("query", (client, query))
+
+    def count_hits(self, number: int) -> None:
+        self.hits += number
 
     def on_heard(self, now: float, ask: int, heard: Heeded) -> list[Action]:
         return self._take("heard", (ask, heard))

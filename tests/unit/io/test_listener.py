@@ -12,8 +12,9 @@ from standfast.dns.exchange import Heard, Outbound
 from standfast.dns.model import Query, Question, Rcode, Reply, RRType
 from standfast.guard.events import Server
 from standfast.io.addresses import has_ipv6
+from standfast.io.batch import OCTETS
 from standfast.io.client import Client
-from standfast.io.listener import DATAGRAM_MAX, Listener, ListenError
+from standfast.io.listener import Listener, ListenError
 
 OUTBOUND = Outbound(id=7, question=Question("www.example.org.", RRType.A), cased_qname="wWw.example.org.")
 REPLY = Reply(rcode=Rcode.NOERROR, answer=(rrset_from_text("www.example.org.", RRType.A, 60, ["192.0.2.1"]),))
@@ -90,7 +91,7 @@ def test_what_is_no_query_gets_silence_and_the_next_query_its_reply(noise: bytes
     [
         (encode_outbound(OUTBOUND) + b"\0", Rcode.FORMERR),
         (encode_outbound(OUTBOUND)[:20], Rcode.FORMERR),
-        (encode_outbound(OUTBOUND) + bytes(DATAGRAM_MAX), Rcode.FORMERR),
+        (encode_outbound(OUTBOUND) + bytes(OCTETS), Rcode.FORMERR),
         (bytes((0, 7, 0x20, 0)) + encode_outbound(OUTBOUND)[4:], Rcode.NOTIMP),
     ],
     ids="trailing cut oversized notify".split(),

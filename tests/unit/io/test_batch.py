@@ -1,0 +1,130 @@
+"""Datagrams in batches: both ways of doing it, on real sockets of both families, give and give back the same."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from standfast.dns.prepared import PreparedAnswers
+from standfast.io.batch import SLOTS, Batch, ManyBatch, PlainBatch, Served, ask_for_local, batch_on
+
+QUESTION = b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03www\x07example\x03org\x00\x00\x01\x00\x01"
+ANSWER = (
+    b"\x81\x80\x00\x01\x00\x01" + QUESTION[6:] + b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\xc0\x00\x02\x01"
+)
+
+
+@pytest.fixture
+def answers() -> PreparedAnswers:
+    prepared = PreparedAnswers()
+    assert prepared.put(b"id" + QUESTION, b"id" + ANSWER, stored_at_s=0.0, expires_at_s=60.0, now=0.0)
+    return prepared
+
+
+@pytest.fixture(params=["127.0.0.1", "::1"])
+def pair(request: pytest.FixtureRequest) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """A server's socket and a client's that is connected to it."""
+    family = socket.AF_INET6 if ":" in request.param else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as server, socket.socket(family, socket.SOCK_DGRAM) as client:
+        try:
+            server.bind((request.param, 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+        server.setblocking(False)
+        client.connect(server.getsockname())
+        client.settimeout(2)
+        yield server, client
+
+
+@pytest.fixture(params=["many", "plain"])
+def batch(request: pytest.FixtureRequest, pair: tuple[socket.socket, socket.socket]) -> Batch:
+    if request.param == "plain":
+        return PlainBatch(pair[0], tells_local=False)
+    made = batch_on(pair[0], tells_local=False)
+    if not isinstance(made, ManyBatch):
+        pytest.skip("the C library of this machine has no recvmmsg")
+    return made
+
+
+def serve(batch: Batch, answers: PreparedAnswers, now: float = 0.5) -> Served:
+    return batch.serve(answers, now)
+
+
+def test_what_is_prepared_is_answered_with_the_id_that_came(
+    pair: tuple[socket.socket, socket.socket], batch: Batch, answers: PreparedAnswers
+) -> None:
+    _, client = pair
+    for number in range(5):
+        client.send(number.to_bytes(2, "big") + QUESTION)
+    served = serve(batch, answers)
+    assert (served.hits, served.lost, served.missed) == (5, 0, [])
+    assert [client.recv(512) for _ in range(5)] == [number.to_bytes(2, "big") + ANSWER for number in range(5)]
+
+
+def test_the_rest_is_given_back_whole_with_its_sender_and_hits_around_it_are_answered(
+    pair: tuple[socket.socket, socket.socket], batch: Batch, answers: PreparedAnswers
+) -> None:
+    _, client = pair
+    others = [b"", b"x", b"\x00\x01" + QUESTION[:-1] + b"\x02", bytes(600)]
+    for other in others:
+        client.send(b"\x00\x07" + QUESTION)
+        client.send(other)
+    client.send(b"\x00\x08" + QUESTION)
+    served = serve(batch, answers)
+    assert served.hits == len(others) + 1
+    assert [datagram.wire for datagram in served.missed] == others
+    assert {datagram.address[:2] for datagram in served.missed} == {client.getsockname()[:2]}
+    ids = [client.recv(512)[:2] for _ in range(len(others) + 1)]
+    assert ids == [b"\x00\x07"] * len(others) + [b"\x00\x08"]
+
+
+def test_letter_case_comes_back_as_it_came(
+    pair: tuple[socket.socket, socket.socket], batch: Batch, answers: PreparedAnswers
+) -> None:
+    _, client = pair
+    client.send(b"\x00\x09" + QUESTION.replace(b"www", b"wWw").replace(b"org", b"OrG"))
+    client.send(b"\x00\x0a" + QUESTION)
+    assert serve(batch, answers).hits == 2
+    assert client.recv(512) == b"\x00\x09" + ANSWER.replace(b"www", b"wWw").replace(b"org", b"OrG")
+    assert client.recv(512) == b"\x00\x0a" + ANSWER
+
+
+def test_ttls_count_down_where_they_lie(
+    pair: tuple[socket.socket, socket.socket], batch: Batch, answers: PreparedAnswers
+) -> None:
+    _, client = pair
+    for now, ttl_s in ((0.9, 60), (1.0, 59), (31.5, 29), (59.9, 1)):
+        client.send(b"\x00\x0b" + QUESTION)
+        assert serve(batch, answers, now).hits == 1
+        assert int.from_bytes(client.recv(512)[-10:-6], "big") == ttl_s
+    client.send(b"\x00\x0b" + QUESTION)
+    assert len(serve(batch, answers, 60.0).missed) == 1
+
+
+def test_a_batch_has_an_end_and_nothing_waiting_is_an_empty_one(
+    pair: tuple[socket.socket, socket.socket], batch: Batch, answers: PreparedAnswers
+) -> None:
+    _, client = pair
+    assert serve(batch, answers).count == 0
+    for _ in range(SLOTS + 3):
+        client.send(b"\x00\x0c" + QUESTION)
+    assert serve(batch, answers).count == SLOTS
+    assert serve(batch, answers).count == 3
+    for _ in range(SLOTS + 3):
+        assert client.recv(512) == b"\x00\x0c" + ANSWER
+
+
+def test_on_all_addresses_an_answer_leaves_from_the_one_that_was_asked(answers: PreparedAnswers) -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+    ):
+        server.bind(("0.0.0.0", 0))
+        server.setblocking(False)
+        ask_for_local(server)
+        client.settimeout(2)
+        there = ("127.3.2.1", server.getsockname()[1])
+        client.connect(there)  # takes nothing from another address
+        client.send(b"\x00\x0d" + QUESTION)
+        assert serve(batch_on(server, tells_local=True), answers).hits == 1
+        assert client.recvfrom(512) == (b"\x00\x0d" + ANSWER, there)
