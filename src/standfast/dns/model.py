@@ -7,10 +7,12 @@ wire-format bytes without compression, so that they can be compared, stored and 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from ipaddress import ip_address
 
 Name = str
 
+ADDRESSES_MAX = 16_384  # whose text is kept: an answer's addresses are asked for again and again
 CNAME_CHAIN_MAX = 16  # links; longer than any sane chain (RFC 1034 section 3.6.2 sets no number), so a loop
 
 
@@ -150,4 +152,9 @@ def type_name(rtype: int) -> str:
 def _addresses(rrsets: tuple[RRset, ...]) -> Iterator[str]:
     for rrset in rrsets:
         if rrset.rtype in (RRType.A, RRType.AAAA):
-            yield from (str(ip_address(rdata)) for rdata in rrset.rdatas)
+            yield from map(_address, rrset.rdatas)
+
+
+@lru_cache(maxsize=ADDRESSES_MAX)
+def _address(rdata: bytes) -> str:
+    return str(ip_address(rdata))

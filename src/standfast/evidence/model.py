@@ -116,6 +116,8 @@ class Evidence:
 
     def worth_at(self, now: float) -> "Evidence":
         """Return the part of this evidence that is still worth something at `now`."""
+        if not (self.known or self.candidates or self.opinions or self.delegations):
+            return self
         return Evidence(
             lost_at_s=self.lost_at_s,
             opened_at_s=self.opened_at_s,

@@ -254,7 +254,11 @@ class Asking:
     def _cased(self, qname: str, *, keeps_case: bool) -> str:
         if not keeps_case:
             return qname
-        bits = self._rng.getrandbits(len(qname))
-        return "".join(
-            letter.upper() if bits >> place & 1 and letter.isascii() else letter for place, letter in enumerate(qname)
-        )
+        plain = qname.encode("ascii")
+        letters = int.from_bytes(plain.translate(_CASE_BITS))
+        flipped = int.from_bytes(plain) ^ (letters & self._rng.getrandbits(8 * len(plain)))
+        return flipped.to_bytes(len(plain)).decode("ascii")
+
+
+# For each octet the bit that tells its lower from its upper case, where it is a letter.
+_CASE_BITS = bytes(0x20 if chr(octet).isalpha() and octet < 0x80 else 0 for octet in range(256))

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
+from string import Formatter
 
 from standfast.evidence.model import (
     AWAITED_DELEGATION,
@@ -225,22 +226,26 @@ def operator_hold_ends(case: Case) -> float:
 # Reasons in words -------------------------------------------------------------------------------------------
 
 
+WORDS: dict[str, Callable[[Case], str]] = {
+    "probes": lambda case: _count(case.evidence.known),
+    "new_probes": lambda case: _count(case.evidence.candidates),
+    "opinion": lambda case: _opinion_words(trusted_opinion(case.evidence, case.known)),
+    "zone": lambda case: str(case.known.zone if case.known else None),
+    "signer": lambda case: case.evidence.tombstone.signer if case.evidence.tombstone else "",
+    "awaited": lambda case: ", ".join(sorted(case.evidence.awaited)),
+    "grace": lambda case: f"{case.policy.grace_s:g} s",
+    "hold_max": lambda case: f"{case.policy.hold_max_s:g} s",
+    "stale_max": lambda case: f"{case.policy.stale_max_s:g} s",
+    "minimum": lambda case: str(case.policy.addresses_min),
+}
+
+
 def says(text: str) -> Callable[[Case], str]:
-    """Return a reason that begins with the outcome and goes on with `text`; `{probes}` counts the identities."""
+    """Return a reason that begins with the outcome and goes on with `text`; what is in braces there is of `WORDS`."""
+    words = {name: WORDS[name] for _, name, _, _ in Formatter().parse(text) if name}
 
     def reason(case: Case) -> str:
-        return f"{outcome_name(case.outcome)}: " + text.format(
-            probes=_count(case.evidence.known),
-            new_probes=_count(case.evidence.candidates),
-            opinion=_opinion_words(trusted_opinion(case.evidence, case.known)),
-            zone=case.known.zone if case.known else None,
-            signer=case.evidence.tombstone.signer if case.evidence.tombstone else "",
-            awaited=", ".join(sorted(case.evidence.awaited)),
-            grace=f"{case.policy.grace_s:g} s",
-            hold_max=f"{case.policy.hold_max_s:g} s",
-            stale_max=f"{case.policy.stale_max_s:g} s",
-            minimum=case.policy.addresses_min,
-        )
+        return f"{outcome_name(case.outcome)}: " + text.format(**{name: word(case) for name, word in words.items()})
 
     return reason
 

@@ -63,6 +63,8 @@ NEVER_HELD: Mapping[Name, Mapping[str, Any]] = {
     "ip6.arpa.": {"mode": Mode.OFF},
 }
 
+LOOKUPS_MAX = 16_384  # names whose policy is kept at hand; a cache miss asks for it again and again
+
 _KEYS = frozenset(f.name for f in fields(Policy))
 
 
@@ -83,9 +85,18 @@ class PolicyTable:
                 raise KeyError(f"unknown policy settings {sorted(unknown)} for {suffix}")
             rules.setdefault(suffix, {}).update(keys)
         self._by_suffix = {suffix: replace(base, **_merged(suffix, rules)) for suffix in rules}
+        self._found: dict[Name, Policy] = {}
 
     def lookup(self, qname: Name) -> Policy:
         """Return the policy of `qname`."""
+        policy = self._found.get(qname)
+        if policy is None:
+            if len(self._found) >= LOOKUPS_MAX:
+                self._found.clear()
+            policy = self._found[qname] = self._look_up(qname)
+        return policy
+
+    def _look_up(self, qname: Name) -> Policy:
         for suffix in ancestors(qname):
             policy = self._by_suffix.get(suffix)
             if policy is not None:
