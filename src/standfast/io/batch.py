@@ -17,7 +17,9 @@ from typing import Any, Final, Protocol
 from standfast.dns.prepared import ID_OCTETS, Prepared, PreparedAnswers
 
 SLOTS: Final = 64  # datagrams to a call; more gains nothing, and others wait while a batch is served
-OCTETS: Final = 4096  # of a query that are read; a longer one is cut and gets FORMERR
+OCTETS: Final = (
+    1280  # of a query that are read, what any link carries whole (RFC 8200 section 5); a longer one gets FORMERR
+)
 
 # Linux's own numbers, which Python 3.11 has not: ip(7), `struct in_pktinfo`
 IP_PKTINFO: Final = 8
@@ -146,24 +148,23 @@ class ManyBatch:
         # The same memory as plain numbers: attributes of structures are slow.
         words = memoryview(self._in).cast("B").cast("I")
         self._lengths = words[_Message.length.offset // 4 :: sizeof(_Message) // 4]
-        self._out_words = (
-            memoryview(self._out_parts).cast("B").cast("L")
-        )  # unsigned long is as long as size_t on every Linux
+        self._out_words = memoryview(self._out_parts).cast("B").cast("L")  # as long as size_t, on Linux
 
     def serve(self, prepared: PreparedAnswers, now: float) -> Served:
         """Serve one batch."""
         count = self._receive(self._udp.fileno(), self._in_at, SLOTS, 0, None)
         if count <= 0:  # nothing has come, or an error that belongs to a datagram of before
             return Served()
-        find, view, words = prepared.by_query.get, self._view, self._out_words
+        find, words = prepared.by_query.get, self._out_words
+        octets = bytes(self._view[: count * OCTETS])  # one copy, since a slice of it costs less than one of a view
         lengths = self._lengths[:count].tolist()
         missed: list[int] = []
         other_case: list[Prepared] = []  # kept alive until they are sent
         for slot, length in enumerate(lengths):
             start = slot * OCTETS
-            answer = find(bytes(view[start + ID_OCTETS : start + length]))
+            answer = find(octets[start + ID_OCTETS : start + length])
             if answer is None or (now >= answer.turn_s and not answer.turn(now)):
-                answer = prepared.other_case(bytes(view[start : start + length]), now)
+                answer = prepared.other_case(octets[start : start + length], now)
                 if answer is None:
                     missed.append(slot)
                     continue
@@ -174,7 +175,7 @@ class ManyBatch:
         return Served(
             hits=sent,
             lost=count - len(missed) - sent,
-            missed=[self._datagram(slot, lengths[slot]) for slot in missed],
+            missed=[self._datagram(slot, octets[slot * OCTETS : slot * OCTETS + lengths[slot]]) for slot in missed],
         )
 
     def _answer(self, count: int, missed: list[int]) -> int:
@@ -187,10 +188,8 @@ class ManyBatch:
             start = end + 1
         return sent
 
-    def _datagram(self, slot: int, length: int) -> Datagram:
-        start = slot * OCTETS
+    def _datagram(self, slot: int, wire: bytes) -> Datagram:
         port, *rest = self._sockaddr.unpack_from(self._senders, slot * _SOCKADDR_IN6)
-        wire = bytes(self._view[start : start + length])
         if self._udp.family == socket.AF_INET:
             return Datagram(wire, (socket.inet_ntoa(rest[0]), port))
         (scope,) = struct.unpack_from("=I", self._senders, slot * _SOCKADDR_IN6 + 24)
