@@ -21,7 +21,7 @@ CORES = ("authority", "control", "depmap", "dns", "evidence", "guard", "ledger",
 PURE = frozenset(
     """
     __future__ abc array base64 binascii bisect collections contextlib copy dataclasses datetime decimal
-    difflib enum fractions functools graphlib hashlib heapq hmac ipaddress itertools json math operator re
+    difflib enum fractions functools graphlib hashlib heapq hmac ipaddress itertools json marshal math operator re
     statistics string struct textwrap types typing unicodedata zlib
     cryptography dns standfast
     """.split()
@@ -201,9 +201,7 @@ def imports(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
 
 
 def is_pure(name: str) -> bool:
-    return name.partition(".")[0] in PURE and not any(
-        f"{name}.".startswith(f"{corner}.") for corner in IMPURE
-    )
+    return name.partition(".")[0] in PURE and not any(f"{name}.".startswith(f"{corner}.") for corner in IMPURE)
 
 
 def dotted(node: ast.expr, imported: dict[str, str]) -> str:

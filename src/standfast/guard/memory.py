@@ -3,19 +3,23 @@
 Two queues stand behind it. A question begins on probation and is kept once it was confirmed a second time, so a
 flood of names that are asked once passes through probation and cannot push out what matters. Probation has a small
 share for itself, so that new names are learned also when the memory is full of old ones.
+
+Answers are kept packed: as objects each would take three times the room.
 """
 
+import marshal
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from standfast.dns.model import Question
+from standfast.dns.model import Question, RRset
 from standfast.guard.events import Action, Forget, Remember
-from standfast.guard.known import KnownGood
+from standfast.guard.known import Answer, Baseline, KnownGood
 
-EVICTION_LOOK = 16  # of the longest unconfirmed entries the least valuable goes; a look at all would cost too much
+EVICTION_LOOK = 16  # of the kept that were confirmed longest ago, the least valuable goes; to look at all is too much
 PROBATION_SHARE = 0.1  # of the bounds, also of the bytes
-ENTRY_OVERHEAD_BYTES = 400  # of objects around the records, for the bound on bytes; measured, rounded up
+ENTRY_OVERHEAD_BYTES = 300  # of objects around what is packed, for the bound on bytes; measured, rounded up
+RECENT_MAX = 1024  # answers at hand unpacked as well: one outcome asks for its own several times
 
 
 class KnownGoodMemory:
@@ -33,13 +37,20 @@ class KnownGoodMemory:
         self._is_pinned = is_pinned
         self._probation = _Queue()
         self._kept = _Queue()
+        self._recent: dict[Question, KnownGood] = {}
 
     def __len__(self) -> int:
         return len(self._probation.entries) + len(self._kept.entries)
 
     def __iter__(self) -> Iterator[KnownGood]:
-        yield from self._kept.entries.values()
-        yield from self._probation.entries.values()
+        for queue in (self._kept, self._probation):
+            for question, packed in queue.entries.items():
+                yield unpack(question, packed)
+
+    def questions(self) -> Iterator[Question]:
+        """Yield what is remembered, without unpacking it."""
+        yield from self._kept.entries
+        yield from self._probation.entries
 
     @property
     def bytes(self) -> int:
@@ -48,7 +59,11 @@ class KnownGoodMemory:
 
     def get(self, question: Question) -> KnownGood | None:
         """Return the known-good answer of `question`, also one that was given up."""
-        return self._kept.entries.get(question) or self._probation.entries.get(question)
+        known = self._recent.get(question)
+        if known is not None:
+            return known
+        packed = self._kept.entries.get(question) or self._probation.entries.get(question)
+        return None if packed is None else self._at_hand(unpack(question, packed))
 
     def keep(self, known: KnownGood) -> list[Action]:
         """Put `known`, and have the disk follow."""
@@ -59,10 +74,12 @@ class KnownGoodMemory:
     def put(self, known: KnownGood) -> list[Question]:
         """Remember `known`. Returns the questions that were given up for it: few, and perhaps its own."""
         self.forget(known.question)
-        if _size(known) > PROBATION_SHARE * self._bytes_max:
+        packed = pack(known)
+        if _size(known.question, packed) > PROBATION_SHARE * self._bytes_max:
             return [known.question]  # one answer must not push out all others
         kept = known.confirmations > 1 or known.lost_at_s is not None or self._is_pinned(known.question)
-        (self._kept if kept else self._probation).add(known)
+        (self._kept if kept else self._probation).add(known.question, packed)
+        self._at_hand(known)
         evicted: list[Question] = []
         while len(self) > self._entries_max or self.bytes > self._bytes_max:
             evicted.append(self._evict(newcomer=known.question))
@@ -75,47 +92,102 @@ class KnownGoodMemory:
 
     def forget(self, question: Question) -> None:
         """Drop `question`."""
+        self._recent.pop(question, None)
         self._kept.remove(question)
         self._probation.remove(question)
+
+    def _at_hand(self, known: KnownGood) -> KnownGood:
+        if len(self._recent) >= RECENT_MAX:
+            self._recent.clear()
+        self._recent[known.question] = known
+        return known
 
     def _evict(self, *, newcomer: Question) -> Question:
         over_share = (
             len(self._probation.entries) > max(1.0, PROBATION_SHARE * self._entries_max)
             or self._probation.bytes > PROBATION_SHARE * self._bytes_max
         )
-        first, second = (self._probation, self._kept) if over_share else (self._kept, self._probation)
-        oldest = [*islice(first.entries, EVICTION_LOOK)]
-        candidates = [question for question in oldest if question != newcomer]
-        if not candidates:
-            candidates = [question for question in islice(second.entries, EVICTION_LOOK) if question != newcomer]
-        victim = min(candidates, key=self._value, default=newcomer)
+        on_probation = next((question for question in self._probation.entries if question != newcomer), None)
+        if over_share and on_probation is not None:
+            victim = on_probation
+        else:
+            oldest = [question for question in islice(self._kept.entries, EVICTION_LOOK) if question != newcomer]
+            victim = min(oldest, key=self._value, default=on_probation or newcomer)
         self.forget(victim)
         return victim
 
     def _value(self, question: Question) -> tuple[bool, bool, int, float]:
         """Pinned first, then lost ones (their memory is in use), then much used, then long standing."""
-        known = self.get(question)
-        assert known is not None
+        known = unpack(question, self._kept.entries[question])
         return self._is_pinned(question), known.lost_at_s is not None, known.confirmations, -known.first_seen_s
 
 
 class _Queue:
-    """Entries in the order of their last confirmation, and their size."""
+    """Packed entries in the order of their last confirmation, and their size."""
 
     def __init__(self) -> None:
-        self.entries: OrderedDict[Question, KnownGood] = OrderedDict()
+        self.entries: OrderedDict[Question, bytes] = OrderedDict()
         self.bytes = 0
 
-    def add(self, known: KnownGood) -> None:
-        self.entries[known.question] = known
-        self.bytes += _size(known)
+    def add(self, question: Question, packed: bytes) -> None:
+        self.entries[question] = packed
+        self.bytes += _size(question, packed)
 
     def remove(self, question: Question) -> None:
         gone = self.entries.pop(question, None)
         if gone is not None:
-            self.bytes -= _size(gone)
+            self.bytes -= _size(question, gone)
 
 
-def _size(known: KnownGood) -> int:
-    records = sum(len(rdata) + 40 for rrset in known.answer.rrsets for rdata in rrset.rdatas)
-    return ENTRY_OVERHEAD_BYTES + 2 * len(known.question.qname) + records + sum(50 + len(a) for a in known.seen)
+def pack(known: KnownGood) -> bytes:
+    """Return all of `known` but its question; `unpack` is the inverse. Not for the disk: it has no version."""
+    qname = known.question.qname
+    return marshal.dumps(
+        (
+            [(None if r.owner == qname else r.owner, int(r.rtype), r.ttl_s, r.rdatas) for r in known.answer.rrsets],
+            known.answer.ad,
+            None if known.seen == known.answer.addresses else known.seen,
+            None if known.baseline is None else (known.baseline.asked_at_s, known.baseline.proven_at_s),
+            known.first_seen_s,
+            known.confirmed_at_s,
+            known.changed_at_s,
+            known.confirmations,
+            known.zone,
+            known.released_at_s,
+            known.lost_at_s,
+            known.proven_at_s,
+            known.operator_hold_until_s,
+        )
+    )
+
+
+def unpack(question: Question, packed: bytes) -> KnownGood:
+    """Return what was packed."""
+    rrsets, ad, seen, baseline, first_s, confirmed_s, changed_s, number, *rest = marshal.loads(packed)  # noqa: S302
+    zone, released_s, lost_s, proven_s, operator_s = rest
+    answer = Answer(
+        rrsets=tuple(
+            RRset(owner=owner or question.qname, rtype=rtype, ttl_s=ttl_s, rdatas=rdatas)
+            for owner, rtype, ttl_s, rdatas in rrsets
+        ),
+        ad=ad,
+    )
+    return KnownGood(
+        question=question,
+        answer=answer,
+        first_seen_s=first_s,
+        confirmed_at_s=confirmed_s,
+        changed_at_s=changed_s,
+        confirmations=number,
+        seen=answer.addresses if seen is None else seen,
+        baseline=None if baseline is None else Baseline(asked_at_s=baseline[0], proven_at_s=baseline[1]),
+        zone=zone,
+        released_at_s=released_s,
+        lost_at_s=lost_s,
+        proven_at_s=proven_s,
+        operator_hold_until_s=operator_s,
+    )
+
+
+def _size(question: Question, packed: bytes) -> int:
+    return ENTRY_OVERHEAD_BYTES + len(question.qname) + len(packed)

@@ -199,7 +199,7 @@ def _remembered(resolver: Resolver, qname: Name, qtype: int | None) -> Iterator[
         if resolver.memory.get(Question(qname, qtype)) is not None:
             yield Question(qname, qtype)
         return
-    yield from [known.question for known in resolver.memory if known.question.qname == qname]
+    yield from [question for question in resolver.memory.questions() if question.qname == qname]
 
 
 def _commanded(now: float, command: str, qname: Name, actions: list[Action], answer: JsonObject) -> Operated:

@@ -1,16 +1,18 @@
 """What the known-good memory gives up when it is full, and what never."""
 
+import tracemalloc
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guard_world import START_S, a
+from guard_world import START_S, a, cname
 from standfast.dns.model import Question, RRset, RRType
 from standfast.guard.events import Forget, Remember
 from standfast.guard.known import Answer, KnownGood
-from standfast.guard.memory import PROBATION_SHARE, KnownGoodMemory
+from standfast.guard.memory import PROBATION_SHARE, KnownGoodMemory, pack, unpack
+from unit.guard.cases import KNOWNS
 
 
 def known(name: str, *, confirmations: int = 1, at_s: float = START_S, lost: bool = False, size: int = 0) -> KnownGood:
@@ -107,6 +109,28 @@ def test_a_restart_keeps_what_matters_most_of_a_disk_that_holds_too_much() -> No
     full = memory(entries_max=10)
     full.load([*(known(f"good{n}.", confirmations=5) for n in range(9)), *(known(f"once{n}.") for n in range(50))])
     assert sum(name.startswith("good") for name in names(full)) == 9
+
+
+def test_a_known_good_name_takes_less_than_600_octets() -> None:
+    full = memory(entries_max=10_000)
+    tracemalloc.start()
+    try:
+        full.load(
+            known(f"service-{n:07d}.eu-west-1.example.org.", confirmations=1000, at_s=START_S + n)
+            for n in range(10_000)
+        )
+        full._recent.clear()  # at hand unpacked as well, whatever the size of the memory
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert taken / 10_000 < 600
+    assert taken < full.bytes < 1.5 * taken  # the bound on bytes counts no less than what is really taken
+
+
+@given(KNOWNS.filter(bool))
+def test_what_is_packed_comes_out_as_it_was(each: KnownGood) -> None:
+    each = replace(each, answer=replace(each.answer, ad=True, rrsets=(*each.answer.rrsets, cname("x.", "y."))))
+    assert unpack(each.question, pack(each)) == each
 
 
 @pytest.mark.parametrize("entries_max", [1, 2, 7])
