@@ -21,7 +21,7 @@ from standfast.sim.invariants import Findings
 from standfast.sim.said import SaidAddresses
 from standfast.sim.script import Script
 
-ASKS_MAX = 8  # of one question to one server: a client's, a look's, an opinion's and a delegation's, each twice round
+ASKS_MAX = 6  # of one question to one server: a client's, a look's and an opinion's, each of them twice round
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ INVARIANTS: Final[Mapping[str, str]] = {
         "no negative answer and no SERVFAIL for a name that is lost by mistake "
         "while a quorum of its known-good addresses proves identity"
     ),
+    "answer.failed": "no SERVFAIL for a known-good name while upstreams fail, unless its addresses were given away",
     "answer.invented": "no address that was never said for the name, no record of a type it never had",
     "answer.waited": "no client's answer waits for a probe",
     "answer.late": "every client is answered within its time",

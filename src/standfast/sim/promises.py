@@ -11,7 +11,7 @@ from standfast.guard.events import Action, Forget, Remember, Respond
 from standfast.guard.known import KnownGood
 from standfast.guard.policy import Mode, Policy, PolicyTable
 from standfast.guard.watch import JITTER
-from standfast.sim.events import DropDelegation, Event, GiveAway, RestoreDelegation, StartServers
+from standfast.sim.events import BreakSigning, DropDelegation, Event, GiveAway, RestoreDelegation, StartServers
 from standfast.sim.guard import Cause, Client, Witness
 from standfast.sim.invariants import Findings
 from standfast.sim.said import SaidAddresses, addresses_in
@@ -50,6 +50,7 @@ class Promises(Witness):
         self._given_away_at_s: dict[str, float] = {}
         self._held_since_s: dict[Question, float] = {}
         self._given_up_zones: set[Name] = set()
+        self._bogus_zones: set[Name] = set()
         self._doubtful: set[Question] = set()
 
     # What happens in the world ------------------------------------------------------------------------------
@@ -66,6 +67,8 @@ class Promises(Witness):
                 self._given_up_zones.add(zone)
             case RestoreDelegation(zone=zone):
                 self._given_up_zones.discard(zone)
+            case BreakSigning(zone=zone):
+                self._bogus_zones.add(zone)  # for good: what is bogus stays in caches for a while
             case _:
                 pass
         self._doubtful.update(question for question in self._known if not self._defensible(question))
@@ -166,10 +169,22 @@ class Promises(Witness):
             ttl_s = max((r.ttl_s for r in reply.authority if r.rtype == RRType.SOA), default=0)
             if ttl_s > policy.negative_ttl_max_s:
                 self._findings.add("negative.ttl", now, f"{question}: {ttl_s} s")
+        elif not self._may_fail(now, question, known, policy):
+            self._findings.add("answer.failed", now, f"{question}: rcode {reply.rcode}, {_texts(reply)}")
         held_until_s = known.confirmed_at_s + min(policy.hold_max_s, policy.stale_max_s)
         mistaken = self._world.truth(question).intended and question not in self._doubtful
         if policy.mode is Mode.HOLD and policy.probe.kind == "tls" and mistaken and now < held_until_s:
             self._findings.add("answer.denied", now, f"{question}: rcode {reply.rcode}, {_texts(reply)}")
+
+    def _may_fail(self, now: float, question: Question, known: KnownGood, policy: Policy) -> bool:
+        """Say whether SERVFAIL is all that is left to say to a client, although there is a known-good answer."""
+        return (
+            policy.mode is not Mode.HOLD
+            or known.released_at_s is not None
+            or now >= known.confirmed_at_s + policy.stale_max_s
+            or any(address in self._given_away_at_s for address in known.answer.addresses)
+            or any(self._world.is_in_zone(question.qname, zone) for zone in self._bogus_zones)
+        )
 
     def _defensible(self, question: Question) -> bool:
         """Say whether identity alone may hold the known-good answer: its zone is there, and a quorum proves it."""

@@ -208,6 +208,24 @@ class AsksTooOften(Bent):
         return [*actions, *repeated]
 
 
+class AsksForEveryClient(Bent):
+    """Does not let a client wait for a question that is under way already."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._sent: list[Ask] = []
+
+    def on_query(self, now: float, client: Any, query: Query) -> list[Action]:
+        actions = super().on_query(now, client, query)
+        self._sent += [action for action in actions if isinstance(action, Ask)]
+        same = [ask for ask in self._sent if ask.query.question == query.question and ask.query.do == query.do]
+        if actions or not same:
+            return actions
+        again = replace(same[-1], ask=-len(self._sent))
+        self._sent.append(again)
+        return [again]
+
+
 class ProbesTooOften(Bent):
     """Sends every probe many times."""
 
@@ -312,6 +330,13 @@ SABOTAGES: tuple[Sabotage, ...] = (
         catches="answer.late",
     ),
     Sabotage(
+        name="has-nothing-stale",
+        what="an expired answer is never served, whatever fails",
+        make=told(stale_max_s=0),
+        script=unanswered,
+        catches="answer.failed",
+    ),
+    Sabotage(
         name="caps-no-negative-ttl",
         what="negative answers of known names live as long as the zone says",
         make=told(negative_ttl_max_s=86_400),
@@ -338,6 +363,13 @@ SABOTAGES: tuple[Sabotage, ...] = (
         name="asks-too-often",
         what="the same question is sent many times over",
         make=AsksTooOften,
+        script=lost,
+        catches="ask.single",
+    ),
+    Sabotage(
+        name="asks-for-every-client",
+        what="clients that ask the same at once are not asked for together",
+        make=AsksForEveryClient,
         script=lost,
         catches="ask.single",
     ),

@@ -30,7 +30,7 @@ from standfast.sim.world import World
 GUARD = "guard"
 CONTESTANTS = (GUARD, *(rival.name for rival in RIVALS))
 ANSWER_STEP_S = 0.05  # in which time goes on for a look-up between two steps
-CROWD = 4  # more clients that ask the guard the same at the same instant, right after something happened
+CROWD = 12  # more clients that ask the guard the same at the same instant, right after something happened
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +91,7 @@ class Simulation:
         self._crowded = True
         self._clients = 0
         self._findings = Findings()
-        settings = Settings(
-            upstreams=tuple(Server(spec.host) for spec in script.upstreams),
-            second_opinions=tuple(Server(spec.host) for spec in script.second_opinions),
-            cache_max=script.cache_max,
-            negative_cache_max=script.cache_max,
-            known_max=script.known_max,
-        )
+        settings = _settings(script)
         policies = PolicyTable(script.policies)
         self._said = SaidAddresses(script.names)
         self._conduct = Conduct(self._findings, self._said, script, now=self._now)
@@ -291,6 +285,16 @@ def _ignored(seen: Seen, reply: Reply, at_s: float) -> None:
 
 def _rng(script: Script, contestant: str) -> Random:
     return Random(f"{script.seed}/{contestant}")  # noqa: S311  chance in a game, not a secret
+
+
+def _settings(script: Script) -> Settings:
+    return Settings(
+        upstreams=tuple(Server(spec.host) for spec in script.upstreams),
+        second_opinions=tuple(Server(spec.host) for spec in script.second_opinions),
+        cache_max=script.cache_max,
+        negative_cache_max=script.cache_max,
+        known_max=script.known_max,
+    )
 
 
 def _known_at_start(script: Script, world: World) -> Iterator[KnownGood]:

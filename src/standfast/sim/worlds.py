@@ -283,17 +283,18 @@ def region_down(draft: Draft, spec: NameSpec, at_s: float) -> float:
 
 
 def drained(draft: Draft, spec: NameSpec, at_s: float) -> float:
-    """Some addresses are withdrawn, their servers are stopped, and both come back."""
-    some = spec.addresses[: max(1, len(spec.addresses) // 2)]
-    rest = spec.addresses[len(some) :] or some
-    draft.titles.append(f"{spec.name} drains {len(spec.addresses) - len(rest)} of {len(spec.addresses)} addresses")
+    """Half of the addresses of each family are withdrawn, their servers are stopped, and both come back."""
+    families = [[a for a in spec.addresses if (":" in a) is v6] for v6 in (False, True)]
+    gone = tuple(address for family in families for address in family[: len(family) // 2])
+    rest = tuple(address for address in spec.addresses if address not in gone)
+    draft.titles.append(f"{spec.name} drains {len(gone)} of {len(spec.addresses)} addresses")
     ends_s = at_s + draft.fault_s()
-    gone = tuple(address for address in some if address not in rest)
+    settled_s = 2 * spec.ttl_s + 60
     draft.at(at_s, SetAddresses(name=spec.name, addresses=rest))
-    draft.at(at_s + spec.ttl_s * 2 + draft.soon_s(60), StopServers(addresses=gone))
-    draft.at(ends_s + spec.ttl_s * 2 + 60, ReviveServers(addresses=gone))
-    draft.at(ends_s + spec.ttl_s * 2 + 60, SetAddresses(name=spec.name, addresses=spec.addresses))
-    return ends_s
+    draft.at(at_s + settled_s, StopServers(addresses=gone))
+    draft.at(ends_s + settled_s, ReviveServers(addresses=gone))
+    draft.at(ends_s + settled_s, SetAddresses(name=spec.name, addresses=spec.addresses))
+    return ends_s + settled_s
 
 
 def rotating(draft: Draft, spec: NameSpec, at_s: float) -> float:
