@@ -98,8 +98,8 @@ class Tombstone:
 class Evidence:
     """All that is known about one lost question.
 
-    `lost_at_s`: when it was lost (seconds since the epoch). `opened_at_s`: when this process began to look into it,
-    which is later after a restart. `proven_at_s`: when its known-good addresses last
+    `lost_at_s`: when it was lost (seconds since the epoch). `opened_at_s`: since when the present kind of outcome is
+    looked into, which is later after a restart or a change. `proven_at_s`: when its known-good addresses last
     proved their identity at a quorum. `known` and `candidates` hold the newest probe of each known-good and each
     newly answered address. `awaited` names what has been asked and is not in yet.
     """

@@ -136,6 +136,7 @@ class Asking:
             case Unreadable(detail=detail):
                 return self._failed(now, exchange, tried.server, Malformed(detail=detail), actions)
             case Heard(truncated=True) if tried.transport is Transport.UDP:
+                state.answered(now - tried.sent_at_s)
                 return self._again(now, exchange, tried.server, Transport.TCP, actions)
             case Heard(truncated=True):
                 failure = Malformed(detail="truncated over TCP, where everything has room")

@@ -77,8 +77,10 @@ class Losses:
             return None, []
         watch.used_at_s = now
         self._watches.move_to_end(watch.question)
-        actions = self.look(now, watch.question, policy, asked_for=True) if watch.due else []
-        return self.served(now, watch.question, watch.verdict, policy, do=do), actions
+        reply = self.served(now, watch.question, watch.verdict, policy, do=do)
+        if reply is None:  # then upstream is asked for the client, which is as good as a look
+            return None, []
+        return reply, self.look(now, watch.question, policy, asked_for=True) if watch.due else []
 
     def served(self, now: float, question: Question, verdict: Verdict, policy: Policy, *, do: bool) -> Reply | None:
         """Return what `verdict` serves instead of the outcome, or None where the outcome itself is served."""
@@ -116,8 +118,9 @@ class Losses:
             watch = self._open(now, known, outcome, policy)
         elif is_news:
             watch.opened_at_s, watch.pause_s = now, policy.recheck_min_s
+        looked = looked or watch.due
         watch.outcome = outcome
-        watch.asking = watch.asking and not looked
+        watch.asking, watch.due = watch.asking and not looked, False
         watch.lost_at_s = known.lost_at_s or watch.opened_at_s
         if is_news or looked:
             actions += self._gathering.gather(now, watch, known, policy)

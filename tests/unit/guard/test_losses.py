@@ -748,3 +748,18 @@ def test_a_known_good_answer_is_what_it_was_after_everything() -> None:
     world.run(60)
     after = world.disk[KEY]
     assert replace(after, lost_at_s=None, proven_at_s=None) == before
+
+
+def test_where_what_is_lost_is_only_observed_a_clients_own_question_is_the_look() -> None:
+    world = World(policy={".": {"mode": Mode.OBSERVE}})
+    well(world)
+    world.say(DB, RRType.A, failure())
+    for _ in range(3):
+        world.look_up(DB)
+        world.run(400)
+    world.asks.clear()
+    world.probes.clear()
+    world.query(DB)
+    assert len(world.asked(DB)) == 1
+    world.run(10)
+    assert {probe.address for _, probe in world.probes} == set(OURS)  # and what it needs of evidence is gathered
