@@ -1,0 +1,89 @@
+"""Every command that the README shows is run here as it stands, but for ports, the folder, and the number of worlds."""
+
+import re
+import shutil
+import socketserver
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import dns.message
+import dns.rrset
+import pytest
+
+from running_guard import RunningGuard, standfast, write_config
+
+CHECKOUT = Path(__file__).parents[2]
+README = (CHECKOUT / "README.md").read_text()
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+LINES = [line.split(" #")[0].split() for block in BLOCKS for line in block.splitlines() if line.strip()]
+INLINE = [command.split() for command in re.findall(r"`standfast ([^`]+)`", README)]
+
+MADE = {"drill", "test"}
+NEEDS_GUARD = {"names", "explain", "release", "guard", "ledger"}
+
+
+class Upstream(socketserver.BaseRequestHandler):
+    """Answers every A question."""
+
+    def handle(self) -> None:
+        wire, udp = self.request
+        answer = dns.message.make_response(dns.message.from_wire(wire), recursion_available=True)
+        if answer.question[0].rdtype == dns.rdatatype.A:
+            answer.answer = [dns.rrset.from_text(answer.question[0].name, 60, "IN", "A", "192.0.2.1")]
+        udp.sendto(answer.to_wire(), self.client_address)
+
+
+@pytest.fixture(scope="module")
+def guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGuard]:
+    """A running guard that was asked for the README's name."""
+    with socketserver.UDPServer(("127.0.0.1", 0), Upstream) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        config = write_config(tmp_path_factory.mktemp("readme"), f"127.0.0.1:{server.server_address[1]}")
+        with RunningGuard(config) as running:
+            assert running.ask("www.example.org").answer
+            yield running
+        server.shutdown()
+
+
+def test_every_line_of_the_readme_is_of_a_kind_that_is_tested_here() -> None:
+    for words in LINES:
+        assert words[0] in ("make", "dig", ".venv/bin/standfast"), words
+    assert [words[1] for words in LINES if words[0] == "make"] == ["drill", "test"]
+
+
+@pytest.mark.parametrize("target", sorted(MADE))
+def test_its_make_targets_are_there(target: str) -> None:
+    # What they run is this very test run, and the live drill, which has its own tests.
+    done = subprocess.run(["make", "-n", target], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("words", [words for words in LINES if words[0].endswith("standfast")], ids=" ".join)
+def test_its_commands_do_what_they_say(words: list[str], guard: RunningGuard) -> None:
+    if words[1] == "up":
+        assert f"serving on 127.0.0.1:{guard.port}" in guard.said
+        return
+    assert words[1] in NEEDS_GUARD
+    done = guard.run(*words[1:])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.strip()
+
+
+@pytest.mark.parametrize("words", [words for words in LINES if words[0] == "dig"], ids=" ".join)
+def test_its_dig_gets_an_answer(words: list[str], guard: RunningGuard) -> None:
+    if shutil.which("dig") is None:
+        pytest.skip("dig is not installed: apt-get install bind9-dnsutils")
+    asked = [word.replace("5300", str(guard.port)) for word in words]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=20, check=False)
+    assert "status: NOERROR" in done.stdout
+    assert "192.0.2.1" in done.stdout
+
+
+@pytest.mark.parametrize("words", INLINE, ids=" ".join)
+def test_commands_in_its_text_work(words: list[str], guard: RunningGuard) -> None:
+    if words[:2] == ["drill", "sim"]:
+        words = ["drill", "sim", "--worlds", "20", *words[4:]]
+    done = standfast(*words, cwd=guard.config.parent)
+    assert done.returncode == 0, done.stdout + done.stderr
