@@ -41,6 +41,7 @@ __all__ = [  # all that other rooms need of the wire, records at rest and as tex
     "encode_outbound",
     "encode_rejected",
     "encode_response",
+    "encode_truncated",
     "pack_rrsets",
     "rrset_from_text",
     "rrset_to_text",
@@ -243,6 +244,14 @@ def encode_response(query: Query, reply: Reply, *, size_max: int = PAYLOAD_OURS,
         flags = flags & ~(AD | 0xF) | Rcode.SERVFAIL if tcp else flags & ~AD | TC
     _HEADER.pack_into(out, 0, query.id, flags, 1, answers, authorities, opt != b"")
     return bytes(out + opt)
+
+
+def encode_truncated(query: Query) -> bytes:
+    """Write an answer of no records with TC set, no larger than `query` was: the client is to come by TCP."""
+    flags = QR | RA | TC | (RD if query.rd else 0) | (CD if query.cd else 0)
+    question = name_from_text(query.cased_qname) + _UINT16_PAIR.pack(query.question.qtype, _CLASS_IN)
+    opt = _opt(do=query.do) if query.edns else b""
+    return _HEADER.pack(query.id, flags, 1, 0, 0, opt != b"") + question + opt
 
 
 def _refusal(qtype: int, qclass: int, edns: _Edns | None) -> Rcode | None:

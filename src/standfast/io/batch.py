@@ -15,6 +15,7 @@ from ipaddress import IPv6Address
 from typing import Any, Final, Protocol
 
 from standfast.dns.prepared import ID_OCTETS, Prepared, PreparedAnswers
+from standfast.io.limits import Admission, Gate
 
 SLOTS: Final = 64  # datagrams to a call; more gains nothing, and others wait while a batch is served
 OCTETS: Final = (
@@ -31,6 +32,7 @@ _SOCKADDR = {  # length, and how to read it: ip(7), ipv6(7)
     socket.AF_INET: (16, struct.Struct("!2xH4s")),
     socket.AF_INET6: (_SOCKADDR_IN6, struct.Struct("!2xHI16s")),
 }
+_ADDRESS = {socket.AF_INET: (4, 4), socket.AF_INET6: (8, 16)}  # where in it the address is, and its octets
 
 Address = tuple[Any, ...]  # as the socket module has it for the family
 Ancillary = list[tuple[int, int, bytes]]
@@ -47,16 +49,21 @@ class Datagram:
 
 @dataclass(slots=True)
 class Served:
-    """What one batch came to: how many were answered, how many answers the system did not take, what is left."""
+    """What one batch came to: how many were answered, how many answers the system did not take, what is left.
+
+    `turned_away`: how many the gate did not let in, and `notices` those of them that are to be told, and what.
+    """
 
     hits: int = 0
     lost: int = 0
     missed: list[Datagram] = field(default_factory=list)
+    turned_away: int = 0
+    notices: list[tuple[Datagram, Admission]] = field(default_factory=list)
 
     @property
     def count(self) -> int:
         """How many datagrams there were."""
-        return self.hits + self.lost + len(self.missed)
+        return self.hits + self.lost + len(self.missed) + self.turned_away
 
 
 class Batch(Protocol):
@@ -65,22 +72,24 @@ class Batch(Protocol):
     def serve(self, prepared: PreparedAnswers, now: float) -> Served: ...
 
 
-def batch_on(udp: socket.socket, *, tells_local: bool) -> Batch:
+def batch_on(udp: socket.socket, *, tells_local: bool, gate: Gate | None = None) -> Batch:
     """Return the fastest batch that this system has for a bound, non-blocking socket.
 
     `tells_local`: the socket is bound to all addresses, so a reply must be sent from the one that was asked.
+    `gate`: says who is served; None, where nobody else can send to the socket, is everyone.
     """
     if _LIBC is None or tells_local:
-        return PlainBatch(udp, tells_local=tells_local)
-    return ManyBatch(udp, _LIBC)
+        return PlainBatch(udp, tells_local=tells_local, gate=gate)
+    return ManyBatch(udp, _LIBC, gate)
 
 
 class PlainBatch:
     """One system call for each datagram."""
 
-    def __init__(self, udp: socket.socket, *, tells_local: bool) -> None:
+    def __init__(self, udp: socket.socket, *, tells_local: bool, gate: Gate | None = None) -> None:
         self._udp = udp
         self._tells_local = tells_local
+        self._gate = gate
 
     def serve(self, prepared: PreparedAnswers, now: float) -> Served:
         """Serve one batch."""
@@ -90,6 +99,13 @@ class PlainBatch:
                 datagram = self._receive()
             except OSError:  # nothing left, or an error that belongs to a datagram of before
                 break
+            if self._gate is not None:
+                admission = self._gate.admit(packed_address(datagram.address[0]), now)
+                if admission is not Admission.SERVE:
+                    served.turned_away += 1
+                    if admission is not Admission.DROP:
+                        served.notices.append((datagram, admission))
+                    continue
             answer = prepared.get(datagram.wire, now)
             if answer is None:
                 served.missed.append(datagram)
@@ -133,14 +149,16 @@ class ManyBatch:
     the message that answers it, in two parts: the ID where it was received, and the prepared octets where they lie.
     """
 
-    def __init__(self, udp: socket.socket, libc: ctypes.CDLL) -> None:
+    def __init__(self, udp: socket.socket, libc: ctypes.CDLL, gate: Gate | None = None) -> None:
         self._udp = udp
+        self._gate = gate
         self._receive: Callable[..., int] = libc.recvmmsg
         self._send: Callable[..., int] = libc.sendmmsg
         self._octets = bytearray(SLOTS * OCTETS)
         self._senders = bytearray(SLOTS * _SOCKADDR_IN6)
         self._view = memoryview(self._octets)
         self._sockaddr_length, self._sockaddr = _SOCKADDR[udp.family]
+        self._address_at, self._address_octets = _ADDRESS[udp.family]
         self._in, self._out = (_Message * SLOTS)(), (_Message * SLOTS)()
         self._in_parts, self._out_parts = (_Part * SLOTS)(), (_Part * (2 * SLOTS))()
         self._lay_out()
@@ -158,6 +176,9 @@ class ManyBatch:
         find, words = prepared.by_query.get, self._out_words
         octets = bytes(self._view[: count * OCTETS])  # one copy, since a slice of it costs less than one of a view
         lengths = self._lengths[:count].tolist()
+        turned_away = {} if self._gate is None else self._turn_away(self._gate, count, now)
+        for slot in turned_away:
+            lengths[slot] = 0  # there is no answer to nothing, so it ends up among those that were missed
         missed: list[int] = []
         other_case: list[Prepared] = []  # kept alive until they are sent
         for slot, length in enumerate(lengths):
@@ -175,8 +196,25 @@ class ManyBatch:
         return Served(
             hits=sent,
             lost=count - len(missed) - sent,
-            missed=[self._datagram(slot, octets[slot * OCTETS : slot * OCTETS + lengths[slot]]) for slot in missed],
+            missed=[self._datagram(slot, octets, lengths[slot]) for slot in missed if slot not in turned_away],
+            turned_away=len(turned_away),
+            notices=[
+                (self._datagram(slot, octets, self._lengths[slot]), admission)
+                for slot, admission in turned_away.items()
+                if admission is not Admission.DROP
+            ],
         )
+
+    def _turn_away(self, gate: Gate, count: int, now: float) -> dict[int, Admission]:
+        """Ask the gate about the senders of the first `count` slots. Returns those that are not served."""
+        turned_away: dict[int, Admission] = {}
+        senders = bytes(self._senders)
+        for slot in range(count):
+            start = slot * _SOCKADDR_IN6 + self._address_at
+            admission = gate.admit(senders[start : start + self._address_octets], now)
+            if admission is not Admission.SERVE:
+                turned_away[slot] = admission
+        return turned_away
 
     def _answer(self, count: int, missed: list[int]) -> int:
         """Send the answers of the first `count` slots but for `missed`, run by run. Returns how many were taken."""
@@ -188,7 +226,8 @@ class ManyBatch:
             start = end + 1
         return sent
 
-    def _datagram(self, slot: int, wire: bytes) -> Datagram:
+    def _datagram(self, slot: int, octets: bytes, length: int) -> Datagram:
+        wire = octets[slot * OCTETS : slot * OCTETS + length]
         port, *rest = self._sockaddr.unpack_from(self._senders, slot * _SOCKADDR_IN6)
         if self._udp.family == socket.AF_INET:
             return Datagram(wire, (socket.inet_ntoa(rest[0]), port))
@@ -221,6 +260,13 @@ def send(udp: socket.socket, wire: bytes, datagram: Datagram) -> bool:
     except OSError:  # its buffer is full, the client's network is gone, port 0: it will ask again
         return False
     return True
+
+
+def packed_address(host: str) -> bytes:
+    """Return the octets of an address as the socket module writes it, which names the link of a link-local one."""
+    if ":" not in host:
+        return socket.inet_aton(host)
+    return socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
 
 
 def ask_for_local(udp: socket.socket) -> None:

@@ -1,19 +1,24 @@
 """Clients over TCP (RFC 7766): many queries on one connection, replies as they are ready, and bounds on all of it.
 
 A connection is closed when nothing has happened on it for `IDLE_S`, when its client does not read what it is
-sent, and when it sends what is no message. When there are too many, the one idle longest makes room.
+sent, and when it sends what is no message. When there are too many, in all or of one client, the one idle longest
+among them makes room.
 """
 
 import asyncio
 import socket
+from collections.abc import Collection
 from typing import Final
 
 from standfast.dns.codec import Rejected, decode_query, encode_rejected, encode_response
 from standfast.dns.model import Query, Reply
 from standfast.guard.cache import Entry
+from standfast.io.batch import packed_address
 from standfast.io.client import Client, OnQuery
+from standfast.io.limits import Gate, client_of, is_loopback
 
 CONNECTIONS_MAX: Final = 256
+CLIENT_CONNECTIONS_MAX: Final = 32  # of one client, so that none can take them all; a busy forwarder holds a few
 BACKLOG: Final = 128  # connections that the kernel holds until they are accepted
 PIPELINE_MAX: Final = 64  # queries of one connection that wait for their replies; further ones are not read yet
 IDLE_S: Final = 10.0  # "of the order of a few seconds" (RFC 7766 section 6.2.3); any query takes less than that
@@ -25,9 +30,23 @@ _LENGTH_OCTETS: Final = 2
 class Connections:
     """The connections of one listener."""
 
-    def __init__(self, on_query: OnQuery, *, connections_max: int = CONNECTIONS_MAX, idle_s: float = IDLE_S) -> None:
+    def __init__(
+        self,
+        on_query: OnQuery,
+        *,
+        connections_max: int = CONNECTIONS_MAX,
+        client_connections_max: int = CLIENT_CONNECTIONS_MAX,
+        idle_s: float = IDLE_S,
+        gate: Gate | None = None,
+    ) -> None:
+        """Make room for `connections_max`; `gate` says who may connect, None is everyone.
+
+        `client_connections_max` does not hold for this machine's own programs, which look like one client.
+        """
         self.on_query = on_query
         self.idle_s = idle_s
+        self._gate = gate
+        self._client_connections_max = client_connections_max
         self._connections_max = connections_max
         self._open: set[_Connection] = set()
         self._server: asyncio.Server | None = None
@@ -48,14 +67,27 @@ class Connections:
 
     def admit(self, connection: "_Connection") -> bool:
         """Take in a new connection, if need be in place of one that is idle."""
-        if len(self._open) >= self._connections_max:
-            idle = [other for other in self._open if other.is_idle]
-            if not idle:
+        if self._gate is not None and not self._gate.admit_connection(connection.address):
+            return False
+        if not is_loopback(connection.address):
+            mine = [other for other in self._open if client_of(other.address) == client_of(connection.address)]
+            if not self._has_room(mine, self._client_connections_max):
                 return False
-            longest = min(idle, key=lambda other: other.active_at_s)
-            self._open.discard(longest)
-            longest.abort()
+        if not self._has_room(self._open, self._connections_max):
+            return False
         self._open.add(connection)
+        return True
+
+    def _has_room(self, among: Collection["_Connection"], connections_max: int) -> bool:
+        """Say whether there is room for one more, which one that is idle may have to make."""
+        if len(among) < connections_max:
+            return True
+        idle = [other for other in among if other.is_idle]
+        if not idle:
+            return False
+        longest = min(idle, key=lambda other: other.active_at_s)
+        self._open.discard(longest)
+        longest.abort()
         return True
 
     def leave(self, connection: "_Connection") -> None:
@@ -73,6 +105,7 @@ class _Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._slow_timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
+        self.address = b""  # of the client, in octets
         self.active_at_s = self._loop.time()
 
     @property
@@ -86,6 +119,11 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         transport.set_write_buffer_limits(high=WRITE_OCTETS_MAX // 4)
+        peer = transport.get_extra_info("peername")  # None where it is gone already
+        if peer is None:
+            transport.abort()
+            return
+        self.address = packed_address(peer[0])
         if self._connections.admit(self):
             self._timer = self._loop.call_later(self._connections.idle_s, self._end_idleness)
         else:

@@ -10,15 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from standfast.dns.codec import PAYLOAD_OURS, Rejected, decode_query, encode_rejected, encode_response
-from standfast.dns.model import Query, Reply
+from standfast.dns.codec import PAYLOAD_OURS, Rejected, decode_query, encode_rejected, encode_response, encode_truncated
+from standfast.dns.model import Ede, ExtendedError, Query, Rcode, Reply, RRType
 from standfast.dns.prepared import PreparedAnswers
 from standfast.errors import StandfastError
 from standfast.guard.cache import Entry
 from standfast.guard.events import Server
-from standfast.io.batch import SLOTS, Batch, Datagram, ask_for_local, batch_on, send
+from standfast.io.batch import SLOTS, Batch, Datagram, ask_for_local, batch_on, packed_address, send
 from standfast.io.client import Client, OnQuery
 from standfast.io.connections import Connections
+from standfast.io.limits import Admission, Gate, is_loopback
 from standfast.io.upstream import in_words
 
 BATCHES_MAX: Final = 8  # full ones served before the event loop turns to others
@@ -34,6 +35,9 @@ class FastPath:
     now: Callable[[], float]
     on_hits: Callable[[int], None]
 
+
+# Without a text: the answer to a stranger must not be larger than what he sent by more than it has to.
+PROHIBITED: Final = Reply(rcode=Rcode.REFUSED, errors=(ExtendedError(code=Ede.PROHIBITED),))
 
 NO_FAST_PATH: Final = FastPath(PreparedAnswers(0), now=lambda: 0.0, on_hits=lambda _hits: None)
 
@@ -51,14 +55,24 @@ class Listener:
     """One address and port, by UDP and TCP."""
 
     def __init__(
-        self, server: Server, on_query: OnQuery, *, size_max: int = PAYLOAD_OURS, fast: FastPath = NO_FAST_PATH
+        self,
+        server: Server,
+        on_query: OnQuery,
+        *,
+        size_max: int = PAYLOAD_OURS,
+        fast: FastPath = NO_FAST_PATH,
+        gate: Gate | None = None,
     ) -> None:
-        """Make a listener; `size_max` is the largest datagram, in octets, that is sent."""
+        """Make a listener; `size_max` is the largest datagram, in octets, that is sent.
+
+        `gate` says who is served. It is not asked at a loopback address: none but this machine's programs get there.
+        """
         self.bound = server
         self.dropped = 0  # datagrams that could not be sent
         self._on_query = on_query
         self._size_max = size_max
         self._fast = fast
+        self._gate = None if is_loopback(packed_address(server.host)) else gate
         self._udp: socket.socket | None = None
         self._batch: Batch | None = None
         self._connections: Connections | None = None
@@ -79,8 +93,8 @@ class Listener:
         tells_local = wanted.host in ("0.0.0.0", "::")  # noqa: S104  compared, not bound
         if tells_local:
             ask_for_local(self._udp)
-        self._batch = batch_on(self._udp, tells_local=tells_local)
-        self._connections = Connections(self._on_query)
+        self._batch = batch_on(self._udp, tells_local=tells_local, gate=self._gate)
+        self._connections = Connections(self._on_query, gate=self._gate)
         await self._connections.start(tcp)
         asyncio.get_running_loop().add_reader(self._udp, self._readable)
 
@@ -113,15 +127,26 @@ class Listener:
             self.dropped += served.lost
             for datagram in served.missed:
                 self._take(datagram)
+            for datagram, admission in served.notices:
+                self._notify(datagram, admission)
             if served.count < SLOTS:
                 return
 
     def _take(self, datagram: Datagram) -> None:
         query = decode_query(datagram.wire)
         if isinstance(query, Query):
-            self._on_query(_DatagramClient(self, datagram), query)
+            if query.question.qtype == RRType.ANY:  # large, and seldom of use to who asks by UDP (RFC 8482 section 4.4)
+                self.send(encode_truncated(query), datagram)
+            else:
+                self._on_query(_DatagramClient(self, datagram), query)
         elif isinstance(query, Rejected):
             self.send(encode_rejected(query), datagram)
+
+    def _notify(self, datagram: Datagram, admission: Admission) -> None:
+        query = decode_query(datagram.wire)
+        if isinstance(query, Query):  # what is malformed gets silence
+            told = encode_truncated(query) if admission is Admission.TRUNCATE else encode_response(query, PROHIBITED)
+            self.send(told, datagram)
 
 
 class _DatagramClient(Client):

@@ -1,0 +1,174 @@
+"""Who is served, and how often. Decides only: reads no clock, sends nothing.
+
+A client is one IPv4 address, or one IPv6 /64, which is what a single host can choose its address from (RFC 4291
+section 2.5.1). Whoever is turned away gets silence, but for a few notices a second in all: enough that an operator
+sees what is wrong and a real client comes by TCP, too few for anybody to hide behind our answers.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Final
+
+Network = IPv4Network | IPv6Network
+
+# Networks from which nothing comes by way of the Internet. 100.64.0.0/10 (RFC 6598) is among them: carriers must not
+# let it out, and many container networks give it to the very clients that a guard stands beside.
+ALLOW_DEFAULT: Final[tuple[Network, ...]] = tuple(
+    map(
+        ip_network,
+        (
+            "127.0.0.0/8",
+            "::1/128",
+            "10.0.0.0/8",  # RFC 1918
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "100.64.0.0/10",
+            "169.254.0.0/16",  # RFC 3927, link-local
+            "fc00::/7",  # RFC 4193, unique local
+            "fe80::/10",  # RFC 4291 section 2.5.6, link-local
+        ),
+    )
+)
+RATE_LIMIT_DEFAULT_QPS: Final = 1000.0  # of a client; a busy host asks some tens, a broken loop asks thousands
+BURST_S: Final = 2.0  # a client that was silent may ask at once what it may ask in so long
+CLIENTS_MAX: Final = 65_536  # whose rate is known, about 150 octets each
+NOTICES_QPS: Final = 100.0  # in all, to all who are turned away: 10 kB/s or so, what nobody would call a flood
+
+_CLIENT_OCTETS: Final = 8  # all of an IPv4 address, and the /64 of an IPv6 one
+_CLIENT_BITS: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Who may ask, and how many queries a second each client may ask by UDP; 0 is any number."""
+
+    allow: tuple[Network, ...] = ALLOW_DEFAULT
+    rate_limit_qps: float = RATE_LIMIT_DEFAULT_QPS
+
+
+class Admission(Enum):
+    """What to do with a datagram."""
+
+    SERVE = "serve"
+    DROP = "drop"
+    REFUSE = "refuse"  # tell that this client is not served
+    TRUNCATE = "truncate"  # tell it to come by TCP, as only the owner of an address can
+
+
+class Rate:
+    """Token buckets, each kept as the time at which it will be full again: one that is full need not be kept at all.
+
+    The generic cell rate algorithm of ITU-T I.371, annex A.
+    """
+
+    def __init__(self, qps: float, *, burst: float, keys_max: int = CLIENTS_MAX) -> None:
+        """Allow `burst` (at least 1) at once, and `qps` a second from then on, for each of at most `keys_max` keys."""
+        self._interval_s = 1 / qps
+        self._ahead_max_s = (burst - 1) / qps
+        self._keys_max = keys_max
+        self._full_at_s: dict[bytes, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._full_at_s)
+
+    def take(self, key: bytes, now: float) -> bool:
+        """Take a token of `key`, if there is one."""
+        full_at_s = self._full_at_s.get(key)
+        if full_at_s is None:
+            full_at_s = now
+            if len(self._full_at_s) >= self._keys_max:
+                self._make_room(now)
+        elif full_at_s < now:
+            full_at_s = now
+        if full_at_s - now > self._ahead_max_s:
+            return False
+        self._full_at_s[key] = full_at_s + self._interval_s
+        return True
+
+    def _make_room(self, now: float) -> None:
+        """Forget all buckets that are full; where that frees little, because very many are in use, forget all.
+
+        Looking through them is paid for by the many that came since.
+        """
+        self._full_at_s = {key: at_s for key, at_s in self._full_at_s.items() if at_s > now}
+        if len(self._full_at_s) > self._keys_max // 2:
+            self._full_at_s.clear()
+
+
+class Gate:
+    """Where all clients of a guard pass. Counts who does not.
+
+    Addresses are octets as on the wire, 4 or 16.
+    """
+
+    def __init__(self, limits: Limits, *, clients_max: int = CLIENTS_MAX) -> None:
+        self.outside = 0  # datagrams and connections from outside `allow`
+        self.limited = 0  # datagrams over the rate of their client
+        self._networks = {4: _masked(limits.allow, 4), 16: _masked(limits.allow, 6)}
+        self._split = frozenset(_client(network) for network in limits.allow if network.prefixlen > _CLIENT_BITS)
+        qps = limits.rate_limit_qps
+        self._rate = Rate(qps, burst=max(1.0, qps * BURST_S), keys_max=clients_max) if qps else None
+        self._notices = Rate(NOTICES_QPS, burst=NOTICES_QPS, keys_max=1)
+        # Clients that were let in before, so that they cost one look-up, each with the rate that it is held to.
+        self._known: dict[bytes, Rate | None] = {}
+        self._clients_max = clients_max
+
+    def admit(self, address: bytes, now: float) -> Admission:
+        """Say what to do with a datagram that comes from `address` at the time `now`, in seconds."""
+        client = address[:_CLIENT_OCTETS]
+        rate = self._known.get(client, _UNKNOWN)
+        if rate is _UNKNOWN:
+            if not self.allows(address):
+                self.outside += 1
+                return self._turned_away(Admission.REFUSE, now)
+            rate = self._learn(client, address)
+        if rate is None or rate.take(client, now):
+            return Admission.SERVE
+        self.limited += 1
+        return self._turned_away(Admission.TRUNCATE, now)
+
+    def admit_connection(self, address: bytes) -> bool:
+        """Say whether `address` may connect. There is no rate: a connection answers for its own address and pace."""
+        allowed = self.allows(address)
+        self.outside += not allowed
+        return allowed
+
+    def allows(self, address: bytes) -> bool:
+        """Say whether `address` is in one of the networks that are served."""
+        number = int.from_bytes(address, "big")
+        return any(number & mask == network for network, mask in self._networks[len(address)])
+
+    def _learn(self, client: bytes, address: bytes) -> Rate | None:
+        rate = None if is_loopback(address) else self._rate  # this machine's programs are one address
+        if client not in self._split:
+            if len(self._known) >= self._clients_max:
+                self._known.clear()  # they are learnt again as they come
+            self._known[client] = rate
+        return rate
+
+    def _turned_away(self, notice: Admission, now: float) -> Admission:
+        return notice if self._notices.take(b"", now) else Admission.DROP
+
+
+def is_loopback(address: bytes) -> bool:
+    """Say whether `address`, 4 or 16 octets, is one that only this machine itself can send from."""
+    return address[0] == 127 if len(address) == 4 else address == _LOOPBACK_V6
+
+
+def client_of(address: bytes) -> bytes:
+    """Return what all addresses of the same client have in common."""
+    return address[:_CLIENT_OCTETS]
+
+
+_LOOPBACK_V6: Final = bytes(15) + b"\1"
+_UNKNOWN: Final = Rate(1, burst=1)  # stands for no client's
+
+
+def _masked(networks: Iterable[Network], version: int) -> tuple[tuple[int, int], ...]:
+    return tuple((int(each.network_address), int(each.netmask)) for each in networks if each.version == version)
+
+
+def _client(network: Network) -> bytes:
+    return client_of(network.network_address.packed)
