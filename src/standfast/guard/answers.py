@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from standfast.dns.codec import rrsig_valid_at
 from standfast.dns.model import Ede, ExtendedError, Rcode, Reply, RRset, RRType
 from standfast.guard.cache import cap_ttls
-from standfast.guard.judge import trusted_opinion
+from standfast.guard.case import trusted_opinion
 from standfast.guard.known import KnownGood
 from standfast.guard.outcome import Bogus, Failure, Malformed, Refused, ServFail, Timeout
 from standfast.guard.verdict import Verdict

@@ -4,28 +4,28 @@
 change a rule, change a line. The last row has no condition, so `judge` is total.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import inf
-from string import Formatter
 
 from standfast.evidence.model import (
     AWAITED_DELEGATION,
     DelegationState,
     Evidence,
-    Identity,
-    Opinion,
-    OpinionState,
-    ProbeResult,
     Standing,
-    contradicted,
-    opinion_addresses,
     opinion_worth_s,
-    standing,
 )
-from standfast.guard.known import KnownGood, vouches_for, was_ever_doubtful, was_proven
-from standfast.guard.outcome import Bogus, Failure, Negative, Outcome, Positive, outcome_name
+from standfast.guard.case import (
+    Case,
+    candidate_standing,
+    grace_ends_s,
+    is_usable,
+    known_standing,
+    says,
+    trusted_opinion,
+)
+from standfast.guard.known import KnownGood, was_ever_doubtful, was_proven
+from standfast.guard.outcome import Bogus, Failure, Negative, Outcome, Positive
 from standfast.guard.policy import BogusMode, Mode, Policy
 from standfast.guard.verdict import Action, Cause, Serve, Verdict
 
@@ -58,17 +58,6 @@ def judge(outcome: Outcome, known: KnownGood | None, evidence: Evidence, policy:
     if policy.mode is Mode.HOLD or verdict.serve is Serve.SERVFAIL:
         return verdict
     return replace(verdict, serve=Serve.OUTCOME)  # `observe` judges and records, and obeys all the same
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """One question before the judge."""
-
-    outcome: Outcome
-    known: KnownGood | None
-    evidence: Evidence
-    policy: Policy
-    now: float
 
 
 Condition = Callable[[Case], bool]
@@ -132,28 +121,28 @@ def opinion_positive(case: Case) -> bool:
 
 
 def identity_proven(case: Case) -> bool:
-    return _known_standing(case) is Standing.PROVEN
+    return known_standing(case) is Standing.PROVEN
 
 
 def identity_contradicted(case: Case) -> bool:
     """Somebody else's certificate at a quorum, where the name had proven itself or was never asked before."""
     if case.known is None or was_ever_doubtful(case.known):
         return False
-    return _known_standing(case) is Standing.CONTRADICTED
+    return known_standing(case) is Standing.CONTRADICTED
 
 
 def identity_lost(case: Case) -> bool:
     """Nobody answers at a quorum where the name's servers used to: without that, silence proves nothing."""
-    lost = _known_standing(case) in (Standing.LOST, Standing.CONTRADICTED)
+    lost = known_standing(case) in (Standing.LOST, Standing.CONTRADICTED)
     return lost and case.known is not None and was_proven(case.known)
 
 
 def new_identity_proven(case: Case) -> bool:
-    return _candidate_standing(case) is Standing.PROVEN
+    return candidate_standing(case) is Standing.PROVEN
 
 
 def new_identity_failed(case: Case) -> bool:
-    return _candidate_standing(case) in (Standing.CONTRADICTED, Standing.LOST)
+    return candidate_standing(case) in (Standing.CONTRADICTED, Standing.LOST)
 
 
 def evidence_awaited(case: Case) -> bool:
@@ -165,7 +154,7 @@ def within_provisional(case: Case) -> bool:
 
 
 def within_grace(case: Case) -> bool:
-    return case.now < _grace_ends_s(case)
+    return case.now < grace_ends_s(case)
 
 
 def within_waiting(case: Case) -> bool:
@@ -196,7 +185,7 @@ def provisional_ends(case: Case) -> float:
 
 
 def grace_ends(case: Case) -> float:
-    return _grace_ends_s(case)
+    return grace_ends_s(case)
 
 
 def waiting_ends(case: Case) -> float:
@@ -221,33 +210,6 @@ def opinion_ends(case: Case) -> float:
 def operator_hold_ends(case: Case) -> float:
     until = case.known.operator_hold_until_s if case.known else None
     return inf if until is None else until
-
-
-# Reasons in words -------------------------------------------------------------------------------------------
-
-
-WORDS: dict[str, Callable[[Case], str]] = {
-    "probes": lambda case: _count(case.evidence.known),
-    "new_probes": lambda case: _count(case.evidence.candidates),
-    "opinion": lambda case: _opinion_words(trusted_opinion(case.evidence, case.known)),
-    "zone": lambda case: str(case.known.zone if case.known else None),
-    "signer": lambda case: case.evidence.tombstone.signer if case.evidence.tombstone else "",
-    "awaited": lambda case: ", ".join(sorted(case.evidence.awaited)),
-    "grace": lambda case: f"{case.policy.grace_s:g} s",
-    "hold_max": lambda case: f"{case.policy.hold_max_s:g} s",
-    "stale_max": lambda case: f"{case.policy.stale_max_s:g} s",
-    "minimum": lambda case: str(case.policy.addresses_min),
-}
-
-
-def says(text: str) -> Callable[[Case], str]:
-    """Return a reason that begins with the outcome and goes on with `text`; what is in braces there is of `WORDS`."""
-    words = {name: WORDS[name] for _, name, _, _ in Formatter().parse(text) if name}
-
-    def reason(case: Case) -> str:
-        return f"{outcome_name(case.outcome)}: " + text.format(**{name: word(case) for name, word in words.items()})
-
-    return reason
 
 
 # The table --------------------------------------------------------------------------------------------------
@@ -367,62 +329,3 @@ TABLE: tuple[Row, ...] = (
         says("the last good answer stands in, up to {stale_max} old (RFC 8767)")),
 )
 # fmt: on
-
-
-# Helpers ----------------------------------------------------------------------------------------------------
-
-
-def is_usable(known: KnownGood | None, policy: Policy, *, lost_at_s: float) -> bool:
-    """Say whether `known` may stand in: not given up, and not already too old when the name was lost."""
-    if known is None or known.released_at_s is not None:
-        return False
-    return lost_at_s - known.confirmed_at_s <= policy.stale_max_s
-
-
-def trusted_opinion(evidence: Evidence, known: KnownGood | None) -> Opinion | None:
-    """Return the first positive second opinion that can be believed, if there is one.
-
-    Its addresses must not all be known to be somebody else's, and one of them must be in the name's history, or they
-    must prove identity: some resolvers answer with addresses of their own for any name that does not exist.
-    """
-    if known is None:
-        return None
-    strangers = contradicted(evidence.known)
-    for opinion in evidence.opinions:
-        if opinion.state is not OpinionState.POSITIVE:
-            continue
-        addresses = opinion_addresses(opinion)
-        if addresses and strangers.issuperset(addresses):
-            continue
-        if vouches_for(known, addresses) or standing(addresses, evidence.candidates) is Standing.PROVEN:
-            return opinion
-    return None
-
-
-def _known_standing(case: Case) -> Standing:
-    if case.known is None:
-        return Standing.UNDECIDED
-    return standing(case.known.answer.addresses, case.evidence.known)
-
-
-def _candidate_standing(case: Case) -> Standing:
-    if not isinstance(case.outcome, Positive):
-        return Standing.UNDECIDED
-    return standing(case.outcome.answer.addresses, case.evidence.candidates)
-
-
-def _grace_ends_s(case: Case) -> float:
-    """Grace runs from the loss, or from the last proof: a proof that can no longer be renewed is not a loss yet."""
-    return max(case.evidence.lost_at_s, case.evidence.proven_at_s or 0.0) + case.policy.grace_s
-
-
-def _count(probes: tuple[ProbeResult, ...]) -> str:
-    if not probes:
-        return "identity not asked"
-    counts = Counter(probe.identity for probe in probes)
-    said = ", ".join(f"{counts[identity]} {identity}" for identity in Identity if counts[identity])
-    return f"{said} of {len(probes)} asked"
-
-
-def _opinion_words(opinion: Opinion | None) -> str:
-    return f"{opinion.resolver} still answers" if opinion else "no second opinion"

@@ -14,9 +14,10 @@ from standfast.evidence.model import IDENTITY_WORTH_S, Evidence, contradicted
 from standfast.guard.answers import held_reply, opinion_reply
 from standfast.guard.asking import Asking
 from standfast.guard.cache import Key
+from standfast.guard.case import is_usable
 from standfast.guard.events import Action, Alarm, Record, Server
 from standfast.guard.gathering import Gathering
-from standfast.guard.judge import is_usable, judge
+from standfast.guard.judge import judge
 from standfast.guard.known import KnownGood, was_ever_doubtful
 from standfast.guard.memory import KnownGoodMemory
 from standfast.guard.outcome import Bogus, Failure, Negative, Outcome, Positive

@@ -17,10 +17,10 @@ from standfast.evidence.prober import Landed
 from standfast.guard.answers import denial_of_type, failure_reply
 from standfast.guard.asking import Asking, Done
 from standfast.guard.cache import POSITIVE_TTL_MAX_S, Cache, Key, capped
+from standfast.guard.case import trusted_opinion
 from standfast.guard.classify import against_known, negative_ttl_s
 from standfast.guard.events import Action, Respond, Server, Switch
 from standfast.guard.gathering import Gathering
-from standfast.guard.judge import trusted_opinion
 from standfast.guard.known import Answer, KnownGood
 from standfast.guard.losses import Losses
 from standfast.guard.memory import KnownGoodMemory

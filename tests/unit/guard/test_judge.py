@@ -15,7 +15,8 @@ from standfast.evidence.model import (
     OpinionState,
 )
 from standfast.guard import judge as judge_module
-from standfast.guard.judge import TABLE, is_usable, trusted_opinion
+from standfast.guard.case import is_usable, trusted_opinion
+from standfast.guard.judge import TABLE
 from standfast.guard.outcome import Failure, Outcome
 from standfast.guard.policy import BogusMode, Mode, Policy
 from standfast.guard.verdict import Action, Cause, Serve, Verdict
