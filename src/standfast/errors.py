@@ -1,13 +1,21 @@
-"""The one tree of errors; every room hangs its own below `StandfastError`.
+"""The one tree of errors; every room hangs its own below `StandfastError`, and a test compares.
 
     StandfastError
-    |- BadName ................. dns: a text is not a domain name
-    |- ConfigError ............. io: a configuration cannot be used (carries every finding)
-    |- LedgerError ............. ledger: a ledger cannot be read or written
+    |- BadName ........... dns: a text is not a domain name
+    |- WireError ......... dns: octets are not a message
+    |  `- OptError
+    |- RdataError ........ dns: a text or octets are not data of a record
+    |- PackedError ....... dns: stored records cannot be read back
+    |- LedgerError ....... ledger: a ledger cannot be read or written
+    |  |- UnfitValue
     |  `- MalformedRecord
-    |- StoreError .............. io: a state file cannot be used
-    |- ControlError ............ io: the running process cannot be reached, or refused a command
-    `- DrillError .............. drills: a drill cannot be loaded or run
+    |     `- ChangedRecord
+    |- ConfigError ....... io: a configuration cannot be used; carries every finding
+    |- ListenError ....... io: an address cannot be listened on
+    |- StoreError ........ io: a state directory or file cannot be used
+    |- ControlError ...... io: the running process cannot be reached, or refused a command
+    |- DrillError ........ drills: a drill cannot be loaded or run
+    `- PartFailed ........ drills: a server or client of the live drill did not start, or ended
 
 Expected outcomes (`NoData`, `Timeout`, ...) are values, not errors.
 """
