@@ -43,6 +43,7 @@ def _facts(answer: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("listens on", ", ".join(answer["listen"])),
         ("queries", f"{queries}{at_once}"),
+        *_turned_away_facts(answer["turned_away"]),
         ("asked", f"{count(answer['asked'], 'time')}, {answer['late']} late; {count(answer['probes'], 'probe')}"),
         ("known-good", f"{count(answer['known_good'], 'question')}, {answer['known_good_bytes'] / 1e6:.1f} MB"),
         ("lost", f"{answer['lost']}, held: {answer['held']}"),
@@ -50,6 +51,13 @@ def _facts(answer: dict[str, Any]) -> list[tuple[str, str]]:
         *_store_facts(answer["store"]),
         *_ledger_facts(answer["ledger"]),
     ]
+
+
+def _turned_away_facts(turned_away: dict[str, int]) -> list[tuple[str, str]]:
+    outside, limited = turned_away["outside"], turned_away["limited"]
+    if not outside and not limited:
+        return []
+    return [("turned away", f"{outside} from outside allow, {limited} over rate_limit_qps")]
 
 
 def _store_facts(store: dict[str, Any]) -> list[tuple[str, str]]:

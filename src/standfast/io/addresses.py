@@ -1,20 +1,22 @@
 """Server addresses as people write them, and which of them are this machine. Sends nothing."""
 
 import socket
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
 from pathlib import Path
 
 from standfast.guard.events import Server
+from standfast.io.limits import Network
 
 DNS_PORT = 53
 PORT_MAX = 65_535
 RESOLV_CONF = Path("/etc/resolv.conf")
 
+_MAPPED = IPv6Network("::ffff:0:0/96")  # RFC 4291 section 2.5.5.2
 _RESOLV_CONF_SERVERS_MAX = 3  # MAXNS of resolv.conf(5): what the system's own resolver would use
 
 
 class BadServer(ValueError):
-    """A text that is no server address; its text says what it is instead, and what to write."""
+    """A text that is no address, of a server or a network; its text says what it is instead, and what to write."""
 
 
 def parse_server(text: str, *, port_min: int = 1) -> Server:
@@ -59,6 +61,21 @@ def parse_listen(text: str) -> Server:
     if ip_address(server.host).is_multicast:
         raise BadServer(f'"{text}" is a multicast address - give one of this machine, or "0.0.0.0" for all')
     return server
+
+
+def parse_network(text: str) -> Network:
+    """Return the network that `text` names: `192.0.2.0/24`, `2001:db8::/32`, or one address.
+
+    Raises:
+        BadServer: anything else, a network with bits set behind its prefix among it.
+    """
+    try:
+        network = ip_network(text)
+    except ValueError:
+        raise BadServer(_about_network(text)) from None
+    if network.version == 6 and network.subnet_of(_MAPPED):
+        raise BadServer(f'"{text}" stands for IPv4 addresses - write them as such')
+    return network
 
 
 def is_any(server: Server) -> bool:
@@ -122,6 +139,14 @@ def _split(text: str) -> tuple[str, str]:
 def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     """::ffff:192.0.2.1 is 192.0.2.1 (RFC 4291 section 2.5.5.2); one server must have one name."""
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def _about_network(text: str) -> str:
+    try:
+        meant = ip_interface(text).network
+    except ValueError:
+        return f'"{text}" is not a network - write it like "192.0.2.0/24" or "2001:db8::/32"'
+    return f'"{text}" is an address within a network - did you mean "{meant}"?'
 
 
 def _about_url(text: str) -> str:

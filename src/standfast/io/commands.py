@@ -99,6 +99,7 @@ class Commands:
             **self._about,
             "pid": os.getpid(),
             "listen": [str(server) for server in self._service.bound],
+            "turned_away": {"outside": self._service.gate.outside, "limited": self._service.gate.limited},
             "store": self._store.status(),
             "ledger": {
                 "file": str(self._ledger_path),

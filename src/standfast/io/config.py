@@ -14,8 +14,9 @@ from standfast.dns.name import ROOT
 from standfast.guard.events import Server
 from standfast.guard.policy import PolicyTable
 from standfast.io import config_rules
-from standfast.io.addresses import RESOLV_CONF, parse_upstream, read_resolv_conf
+from standfast.io.addresses import RESOLV_CONF, parse_network, parse_upstream, read_resolv_conf
 from standfast.io.config_file import Draft, FileKeys, read
+from standfast.io.limits import ALLOW_DEFAULT, Limits
 from standfast.io.places import CONFIG_NAME, ConfigError, Finding, default_state_dir, read_config
 
 
@@ -27,6 +28,7 @@ class Config:
     listen: tuple[Server, ...]
     upstreams: tuple[Server, ...]
     second_opinions: tuple[Server, ...]
+    limits: Limits
     state_dir: Path
     ca_file: Path | None
     client_timeout_s: float
@@ -57,6 +59,10 @@ def load(path: Path | None, *, environ: Mapping[str, str] = os.environ, resolv_c
         listen=listen,
         upstreams=_upstreams(draft, listen, resolv_conf),
         second_opinions=tuple(parse_upstream(text) for text in guard.second_opinions),
+        limits=Limits(
+            allow=ALLOW_DEFAULT if guard.allow is None else tuple(parse_network(text) for text in guard.allow),
+            rate_limit_qps=guard.rate_limit_qps,
+        ),
         state_dir=draft.base / guard.state_dir if guard.state_dir else default_state_dir(environ).absolute(),
         ca_file=draft.base / guard.tls.ca_file if guard.tls.ca_file else None,
         client_timeout_s=guard.client_timeout_s,
@@ -74,6 +80,8 @@ def describe(config: Config) -> dict[str, object]:
         "listen": [str(server) for server in config.listen],
         "upstreams": [str(server) for server in config.upstreams],
         "second_opinions": [str(server) for server in config.second_opinions],
+        "allow": [str(network) for network in config.limits.allow],
+        "rate_limit_qps": config.limits.rate_limit_qps,
         "state_dir": str(config.state_dir),
         "ca_file": str(config.ca_file) if config.ca_file else None,
         "client_timeout_s": config.client_timeout_s,

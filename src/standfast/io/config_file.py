@@ -20,7 +20,8 @@ from pydantic_core import ErrorDetails
 from standfast.dns.name import BadName, parse_name
 from standfast.guard.known import SEEN_ADDRESSES_MAX
 from standfast.guard.policy import BogusMode, Mode
-from standfast.io.addresses import PORT_MAX, parse_listen, parse_upstream
+from standfast.io.addresses import PORT_MAX, parse_listen, parse_network, parse_upstream
+from standfast.io.limits import RATE_LIMIT_DEFAULT_QPS
 from standfast.io.places import Finding
 from standfast.io.toml_lines import Where, find_lines
 
@@ -28,6 +29,7 @@ SECONDS_MAX = 10 * 365 * 86_400  # ten years: longer is a slip of the hand
 HELD_TTL_MAX_S = 3_600  # the caches of others must not keep a held answer for long after its verdict has changed
 RECHECK_MIN_S = 0.1  # looking again more often would be a load of its own
 CLIENT_TIMEOUT_MAX_S = 10.0  # clients give up before
+RATE_LIMIT_MAX_QPS = 1_000_000  # more than any client can ask, so no limit at all; that is 0
 
 
 def _listen(text: str) -> str:
@@ -37,6 +39,11 @@ def _listen(text: str) -> str:
 
 def _upstream(text: str) -> str:
     parse_upstream(text)
+    return text
+
+
+def _network(text: str) -> str:
+    parse_network(text)
     return text
 
 
@@ -60,6 +67,7 @@ Recheck = Annotated[float, Field(ge=RECHECK_MIN_S, le=SECONDS_MAX)]
 Count = Annotated[int, Field(ge=1)]
 ListenText = Annotated[str, AfterValidator(_listen)]
 UpstreamText = Annotated[str, AfterValidator(_upstream)]
+NetworkText = Annotated[str, AfterValidator(_network)]
 _Choice = Field(strict=False)  # TOML has no enumerations; a text stands for one
 
 
@@ -107,6 +115,8 @@ class GuardKeys(_Table):
     listen: Annotated[list[ListenText], Field(min_length=1)] | None = None
     upstreams: Annotated[list[UpstreamText], Field(min_length=1)] | None = None
     second_opinions: list[UpstreamText] = []
+    allow: Annotated[list[NetworkText], Field(min_length=1)] | None = None
+    rate_limit_qps: Annotated[float, Field(ge=0, le=RATE_LIMIT_MAX_QPS)] = RATE_LIMIT_DEFAULT_QPS
     state_dir: str | None = None
     client_timeout_s: Annotated[float, Field(gt=0, le=CLIENT_TIMEOUT_MAX_S)] = 1.8
     cache_max: Count = 100_000

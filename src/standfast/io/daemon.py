@@ -88,7 +88,13 @@ async def _guard(config: Config) -> AsyncIterator[GuardService]:
         _forget_surplus(loaded.known, resolver, store)
         _leave_to_itself()
         service = GuardService(
-            resolver, clock=clock, store=store, ledger=ledger, listen=config.listen, roots=Roots(config.ca_file)
+            resolver,
+            clock=clock,
+            store=store,
+            ledger=ledger,
+            listen=config.listen,
+            roots=Roots(config.ca_file),
+            limits=config.limits,
         )
         started: dict[str, JsonValue] = {
             "version": version("standfast"),

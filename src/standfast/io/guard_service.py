@@ -35,6 +35,7 @@ from standfast.guard.known import KnownGood
 from standfast.guard.operators import JsonObject, Operated
 from standfast.io.client import Client
 from standfast.io.clock import SteadyClock
+from standfast.io.limits import Gate, Limits
 from standfast.io.listener import FastPath, Listener
 from standfast.io.probes import Roots, probe
 from standfast.io.upstream import Asker
@@ -85,6 +86,7 @@ class GuardService:
         roots: Roots,
         rng: Random | None = None,
         size_max: int = PAYLOAD_OURS,
+        limits: Limits = Limits(),  # noqa: B008  frozen
     ) -> None:
         """Bind nothing yet. `core` must have been started at the time of `clock`.
 
@@ -97,6 +99,7 @@ class GuardService:
             roots: whom TLS probes trust.
             rng: picks the ports of queries; the system's randomness where none is given.
             size_max: the largest datagram that is sent to a client, in octets.
+            limits: who is served, and how often.
         """
         self._core = core
         self._clock = clock
@@ -104,7 +107,10 @@ class GuardService:
         self._ledger = ledger
         self._roots = roots
         fast = FastPath(PreparedAnswers(), now=clock.now, on_hits=core.count_hits)
-        self._listeners = [Listener(server, self._on_query, size_max=size_max, fast=fast) for server in listen]
+        self.gate = Gate(limits)
+        self._listeners = [
+            Listener(server, self._on_query, size_max=size_max, fast=fast, gate=self.gate) for server in listen
+        ]
         self._asker = Asker(rng or random.SystemRandom(), on_heard=self._on_heard, on_failed=self._on_ask_failed)
         self._probes: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -118,6 +124,11 @@ class GuardService:
     def bound(self) -> tuple[Server, ...]:
         """The addresses that are listened on, with their real ports, in the order of `listen`."""
         return tuple(listener.bound for listener in self._listeners)
+
+    @property
+    def dropped(self) -> int:
+        """Answers by UDP that the system would not send."""
+        return sum(listener.dropped for listener in self._listeners)
 
     async def start(self) -> None:
         """Listen and serve from now on.

@@ -2,11 +2,13 @@
 
 import socket
 from collections.abc import Iterator
+from ipaddress import ip_network
 
 import pytest
 
 from standfast.dns.prepared import PreparedAnswers
 from standfast.io.batch import SLOTS, Batch, ManyBatch, PlainBatch, Served, ask_for_local, batch_on
+from standfast.io.limits import Admission, Gate, Limits
 
 QUESTION = b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03www\x07example\x03org\x00\x00\x01\x00\x01"
 ANSWER = (
@@ -37,10 +39,19 @@ def pair(request: pytest.FixtureRequest) -> Iterator[tuple[socket.socket, socket
 
 
 @pytest.fixture(params=["many", "plain"])
-def batch(request: pytest.FixtureRequest, pair: tuple[socket.socket, socket.socket]) -> Batch:
-    if request.param == "plain":
-        return PlainBatch(pair[0], tells_local=False)
-    made = batch_on(pair[0], tells_local=False)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def batch(kind: str, pair: tuple[socket.socket, socket.socket]) -> Batch:
+    return batch_of(kind, pair[0])
+
+
+def batch_of(kind: str, udp: socket.socket, gate: Gate | None = None) -> Batch:
+    if kind == "plain":
+        return PlainBatch(udp, tells_local=False, gate=gate)
+    made = batch_on(udp, tells_local=False, gate=gate)
     if not isinstance(made, ManyBatch):
         pytest.skip("the C library of this machine has no recvmmsg")
     return made
@@ -128,3 +139,61 @@ def test_on_all_addresses_an_answer_leaves_from_the_one_that_was_asked(answers: 
         client.send(b"\x00\x0d" + QUESTION)
         assert serve(batch_on(server, tells_local=True), answers).hits == 1
         assert client.recvfrom(512) == (b"\x00\x0d" + ANSWER, there)
+
+
+def test_only_who_may_ask_gets_what_is_prepared_and_the_rest_is_told_or_dropped(
+    kind: str, pair: tuple[socket.socket, socket.socket], answers: PreparedAnswers
+) -> None:
+    server, client = pair
+    host, other = ("127.0.0.1", "127.0.0.2/32") if server.family == socket.AF_INET else ("::1", "::2/128")
+    for allow, let_in in ((f"{host}/128" if ":" in host else f"{host}/32", True), (other, False)):
+        batch = batch_of(kind, server, Gate(Limits(allow=(ip_network(allow),), rate_limit_qps=0)))
+        for number in range(3):
+            client.send(number.to_bytes(2, "big") + QUESTION)
+        client.send(b"\x00\x09missed")
+        served = serve(batch, answers)
+        assert served.count == 4
+        if let_in:
+            assert [client.recv(512) for _ in range(3)] == [number.to_bytes(2, "big") + ANSWER for number in range(3)]
+            assert (served.hits, [each.wire for each in served.missed], served.notices) == (3, [b"\x00\x09missed"], [])
+        else:
+            assert (served.hits, served.lost, served.missed, served.turned_away) == (0, 0, [], 4)
+            assert [each.wire for each, _ in served.notices] == [
+                *(number.to_bytes(2, "big") + QUESTION for number in range(3)),
+                b"\x00\x09missed",
+            ]
+            assert {each.address[:2] for each, _ in served.notices} == {client.getsockname()[:2]}
+            assert {admission for _, admission in served.notices} == {Admission.REFUSE}
+            assert nothing_comes(client)
+
+
+def test_hits_of_others_around_those_who_are_turned_away_are_answered(kind: str, answers: PreparedAnswers) -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger,
+    ):
+        for each, host in ((server, "127.0.0.1"), (client, "127.0.0.7"), (stranger, "127.0.0.8")):
+            each.bind((host, 0))
+            each.settimeout(2)
+        server.setblocking(False)
+        gate = Gate(Limits(allow=(ip_network("127.0.0.7/32"),), rate_limit_qps=0))
+        for number in range(SLOTS // 2):
+            stranger.sendto(b"\xff\xff" + QUESTION, server.getsockname())
+            client.sendto(number.to_bytes(2, "big") + QUESTION, server.getsockname())
+        served = serve(batch_of(kind, server, gate), answers)
+        assert (served.hits, served.turned_away, served.count) == (SLOTS // 2, SLOTS // 2, SLOTS)
+        for number in range(SLOTS // 2):
+            assert client.recv(512) == number.to_bytes(2, "big") + ANSWER
+        assert nothing_comes(stranger)
+
+
+def nothing_comes(client: socket.socket) -> bool:
+    """Say whether nothing is there for `client`: on loopback what was sent has arrived."""
+    client.setblocking(False)
+    try:
+        return not client.recv(512)
+    except BlockingIOError:
+        return True
+    finally:
+        client.settimeout(2)

@@ -1,5 +1,6 @@
 """What `standfast.toml` may say, what is found wrong in it, and what holds where it is silent."""
 
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from standfast.guard.policy import BogusMode, Mode, Policy
 from standfast.io import addresses, config
 from standfast.io.config import Config
 from standfast.io.config_file import read
+from standfast.io.limits import ALLOW_DEFAULT, Limits
 from standfast.io.places import ConfigError, find_config, find_state_dir
 
 HOME = {"XDG_STATE_HOME": "/xdg"}
@@ -39,6 +41,8 @@ WHOLE = """
 listen = ["127.0.0.1:5300", "[::1]:5300"]
 upstreams = ["127.0.0.1:5301", "127.0.0.1:5302"]
 second_opinions = ["127.0.0.1:5303"]
+allow = ["192.0.2.0/24", "2001:db8::/32", "198.51.100.7"]
+rate_limit_qps = 50
 state_dir = "./state"
 client_timeout_s = 1.5
 cache_max = 10
@@ -73,6 +77,9 @@ def test_every_key_of_a_file_reaches_the_settings(tmp_path: Path) -> None:
         listen=(Server("127.0.0.1", 5300), Server("::1", 5300)),
         upstreams=(Server("127.0.0.1", 5301), Server("127.0.0.1", 5302)),
         second_opinions=(Server("127.0.0.1", 5303),),
+        limits=Limits(
+            allow=tuple(map(ip_network, ("192.0.2.0/24", "2001:db8::/32", "198.51.100.7/32"))), rate_limit_qps=50
+        ),
         state_dir=tmp_path / "state",
         ca_file=None,
         client_timeout_s=1.5,
@@ -123,6 +130,13 @@ def test_relative_paths_start_from_the_file_and_not_from_where_one_stands(
     relative = Path("etc/standfast.toml")
     assert config.load(relative, environ={}).state_dir == tmp_path / "etc" / "state"
     assert find_state_dir(relative, environ={}) == tmp_path / "etc" / "state"
+
+
+def test_where_no_network_is_named_private_ones_are_served_and_the_internet_is_not(tmp_path: Path) -> None:
+    limits = load(tmp_path, "").limits
+    assert limits == Limits(allow=ALLOW_DEFAULT)
+    assert not any(network.is_global for network in limits.allow)
+    assert limits.rate_limit_qps > 0
 
 
 @pytest.mark.parametrize("text", ["", "[guard]\n", "[guard.tls]\n"])
@@ -203,6 +217,25 @@ suffix = "EXAMPLE.org."
         ("[guard]\ncache_max = 1\ncache_max = 2\n", "3: this is not TOML: Cannot overwrite a value"),
         ("guard = 3", "1: guard must be a table, not 3"),
         ('[guard.policy]\nsuffix = "."', "1: policy must be written with two brackets: [[guard.policy]]"),
+        ("[guard]\nallow = []", "2: allow is empty - name at least one, or leave the key out"),
+        ("[guard]\nalow = ['192.0.2.0/24']", '2: unknown key "alow" in [guard] - did you mean "allow"?'),
+        (
+            "[guard]\nallow = [\n'192.0.2.0/24',\n'192.0.2.1/24']",
+            '4: allow: "192.0.2.1/24" is an address within a network - did you mean "192.0.2.0/24"?',
+        ),
+        (
+            "[guard]\nallow = ['2001:db8::1/33']",
+            '2: allow: "2001:db8::1/33" is an address within a network - did you mean "2001:db8::/33"?',
+        ),
+        (
+            "[guard]\nallow = ['lan']",
+            '2: allow: "lan" is not a network - write it like "192.0.2.0/24" or "2001:db8::/32"',
+        ),
+        (
+            "[guard]\nallow = ['::ffff:192.0.2.0/120']",
+            '2: allow: "::ffff:192.0.2.0/120" stands for IPv4 addresses - write them as such',
+        ),
+        ("[guard]\nrate_limit_qps = -1", "2: rate_limit_qps must be at least 0, not -1"),
         ("[guard]\nlisten = []", "2: listen is empty - name at least one, or leave the key out"),
         ("[guard]\nupstreams = [53]", "2: upstreams must be a text in quotes, not 53"),
         (

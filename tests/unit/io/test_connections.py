@@ -54,8 +54,8 @@ class Service:
         self._port = port
         self._writers: list[asyncio.StreamWriter] = []
 
-    async def connect(self) -> Stream:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+    async def connect(self, host: str = "127.0.0.1") -> Stream:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port, local_addr=(host, 0))
         self._writers.append(writer)
         return reader, writer
 
@@ -65,9 +65,13 @@ class Service:
 
 
 @asynccontextmanager
-async def serving(on_query: OnQuery, *, connections_max: int = 10, idle_s: float = 10.0) -> AsyncIterator[Service]:
+async def serving(
+    on_query: OnQuery, *, connections_max: int = 10, client_connections_max: int = 10, idle_s: float = 10.0
+) -> AsyncIterator[Service]:
     bound = socket.create_server(("127.0.0.1", 0))
-    served = Connections(on_query, connections_max=connections_max, idle_s=idle_s)
+    served = Connections(
+        on_query, connections_max=connections_max, client_connections_max=client_connections_max, idle_s=idle_s
+    )
     await served.start(bound)
     service = Service(bound.getsockname()[1])
     try:
@@ -235,6 +239,57 @@ def test_connections_that_are_owed_replies_do_not_make_room() -> None:
             assert await read_to_end(late_reader) == 0
             client.respond(query, REPLY)
             assert await read_id(reader) == 1
+
+    run(scene())
+
+
+def test_a_client_with_too_many_makes_room_itself_and_its_neighbour_keeps_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connections, "is_loopback", lambda _address: False)
+
+    async def scene() -> None:
+        async with serving(answer, client_connections_max=2) as service:
+            neighbour, neighbours = await service.connect("127.0.0.8")
+            streams = [await service.connect("127.0.0.7") for _ in range(2)]
+            for reader, writer in streams:
+                writer.write(framed(1))
+                assert await read_id(reader) == 1
+            reader, writer = await service.connect("127.0.0.7")
+            writer.write(framed(2))
+            assert await read_id(reader) == 2
+            assert await streams[0][0].read() == b""
+            for still, (reader, writer) in enumerate(((neighbour, neighbours), streams[1])):
+                writer.write(framed(still))
+                assert await read_id(reader) == still
+
+    run(scene())
+
+
+def test_a_client_that_keeps_all_of_its_connections_busy_gets_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "is_loopback", lambda _address: False)
+
+    async def scene() -> None:
+        held = Held()
+        async with serving(held, client_connections_max=1) as service:
+            reader, writer = await service.connect("127.0.0.7")
+            writer.write(framed(1))
+            ((client, query),) = await held.take(1)
+            refused, _ = await service.connect("127.0.0.7")
+            assert await read_to_end(refused) == 0
+            client.respond(query, REPLY)
+            assert await read_id(reader) == 1
+
+    run(scene())
+
+
+def test_this_machine_s_programs_share_an_address_and_are_not_counted_as_one_client() -> None:
+    async def scene() -> None:
+        async with serving(answer, client_connections_max=1) as service:
+            streams = [await service.connect() for _ in range(5)]
+            for reader, writer in streams:
+                writer.write(framed(3))
+                assert await read_id(reader) == 3
 
     run(scene())
 

@@ -3,18 +3,22 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
+from ipaddress import ip_network
 
 import pytest
 
 from standfast.dns.codec import decode_incoming, encode_outbound, rrset_from_text
 from standfast.dns.exchange import Heard, Outbound
-from standfast.dns.model import Query, Question, Rcode, Reply, RRType
+from standfast.dns.model import Ede, Query, Question, Rcode, Reply, RRType
+from standfast.dns.prepared import PreparedAnswers
+from standfast.guard.cache import Entry
 from standfast.guard.events import Server
 from standfast.io.addresses import has_ipv6
 from standfast.io.batch import OCTETS
 from standfast.io.client import Client
-from standfast.io.listener import Listener, ListenError
+from standfast.io.limits import NOTICES_QPS, Admission, Gate, Limits
+from standfast.io.listener import FastPath, Listener, ListenError
 
 OUTBOUND = Outbound(id=7, question=Question("www.example.org.", RRType.A), cased_qname="wWw.example.org.")
 REPLY = Reply(rcode=Rcode.NOERROR, answer=(rrset_from_text("www.example.org.", RRType.A, 60, ["192.0.2.1"]),))
@@ -152,3 +156,170 @@ def test_a_reply_after_the_stop_is_dropped() -> None:
         assert listener.dropped == 1
 
     asyncio.run(scene())
+
+
+# Who is let in
+
+CLIENT, STRANGER = "127.0.0.7", "127.0.0.8"
+
+
+class Guarded:
+    """A listener on all addresses that serves `CLIENT` alone, and answers from what it has prepared where it can."""
+
+    def __init__(self, gate: Gate | None = None) -> None:
+        self.now = 1.0
+        self.hits = 0
+        self.asked = 0
+        self.gate = gate or Gate(Limits(allow=(ip_network(f"{CLIENT}/32"),), rate_limit_qps=0))
+        fast = FastPath(PreparedAnswers(), now=lambda: self.now, on_hits=self._count)
+        self.listener = Listener(Server("0.0.0.0", 0), self._answer, fast=fast, gate=self.gate)
+
+    def _count(self, hits: int) -> None:
+        self.hits += hits
+
+    def _answer(self, client: Client, query: Query) -> None:
+        self.asked += 1
+        client.respond(query, REPLY, Entry(REPLY, self.now, self.now + 60))
+
+    async def exchange(self, host: str, *wires: bytes) -> list[bytes]:
+        """Send `wires` from `host`, one at a time, and return the answers; b"" for each that gets none."""
+        loop = asyncio.get_running_loop()
+        answers = []
+        with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)) as client:
+            client.bind((host, 0))
+            client.connect(("127.0.0.1", self.listener.bound.port))
+            for wire in wires:
+                seen = self.gate.outside + self.gate.limited
+                client.send(wire)
+                receiving = asyncio.ensure_future(loop.sock_recv(client, 65_535))
+                while not receiving.done() and self.gate.outside + self.gate.limited == seen:
+                    await asyncio.sleep(0.001)
+                with suppress(TimeoutError):  # what is sent to those who are turned away is sent at once
+                    await asyncio.wait_for(receiving, 0.05 if not receiving.done() else None)
+                answers.append(b"" if receiving.cancelled() else receiving.result())
+        return answers
+
+
+class Elsewhere(Gate):
+    """Takes this machine's clients, who have no limit, for those of 192.0.2.0/24."""
+
+    def admit(self, address: bytes, now: float) -> Admission:
+        return super().admit(b"\xc0\x00\x02" + address[3:], now)
+
+    def admit_connection(self, address: bytes) -> bool:
+        return super().admit_connection(b"\xc0\x00\x02" + address[3:])
+
+
+def play(guarded: Guarded, scene: Callable[[], Awaitable[None]]) -> None:
+    async def whole() -> None:
+        await guarded.listener.start()
+        try:
+            await asyncio.wait_for(scene(), 20)
+        finally:
+            guarded.listener.stop()
+
+    asyncio.run(whole())
+
+
+def test_a_stranger_is_refused_also_what_is_prepared_and_the_client_is_served() -> None:
+    guarded = Guarded()
+    wire = encode_outbound(OUTBOUND)
+
+    async def scene() -> None:
+        served = await guarded.exchange(CLIENT, wire, wire)
+        assert [decode_incoming(each, OUTBOUND) for each in served] == [Heard(reply=REPLY)] * 2
+        assert (guarded.asked, guarded.hits) == (1, 1)
+        refused = await guarded.exchange(STRANGER, wire, wire)
+        for each in refused:
+            heard = decode_incoming(each, OUTBOUND)
+            assert isinstance(heard, Heard)
+            assert (heard.reply.rcode, heard.reply.answer) == (Rcode.REFUSED, ())
+            assert [error.code for error in heard.reply.errors] == [Ede.PROHIBITED]
+            assert len(each) <= len(wire) + 6  # the extended error
+        assert (guarded.asked, guarded.hits, guarded.gate.outside) == (1, 1, 2)
+
+    play(guarded, scene)
+
+
+def test_a_stranger_who_goes_on_or_is_malformed_gets_silence() -> None:
+    guarded = Guarded()
+
+    async def scene() -> None:
+        wire = encode_outbound(OUTBOUND)
+        malformed = await guarded.exchange(STRANGER, wire + b"\0", wire[:20], b"")
+        assert malformed == [b""] * 3
+        for _ in range(int(NOTICES_QPS)):
+            guarded.gate.admit(bytes((192, 0, 2, 1)), guarded.now)
+        assert await guarded.exchange(STRANGER, wire) == [b""]
+        assert len((await guarded.exchange(CLIENT, wire))[0]) > len(wire)
+
+    play(guarded, scene)
+
+
+def test_a_client_over_its_rate_is_sent_to_tcp_hits_or_not_and_is_served_there() -> None:
+    guarded = Guarded(Elsewhere(Limits(allow=(ip_network("192.0.2.0/24"),), rate_limit_qps=2)))
+    wire = encode_outbound(OUTBOUND)
+
+    async def scene() -> None:
+        answers = await guarded.exchange(CLIENT, *[wire] * 6)
+        assert [decode_incoming(each, OUTBOUND) for each in answers[:4]] == [Heard(reply=REPLY)] * 4
+        for each in answers[4:]:
+            heard = decode_incoming(each, OUTBOUND)
+            assert heard == Heard(reply=Reply(rcode=Rcode.NOERROR), truncated=True)
+            assert len(each) <= len(wire)
+        reader, writer = await asyncio.open_connection("127.0.0.1", guarded.listener.bound.port)
+        writer.write(len(wire).to_bytes(2, "big") + wire)
+        size = int.from_bytes(await reader.readexactly(2), "big")
+        assert decode_incoming(await reader.readexactly(size), OUTBOUND) == Heard(reply=REPLY)
+        writer.close()
+        guarded.now += 0.6
+        (after,) = await guarded.exchange(CLIENT, wire)
+        assert isinstance(decode_incoming(after, OUTBOUND), Heard)
+        assert len(after) > len(wire)
+
+    play(guarded, scene)
+
+
+def test_a_stranger_s_connection_is_closed_and_the_client_s_is_served() -> None:
+    guarded = Guarded()
+
+    async def scene() -> None:
+        port = guarded.listener.bound.port
+        wire = encode_outbound(OUTBOUND)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(STRANGER, 0))
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
+        writer.close()
+        assert guarded.gate.outside == 1
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(CLIENT, 0))
+        writer.write(len(wire).to_bytes(2, "big") + wire)
+        assert len(await reader.readexactly(2)) == 2
+        writer.close()
+
+    play(guarded, scene)
+
+
+def test_at_a_loopback_address_whoever_gets_there_is_served() -> None:
+    async def scene() -> bytes:
+        gate = Gate(Limits(allow=(ip_network("192.0.2.0/24"),), rate_limit_qps=1))
+        listener = Listener(Server("127.0.0.1", 0), answer, gate=gate)
+        await listener.start()
+        try:
+            return await asked(listener, "127.0.0.1", encode_outbound(OUTBOUND))
+        finally:
+            listener.stop()
+
+    assert decode_incoming(asyncio.run(scene()), OUTBOUND) == Heard(reply=REPLY)
+
+
+def test_a_query_of_type_any_is_sent_to_tcp_and_not_asked() -> None:  # RFC 8482 section 4.4
+    guarded = Guarded()
+    outbound = Outbound(id=7, question=Question("www.example.org.", RRType.ANY), cased_qname="www.example.org.")
+
+    async def scene() -> None:
+        (wire,) = await guarded.exchange(CLIENT, encode_outbound(outbound))
+        assert decode_incoming(wire, outbound) == Heard(reply=Reply(rcode=Rcode.NOERROR), truncated=True)
+        assert len(wire) <= len(encode_outbound(outbound))
+        assert guarded.asked == 0
+
+    play(guarded, scene)
