@@ -199,9 +199,7 @@ def _to_text(rtype: int, rdata: bytes) -> str:
 def _from_text(rtype: int, text: str) -> bytes:
     try:
         rdatatype = dns.rdatatype.RdataType.make(rtype)
-        found = dns.rdata.from_text(
-            dns.rdataclass.IN, rdatatype, text, origin=dns.name.root, relativize=False
-        )
+        found = dns.rdata.from_text(dns.rdataclass.IN, rdatatype, text, origin=dns.name.root, relativize=False)
         rdata = found.to_wire() or b""
         check_rdata(rtype, rdata)
     except (dns.exception.DNSException, WireError, UnicodeError, ValueError) as error:
