@@ -4,7 +4,7 @@ Settings are found key by key: the most specific suffix that sets a key wins, wh
 next suffix up, and at last from `DEFAULTS`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any
@@ -74,8 +74,11 @@ class PolicyTable:
     def __init__(self, pairs: Iterable[tuple[Name, Mapping[str, Any]]] = (), *, base: Policy = DEFAULTS) -> None:
         """Build from `(suffix, settings)` pairs; a later pair for the same suffix adds to and overrides an earlier.
 
+        Modes may be given as their text as well.
+
         Raises:
             KeyError: a setting that `Policy` does not have.
+            ValueError: a mode that there is not.
         """
         self._base = base
         rules: dict[Name, dict[str, Any]] = {suffix: dict(keys) for suffix, keys in NEVER_HELD.items()}
@@ -83,7 +86,7 @@ class PolicyTable:
             unknown = set(keys) - _KEYS
             if unknown:
                 raise KeyError(f"unknown policy settings {sorted(unknown)} for {suffix}")
-            rules.setdefault(suffix, {}).update(keys)
+            rules.setdefault(suffix, {}).update({key: _CHOICES.get(key, _as_it_is)(keys[key]) for key in keys})
         self._by_suffix = {suffix: replace(base, **_merged(suffix, rules)) for suffix in rules}
         self._found: dict[Name, Policy] = {}
 
@@ -112,6 +115,14 @@ class PolicyTable:
         table = PolicyTable(base=_observing(self._base))
         table._by_suffix = {suffix: _observing(policy) for suffix, policy in self._by_suffix.items()}
         return table
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+# Settings that are compared by identity: a text in their place would be none of them.
+_CHOICES: Mapping[str, Callable[[Any], Any]] = {"mode": Mode, "bogus": BogusMode}
 
 
 def _merged(suffix: Name, rules: Mapping[Name, Mapping[str, Any]]) -> dict[str, Any]:

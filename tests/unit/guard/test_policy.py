@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from standfast.dns.name import ancestors
 from standfast.evidence.model import ProbeSpec
-from standfast.guard.policy import DEFAULTS, NEVER_HELD, Mode, Policy, PolicyTable
+from standfast.guard.policy import DEFAULTS, NEVER_HELD, BogusMode, Mode, Policy, PolicyTable
 
 
 def test_the_most_specific_suffix_wins_key_by_key() -> None:
@@ -45,6 +45,14 @@ def test_a_policy_for_everything_does_not_turn_them_on() -> None:
 def test_an_unknown_setting_is_an_error() -> None:
     with pytest.raises(KeyError, match="gracious_s"):
         PolicyTable([(".", {"gracious_s": 1})])
+
+
+def test_modes_may_be_given_as_text_and_a_wrong_one_is_an_error() -> None:
+    found = PolicyTable([(".", {"mode": "off", "bogus": "servfail"})]).lookup("example.org.")
+    assert found.mode is Mode.OFF
+    assert found.bogus is BogusMode.SERVFAIL
+    with pytest.raises(ValueError, match="hodl"):
+        PolicyTable([(".", {"mode": "hodl"})])
 
 
 def test_a_guard_that_is_off_observes_what_it_would_hold_and_leaves_the_rest() -> None:
