@@ -1,8 +1,8 @@
 """Who is served, and how often. Decides only: reads no clock, sends nothing.
 
 A client is one IPv4 address, or one IPv6 /64, which is what a single host can choose its address from (RFC 4291
-section 2.5.1). Whoever is turned away gets silence, but for a few notices a second in all: enough that an operator
-sees what is wrong and a real client comes by TCP, too few for anybody to hide behind our answers.
+section 2.5.1). Who is turned away is told so, up to a number of answers a second in all: enough that an operator sees
+what is wrong and a real client comes by TCP, too few for anybody to make a flood of our answers.
 """
 
 from collections.abc import Iterable
@@ -34,7 +34,10 @@ ALLOW_DEFAULT: Final[tuple[Network, ...]] = tuple(
 RATE_LIMIT_DEFAULT_QPS: Final = 1000.0  # of a client; a busy host asks some tens, a broken loop asks thousands
 BURST_S: Final = 2.0  # a client that was silent may ask at once what it may ask in so long
 CLIENTS_MAX: Final = 65_536  # whose rate is known, about 150 octets each
-NOTICES_QPS: Final = 100.0  # in all, to all who are turned away: 10 kB/s or so, what nobody would call a flood
+# Answers in all to those who are turned away: what whoever forges his address can have us send to somebody else, some
+# 70 octets each and hardly more than he sends himself. Two bounds, so that no stranger uses up what clients need.
+REFUSALS_QPS: Final = 100.0
+TRUNCATIONS_QPS: Final = 1000.0
 
 _CLIENT_OCTETS: Final = 8  # all of an IPv4 address, and the /64 of an IPv6 one
 _CLIENT_BITS: Final = 64
@@ -110,7 +113,8 @@ class Gate:
         self._split = frozenset(_client(network) for network in limits.allow if network.prefixlen > _CLIENT_BITS)
         qps = limits.rate_limit_qps
         self._rate = Rate(qps, burst=max(1.0, qps * BURST_S), keys_max=clients_max) if qps else None
-        self._notices = Rate(NOTICES_QPS, burst=NOTICES_QPS, keys_max=1)
+        self._refusals = Rate(REFUSALS_QPS, burst=REFUSALS_QPS, keys_max=1)
+        self._truncations = Rate(TRUNCATIONS_QPS, burst=TRUNCATIONS_QPS, keys_max=1)
         # Clients that were let in before, so that they cost one look-up, each with the rate that it is held to.
         self._known: dict[bytes, Rate | None] = {}
         self._clients_max = clients_max
@@ -122,12 +126,12 @@ class Gate:
         if rate is _UNKNOWN:
             if not self.allows(address):
                 self.outside += 1
-                return self._turned_away(Admission.REFUSE, now)
+                return Admission.REFUSE if self._refusals.take(b"", now) else Admission.DROP
             rate = self._learn(client, address)
         if rate is None or rate.take(client, now):
             return Admission.SERVE
         self.limited += 1
-        return self._turned_away(Admission.TRUNCATE, now)
+        return Admission.TRUNCATE if self._truncations.take(b"", now) else Admission.DROP
 
     def admit_connection(self, address: bytes) -> bool:
         """Say whether `address` may connect. There is no rate: a connection answers for its own address and pace."""
@@ -147,9 +151,6 @@ class Gate:
                 self._known.clear()  # they are learnt again as they come
             self._known[client] = rate
         return rate
-
-    def _turned_away(self, notice: Admission, now: float) -> Admission:
-        return notice if self._notices.take(b"", now) else Admission.DROP
 
 
 def is_loopback(address: bytes) -> bool:

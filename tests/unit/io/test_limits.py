@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from standfast.io.limits import ALLOW_DEFAULT, BURST_S, NOTICES_QPS, Admission, Gate, Limits, Rate, is_loopback
+from standfast.io.limits import (
+    ALLOW_DEFAULT,
+    BURST_S,
+    REFUSALS_QPS,
+    TRUNCATIONS_QPS,
+    Admission,
+    Gate,
+    Limits,
+    Rate,
+    is_loopback,
+)
 
 SOMEBODY, NEIGHBOUR, STRANGER = (ip_address(text).packed for text in ("10.0.0.1", "10.0.0.2", "192.0.2.1"))
 START_S = 1_790_000_000.0
@@ -153,16 +163,23 @@ def test_a_rate_below_one_still_lets_somebody_ask() -> None:
 # What those get who are turned away
 
 
-def test_who_is_turned_away_is_told_so_a_few_times_a_second_in_all_and_then_gets_silence() -> None:
+def test_strangers_are_told_so_a_few_times_a_second_in_all_and_then_get_silence() -> None:
     asked = gate(qps=1)
-    for client in range(100):
-        for _ in range(50):
-            asked.admit(bytes((10, 0, 1, client)), START_S)
-            asked.admit(bytes((192, 0, 2, client)), START_S)
-    told = [asked.admit(STRANGER, START_S) for _ in range(10)]
-    assert told == [Admission.DROP] * 10
+    told = [asked.admit(bytes((192, 0, 2, number % 256)), START_S) for number in range(1000)]
+    assert told.count(Admission.REFUSE) == REFUSALS_QPS
     told = [asked.admit(STRANGER, START_S + 1 + second) for second in range(3) for _ in range(1000)]
-    assert told.count(Admission.REFUSE) == pytest.approx(3 * NOTICES_QPS, abs=3)
+    assert told.count(Admission.REFUSE) == pytest.approx(3 * REFUSALS_QPS, abs=3)
+    assert set(told) == {Admission.REFUSE, Admission.DROP}
+
+
+def test_clients_over_their_rate_are_sent_to_tcp_so_often_in_all_and_strangers_take_nothing_of_it() -> None:
+    asked = gate(qps=1)
+    for _ in range(5000):
+        asked.admit(STRANGER, START_S)
+    told = [asked.admit(bytes((10, 0, number % 7, 1)), START_S) for number in range(5000)]
+    assert told.count(Admission.SERVE) == 7 * BURST_S
+    assert told.count(Admission.TRUNCATE) == pytest.approx(TRUNCATIONS_QPS, abs=2)
+    assert asked.admit(SOMEBODY, START_S) is Admission.SERVE
 
 
 def test_who_is_outside_does_not_fill_the_memory() -> None:

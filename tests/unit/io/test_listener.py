@@ -17,7 +17,7 @@ from standfast.guard.events import Server
 from standfast.io.addresses import has_ipv6
 from standfast.io.batch import OCTETS
 from standfast.io.client import Client
-from standfast.io.limits import NOTICES_QPS, Admission, Gate, Limits
+from standfast.io.limits import REFUSALS_QPS, Admission, Gate, Limits
 from standfast.io.listener import FastPath, Listener, ListenError
 
 OUTBOUND = Outbound(id=7, question=Question("www.example.org.", RRType.A), cased_qname="wWw.example.org.")
@@ -248,7 +248,7 @@ def test_a_stranger_who_goes_on_or_is_malformed_gets_silence() -> None:
         wire = encode_outbound(OUTBOUND)
         malformed = await guarded.exchange(STRANGER, wire + b"\0", wire[:20], b"")
         assert malformed == [b""] * 3
-        for _ in range(int(NOTICES_QPS)):
+        for _ in range(int(REFUSALS_QPS)):
             guarded.gate.admit(bytes((192, 0, 2, 1)), guarded.now)
         assert await guarded.exchange(STRANGER, wire) == [b""]
         assert len((await guarded.exchange(CLIENT, wire))[0]) > len(wire)
