@@ -14,7 +14,7 @@ from standfast.dns.name import ROOT
 from standfast.guard.events import Server
 from standfast.guard.policy import PolicyTable
 from standfast.io import config_rules
-from standfast.io.addresses import RESOLV_CONF, parse_network, parse_upstream, read_resolv_conf
+from standfast.io.addresses import RESOLV_CONF, parse_listen, parse_network, parse_upstream, read_resolv_conf
 from standfast.io.config_file import Draft, FileKeys, read
 from standfast.io.limits import ALLOW_DEFAULT, Limits
 from standfast.io.places import CONFIG_NAME, ConfigError, Finding, default_state_dir, read_config
@@ -34,6 +34,7 @@ class Config:
     client_timeout_s: float
     cache_max: int
     known_max: int
+    metrics: Server | None
     policies: tuple[tuple[Name, Mapping[str, Any]], ...]
 
     @property
@@ -68,6 +69,7 @@ def load(path: Path | None, *, environ: Mapping[str, str] = os.environ, resolv_c
         client_timeout_s=guard.client_timeout_s,
         cache_max=guard.cache_max,
         known_max=guard.known_max,
+        metrics=parse_listen(guard.metrics) if guard.metrics else None,
         policies=config_rules.policies_of(draft),
     )
 
@@ -87,6 +89,7 @@ def describe(config: Config) -> dict[str, object]:
         "client_timeout_s": config.client_timeout_s,
         "cache_max": config.cache_max,
         "known_max": config.known_max,
+        "metrics": str(config.metrics) if config.metrics else None,
         "policy": [{"suffix": suffix, **asdict(table.lookup(suffix))} for suffix in sorted({ROOT, *table.suffixes()})],
     }
 

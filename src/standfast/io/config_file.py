@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 from standfast.dns.name import BadName, parse_name
 from standfast.guard.known import SEEN_ADDRESSES_MAX
 from standfast.guard.policy import BogusMode, Mode
-from standfast.io.addresses import PORT_MAX, parse_listen, parse_network, parse_upstream
+from standfast.io.addresses import DNS_PORT, PORT_MAX, parse_listen, parse_network, parse_upstream
 from standfast.io.limits import RATE_LIMIT_DEFAULT_QPS
 from standfast.io.places import Finding
 from standfast.io.toml_lines import Where, find_lines
@@ -39,6 +39,12 @@ def _listen(text: str) -> str:
 
 def _upstream(text: str) -> str:
     parse_upstream(text)
+    return text
+
+
+def _metrics(text: str) -> str:
+    if parse_listen(text).port == DNS_PORT:
+        raise ValueError(f'"{text}" would be port {DNS_PORT}, that of DNS - name another, like "127.0.0.1:9153"')
     return text
 
 
@@ -68,6 +74,7 @@ Count = Annotated[int, Field(ge=1)]
 ListenText = Annotated[str, AfterValidator(_listen)]
 UpstreamText = Annotated[str, AfterValidator(_upstream)]
 NetworkText = Annotated[str, AfterValidator(_network)]
+MetricsText = Annotated[str, AfterValidator(_metrics)]
 _Choice = Field(strict=False)  # TOML has no enumerations; a text stands for one
 
 
@@ -121,6 +128,8 @@ class GuardKeys(_Table):
     client_timeout_s: Annotated[float, Field(gt=0, le=CLIENT_TIMEOUT_MAX_S)] = 1.8
     cache_max: Count = 100_000
     known_max: Count = 1_000_000
+    metrics: MetricsText | None = None
+    metrics_beyond_loopback: bool = False
     tls: TlsKeys = TlsKeys()
     policy: list[PolicyKeys] = []
 

@@ -6,6 +6,7 @@ Rules see what could be read of a file; a part of a wrong type has its finding a
 import os
 import ssl
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from typing import Any
 
 from standfast.dns.model import Name
@@ -82,6 +83,20 @@ def minimum_needs_a_pin(draft: Draft) -> Iterator[Finding]:
             yield draft.finding(("guard", "policy", at, "addresses_min"), what)
 
 
+def metrics_stay_here(draft: Draft) -> Iterator[Finding]:
+    """They tell everybody who can reach them how the guard is; whoever wants that must say so."""
+    guard = draft.content.guard
+    if guard.metrics is None:
+        return
+    server = parse_listen(guard.metrics)
+    if not ip_address(server.host).is_loopback and not guard.metrics_beyond_loopback:
+        what = f'metrics: others can reach "{guard.metrics}" - if they may, add metrics_beyond_loopback = true'
+        yield draft.finding(("guard", "metrics"), what)
+    if server.port and (own := own_address(server, listen_of(draft))):
+        what = f'metrics: "{guard.metrics}" is taken by listen ({own}), by TCP as well - choose another port'
+        yield draft.finding(("guard", "metrics"), what)
+
+
 def ca_file_is_readable(draft: Draft) -> Iterator[Finding]:
     """Without it every probe would call the name's own servers strangers."""
     ca_file = draft.content.guard.tls.ca_file
@@ -115,6 +130,7 @@ RULES: tuple[Rule, ...] = (
     no_loop,
     times_in_order,
     minimum_needs_a_pin,
+    metrics_stay_here,
     ca_file_is_readable,
     state_dir_is_short,
 )

@@ -24,8 +24,11 @@ from standfast.io.commands import Commands
 from standfast.io.config import Config
 from standfast.io.control import ControlServer
 from standfast.io.guard_service import GuardService
+from standfast.io.health import health_page
 from standfast.io.ledger_file import LedgerFile
 from standfast.io.logs import configure
+from standfast.io.metrics import Sources, metrics_page
+from standfast.io.pages import PageServer
 from standfast.io.places import LEDGER_NAME
 from standfast.io.probes import Roots
 from standfast.io.state_dir import claim
@@ -48,7 +51,7 @@ async def _run(config: Config, tell: Callable[[str], None]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with _guard(config) as service:
+    async with _guard(config) as service, notify.watched():
         addresses = ", ".join(map(str, service.bound))
         with suppress(OSError):  # nobody reads it; that is no reason to stop serving
             tell(f"standfast: serving on {addresses} (UDP and TCP), asking {', '.join(map(str, config.upstreams))}")
@@ -104,6 +107,11 @@ async def _guard(config: Config) -> AsyncIterator[GuardService]:
         ledger.append("start", started, round(clock.now() * 1000))
         stack.callback(lambda: ledger.append("stop", {}, round(clock.now() * 1000)))
         await stack.enter_async_context(service)
+        if config.metrics is not None:
+            sources = Sources(resolver=resolver, service=service, store=store, ledger=ledger)
+            pages = {"/metrics": metrics_page(sources), "/healthz": health_page(sources)}
+            observed = await stack.enter_async_context(PageServer(config.metrics, pages))
+            log.info("guard.metrics", address=str(observed.bound))
         commands = Commands(
             resolver,
             service,

@@ -124,6 +124,18 @@ class LedgerFile:
         with self._changed:
             return self._refusal
 
+    @property
+    def waiting(self) -> int:
+        """How many records are in memory only, those aside that were lost."""
+        with self._changed:
+            return len(self._backlog)
+
+    @property
+    def lost(self) -> int:
+        """How many records were lost since the disk last took some: the queue is full."""
+        with self._changed:
+            return self._backlog.lost
+
     def flush(self, timeout_s: float) -> bool:
         """Wait until all that was appended so far is durable; return whether it is."""
         with self._changed:

@@ -145,6 +145,24 @@ class Store:
                 "notices": list(self._notices),
             }
 
+    @property
+    def waiting(self) -> int:
+        """How many changed answers are not on the disk yet."""
+        with self._changed:
+            return len(self._pending) + self._writing
+
+    @property
+    def refused(self) -> int:
+        """How many changed answers were lost because too many waited."""
+        with self._changed:
+            return self._refused
+
+    @property
+    def failure(self) -> str | None:
+        """Why nothing can be written at present; None while it can."""
+        with self._changed:
+            return self._failure
+
     def _hand_in(self, question: Question, known: KnownGood | None) -> None:
         with self._changed:
             if len(self._pending) + self._writing >= self._pending_max and question not in self._pending:

@@ -47,6 +47,8 @@ state_dir = "./state"
 client_timeout_s = 1.5
 cache_max = 10
 known_max = 20
+metrics = "0.0.0.0:9153"
+metrics_beyond_loopback = true
 [[guard.policy]]
 suffix = "."
 grace_s = 900
@@ -85,6 +87,7 @@ def test_every_key_of_a_file_reaches_the_settings(tmp_path: Path) -> None:
         client_timeout_s=1.5,
         cache_max=10,
         known_max=20,
+        metrics=Server("0.0.0.0", 9153),
         policies=found.policies,
     )
     assert found.policy_table.lookup("www.payments.example.org.") == Policy(
