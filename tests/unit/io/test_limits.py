@@ -179,7 +179,7 @@ def test_clients_over_their_rate_are_sent_to_tcp_so_often_in_all_and_strangers_t
     told = [asked.admit(bytes((10, 0, number % 7, 1)), START_S) for number in range(5000)]
     assert told.count(Admission.SERVE) == 7 * BURST_S
     assert told.count(Admission.TRUNCATE) == pytest.approx(TRUNCATIONS_QPS, abs=2)
-    assert asked.admit(SOMEBODY, START_S) is Admission.SERVE
+    assert asked.admit(NEIGHBOUR, START_S) is Admission.SERVE
 
 
 def test_who_is_outside_does_not_fill_the_memory() -> None:
