@@ -27,6 +27,7 @@ from standfast.guard.policy import PolicyTable
 from standfast.guard.resolver import Resolver, Settings
 from standfast.io.clock import SteadyClock
 from standfast.io.guard_service import GuardService
+from standfast.io.limits import Limits
 from standfast.io.probes import Roots
 
 PACKAGES = {"dig": "bind9-dnsutils", "knotd": "knot", "unbound": "unbound"}
@@ -192,14 +193,23 @@ class NothingKept:
         """Keep nothing."""
 
 
+DEFAULT_LIMITS = Limits()
+
+
 @contextmanager
-def guard(*upstreams: Server, host: str = "127.0.0.1") -> Iterator[Server]:
+def guard(*upstreams: Server, host: str = "127.0.0.1", limits: Limits = DEFAULT_LIMITS) -> Iterator[Server]:
     """Run a guard in front of `upstreams` in a thread, without probes, and say where it listens."""
     clock = SteadyClock()
     policies = PolicyTable([(".", {"probe": ProbeSpec(kind="none")})])
     resolver = Resolver(Settings(upstreams=upstreams), policies, random.SystemRandom(), now=clock.now())
     service = GuardService(
-        resolver, clock=clock, store=NothingKept(), ledger=NothingKept(), listen=[Server(host, 0)], roots=Roots()
+        resolver,
+        clock=clock,
+        store=NothingKept(),
+        ledger=NothingKept(),
+        listen=[Server(host, 0)],
+        roots=Roots(),
+        limits=limits,
     )
     faults: list[dict[str, object]] = []
     loop = asyncio.new_event_loop()

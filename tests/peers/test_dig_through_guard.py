@@ -4,6 +4,7 @@ import random
 import re
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from ipaddress import ip_network
 
 import dns.flags
 import dns.message
@@ -14,6 +15,7 @@ import pytest
 from peers.servers import dig, guard, hostile, knot, unbound
 from standfast.guard.events import Server
 from standfast.io.addresses import has_ipv6
+from standfast.io.limits import Limits
 
 pytestmark = pytest.mark.peers
 
@@ -205,6 +207,27 @@ def test_queries_of_another_kind_get_their_answer(over_knot: Server, words: tupl
 
 def test_a_zone_transfer_is_refused(over_knot: Server) -> None:
     assert "Transfer failed" in dig(over_knot, "example.org", "AXFR").text
+
+
+def test_any_is_answered_by_tcp_alone(over_knot: Server) -> None:
+    by_udp = dig(over_knot, "+notcp", "+ignore", "www.example.org", "ANY")
+    assert (by_udp.status, "tc" in by_udp.flags, by_udp.answer) == ("NOERROR", True, ())
+    by_itself = dig(over_knot, "+notcp", "www.example.org", "ANY")
+    assert "www.example.org. IN A 192.0.2.1" in by_itself.answer
+
+
+def test_only_clients_of_the_networks_that_may_ask_are_served(authority: Server) -> None:
+    limits = Limits(allow=(ip_network("127.0.0.7/32"),))
+    with guard(authority, host="0.0.0.0", limits=limits) as everywhere:
+        server = Server("127.0.0.1", everywhere.port)
+        for transport in ("+notcp", "+tcp"):
+            served = dig(server, "-b", "127.0.0.7", transport, "www.example.org", "A")
+            assert (served.status, len(served.answer)) == ("NOERROR", 2)
+        refused = dig(server, "-b", "127.0.0.8", "+notcp", "www.example.org", "A")
+        assert (refused.status, refused.answer) == ("REFUSED", ())
+        assert any("Prohibited" in error for error in refused.errors)
+        closed = dig(server, "-b", "127.0.0.8", "+tcp", "+tries=1", "www.example.org", "A")
+        assert (closed.status, closed.answer) == ("no answer", ())
 
 
 def test_many_queries_go_over_one_connection(over_knot: Server) -> None:
