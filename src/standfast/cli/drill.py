@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from standfast.cli.common import json_option, print_json
 from standfast.cli.exits import NEGATIVE
-from standfast.cli.tables import print_facts, print_table
+from standfast.cli.tables import console_for_output, print_facts, print_table
 from standfast.drills.account import Account, duration
 from standfast.drills.errors import DrillError
 from standfast.drills.live.run import SCALE, run_live
@@ -102,7 +102,7 @@ def run(name: str, mode: str | None, seed: str | None, scale: float | None, repo
     if as_json:
         print_json(account.to_json())
     else:
-        show_account(Console(highlight=False), account)
+        show_account(console_for_output(), account)
     if report is not None:
         _write_report(account, report)
     if not account.passed:

@@ -26,6 +26,12 @@ def print_facts(facts: Sequence[tuple[str, str]]) -> None:
     _print(table, facts)
 
 
+def console_for_output() -> Console:
+    """Return a console on standard output, as wide as the terminal is, or as anything can be where there is none."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=WIDTH_PIPED)
+
+
 def _table(*, show_header: bool) -> Table:
     return Table(box=None, pad_edge=False, show_header=show_header, header_style="bold", padding=(0, 2, 0, 0))
 
@@ -33,11 +39,10 @@ def _table(*, show_header: bool) -> Table:
 def _print(table: Table, rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*map(Text, row))  # a Text is never read as markup, whatever a name or a server says
-    console = Console(highlight=False)
+    console = console_for_output()
     if console.is_terminal:
         console.print(table)
         return
-    plain = Console(highlight=False, width=WIDTH_PIPED)
-    with plain.capture() as printed:
-        plain.print(table)
+    with console.capture() as printed:
+        console.print(table)
     click.echo("\n".join(line.rstrip() for line in printed.get().splitlines()))

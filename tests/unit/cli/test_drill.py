@@ -42,6 +42,13 @@ def test_a_drill_is_run_and_its_table_shown() -> None:
         assert contestant in result.stdout
 
 
+def test_a_table_that_is_piped_has_a_line_for_each_row_and_cuts_nothing() -> None:
+    lines = standfast("run", "us-east-1", "--mode", "sim").stdout.splitlines()
+    assert not [line for line in lines if "…" in line]
+    called = next(line for line in lines if line.strip().startswith("calls failed"))
+    assert called.count(" of ") == 4  # the guard and its three rivals
+
+
 def test_a_drill_told_as_json_is_one_document() -> None:
     said = json.loads(standfast("run", "us-east-1", "--mode", "sim", "--json").stdout)
     assert said["passed"]
