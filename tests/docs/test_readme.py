@@ -53,6 +53,23 @@ def test_every_line_of_the_readme_is_of_a_kind_that_is_tested_here() -> None:
     assert [words[1] for words in LINES if words[0] == "make"] == ["drill", "test"]
 
 
+def test_what_one_sees_of_a_drill_has_the_rows_that_a_drill_prints() -> None:
+    shown = README.split("This is what one sees", 1)[1].split("```")[1].splitlines()
+    rows = [line.split("  ")[0] for line in shown if line and not line.startswith(" ")]
+    done = subprocess.run(
+        [CHECKOUT / ".venv/bin/standfast", "drill", "run", "us-east-1", "--mode", "sim"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    # The simulated one has no services, only names; all else is called the same.
+    assert [row for row in rows if row != "outage of DynamoDB"] == [
+        line.split("  ")[0]
+        for line in done.stdout.split("\n\n")[1].splitlines()
+        if not line.startswith((" ", "outage of"))
+    ]
+
+
 @pytest.mark.parametrize("target", sorted(MADE))
 def test_its_make_targets_are_there(target: str) -> None:
     # What they run is this very test run, and the live drill, which has its own tests.
