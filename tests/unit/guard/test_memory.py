@@ -78,6 +78,7 @@ def test_pinned_and_lost_names_go_last() -> None:
     full.put(known("lost.", lost=True))
     for n in range(100):
         full.put(known(f"well{n}.", confirmations=2 + n))
+        full.put(known(f"once{n}."))
     assert {"pinned.", "lost."} <= names(full)
 
 
