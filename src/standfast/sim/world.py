@@ -6,6 +6,7 @@ What is published is kept as versions, each immutable, so that a resolver's cach
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import assert_never
 
@@ -385,6 +386,7 @@ def _bogus() -> Said:
     return Said(Reply(rcode=Rcode.SERVFAIL, errors=(error,)), FAILURE_TTL_S)
 
 
+@lru_cache(maxsize=1024)  # record data from text are slow to make, and the same few SOAs are in every denial
 def _soa(zone: ZoneSpec) -> RRset:
     master = "ns1." if zone.name == ROOT else f"ns1.{zone.name}"
     text = f"{master} hostmaster.{zone.name.lstrip('.')} 1 3600 600 604800 {zone.negative_ttl_s}"
