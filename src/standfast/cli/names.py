@@ -54,5 +54,7 @@ def _row(name: dict[str, Any], now_ms: int) -> tuple[str, ...]:
 def _state(name: dict[str, Any], now_ms: int) -> str:
     if name["lost_since_ms"] is not None:
         since = duration((now_ms - name["lost_since_ms"]) / 1000)
-        return f"lost for {since}, {name['verdict'] or 'not judged yet'}: {name['reason'] or '-'}"
+        obeyed = name["served"] == "outcome" and name["verdict"].startswith("hold")
+        verdict = f"only observed, {name['verdict']}" if obeyed else name["verdict"]
+        return f"lost for {since}, {verdict or 'not judged yet'}: {name['reason'] or '-'}"
     return "given up" if name["released"] else "good"

@@ -25,12 +25,13 @@ from standfast.guard.policy import BogusMode, Mode, Policy
 from standfast.guard.timers import Timers
 from standfast.guard.verdict import Action as Deed
 from standfast.guard.verdict import Cause, Serve, Verdict
-from standfast.guard.watch import Watch
+from standfast.guard.watch import JITTER, Watch
 from standfast.guard.words import verdict_record
 from standfast.ports import Random
 
 WATCHES_MAX = 20_000  # lost questions looked after at once; the longest unused is let go, its memory stays
 VERDICTS_MAX = 65_536  # last recorded verdicts, to tell a change from a repetition
+LOOK_LATER_S = 1.0  # when a look finds that somebody is asking already
 LOOK_UNUSED_S = 3600.0  # a lost name that nobody asked for so long is looked at again only when somebody asks
 
 
@@ -81,7 +82,11 @@ class Losses:
         reply = self.served(now, watch.question, watch.verdict, policy, do=do)
         if reply is None:  # then upstream is asked for the client, which is as good as a look
             return None, []
-        return reply, self.look(now, watch.question, policy, asked_for=True) if watch.due else []
+        if watch.due:
+            return reply, self.look(now, watch.question, policy, asked_for=True)
+        if isinstance(watch.outcome, Negative) and now - watch.heard_at_s >= policy.recheck_min_s:
+            return reply, self._peek(now, watch)
+        return reply, []
 
     def served(self, now: float, question: Question, verdict: Verdict, policy: Policy, *, do: bool) -> Reply | None:
         """Return what `verdict` serves instead of the outcome, or None where the outcome itself is served."""
@@ -91,7 +96,12 @@ class Losses:
         strangers = frozenset() if was_ever_doubtful(known) else contradicted(verdict.evidence.known)
         match verdict.serve:
             case Serve.KNOWN_GOOD:
-                reason = f"{verdict.cause}: {verdict.reason}"
+                words = (
+                    f"{verdict.reason.partition(':')[0]}: waiting for evidence"
+                    if verdict.provisional
+                    else verdict.reason
+                )
+                reason = f"{verdict.cause}: {words}"
                 return held_reply(known, reason, held_ttl_s=policy.held_ttl_s, do=do, strangers=strangers, now=now)
             case Serve.OPINION:
                 return opinion_reply(verdict, known, held_ttl_s=policy.held_ttl_s, strangers=strangers)
@@ -120,8 +130,8 @@ class Losses:
         elif is_news:
             watch.opened_at_s, watch.pause_s = now, policy.recheck_min_s
         looked = looked or watch.due
-        watch.outcome = outcome
-        watch.asking, watch.due = watch.asking and not looked, False
+        watch.outcome, watch.heard_at_s = outcome, now
+        watch.due = False
         watch.lost_at_s = known.lost_at_s or watch.opened_at_s
         if is_news or looked:
             actions += self._gathering.gather(now, watch, known, policy)
@@ -148,7 +158,10 @@ class Losses:
         While the upstream fails, or nobody wants the name, that waits until a client asks: no refresh storms.
         """
         watch = self._watches.get(question)
-        if watch is None or watch.asking:
+        if watch is None:
+            return []
+        if watch.asking:
+            self._timers.sooner(("look", question), now + LOOK_LATER_S)
             return []
         unused = now - watch.used_at_s > LOOK_UNUSED_S and not policy.pinned
         watch.due = not asked_for and (unused or isinstance(watch.outcome, Failure))
@@ -157,10 +170,31 @@ class Losses:
         if not self._asking.has_room:
             self._timers.set(("look", question), now + watch.next_pause_s(policy, self._rng))
             return []
-        watch.asking = True
         known = self._memory.get(question)
-        key = Key(question, do=known is not None and known.answer.signed, cd=False)
-        return self._asking.start(now, question, self._upstreams, purpose=("look", key), do=key.do)
+        if known is not None and now - watch.heard_at_s < policy.recheck_min_s * (1 - JITTER):  # a peek was there first
+            self._timers.set(("look", question), now + watch.next_pause_s(policy, self._rng))
+            return self._gathering.gather(now, watch, known, policy)
+        return self._ask(now, watch, "look")
+
+    def heard(self, question: Question) -> None:
+        """Take in that a look or a peek is over."""
+        if watch := self._watches.get(question):
+            watch.asking = False
+
+    def _peek(self, now: float, watch: Watch) -> list[Action]:
+        """Ask upstream, for a client's sake, whether the name is back; only a look gathers evidence as well.
+
+        Pauses between looks grow to minutes, and a name that is back at other addresses must not wait so long.
+        """
+        if watch.asking or not self._asking.has_room:
+            return []
+        return self._ask(now, watch, "peek")
+
+    def _ask(self, now: float, watch: Watch, purpose: str) -> list[Action]:
+        watch.asking = True
+        known = self._memory.get(watch.question)
+        key = Key(watch.question, do=known is not None and known.answer.signed, cd=False)
+        return self._asking.start(now, watch.question, self._upstreams, purpose=(purpose, key), do=key.do)
 
     def close(self, question: Question) -> None:
         """End the watch of `question`; what is still under way for it is ignored when it comes in."""

@@ -190,6 +190,7 @@ def _summary(resolver: Resolver, known: KnownGood) -> JsonObject:
         "released": known.released_at_s is not None,
         "lost_since_ms": None if watch is None else milliseconds(watch.lost_at_s),
         "verdict": None if verdict is None else f"{verdict.action}/{verdict.cause}",
+        "served": None if verdict is None else verdict.serve,
         "reason": None if verdict is None else verdict.reason,
     }
 

@@ -25,6 +25,7 @@ from standfast.guard.policy import Mode, Policy
 from standfast.guard.timers import Timers
 from standfast.ports import Random
 
+BASELINE_RETRY_S = 30.0  # after the first probe that proved nothing; doubled with each
 BASELINE_WORTH_S = 21_600.0  # how often a name that is well is probed, at most
 BASELINE_ADDRESSES_MAX = 2  # enough to learn whether the port speaks TLS for the name
 ZONE_DELAY_S = (0.5, 5.0)  # after a name was first seen; nobody waits for it
@@ -121,8 +122,7 @@ class Remembering:
         if known.zone is None and known.question not in self._zoning and len(self._zoning) < ZONES_WAITING_MAX:
             self._zoning.add(known.question)
             self._timers.set(("zone", known.question), now + self._rng.uniform(*ZONE_DELAY_S))
-        asked_at_s = known.baseline.asked_at_s if known.baseline else None
-        if asked_at_s is not None and now - asked_at_s < BASELINE_WORTH_S:
+        if known.baseline is not None and now - known.baseline.asked_at_s < _baseline_worth_s(known, known.baseline):
             return
         if known.question in self._learning:
             return
@@ -170,6 +170,16 @@ def _zone_of(question: Question, outcome: Outcome) -> Name | None:
     if isinstance(outcome, Positive):
         zone = next((rrset.owner for rrset in outcome.answer.rrsets if rrset.rtype == RRType.SOA), None)
     return zone if zone is not None and is_below(question.qname, zone) else None
+
+
+def _baseline_worth_s(known: KnownGood, baseline: Baseline) -> float:
+    """Return how long a baseline need not be asked for again.
+
+    Servers that did not prove themselves may only have been starting: they are asked again soon, then ever less often.
+    """
+    if baseline.proven_at_s is not None:
+        return BASELINE_WORTH_S
+    return min(max(baseline.asked_at_s - known.first_seen_s, BASELINE_RETRY_S), BASELINE_WORTH_S)
 
 
 def _confirmed(now: float, before: KnownGood, answer: Answer) -> KnownGood | None:

@@ -176,6 +176,7 @@ class Resolver:
         self.enabled = enabled
         actions: list[Action] = [Switch(enabled=enabled)]
         for question in self.losses.questions():
+            self.negative.drop(question)  # what was answered before the switch is not given again
             actions += self._judge_again(now, question)
         return self._out(now, actions)
 
@@ -247,8 +248,9 @@ class Resolver:
                 waiters = self._resolutions.pop(key).waiters
                 settled, reply = self._settle(now, key, done.outcome, looked=False)
                 return actions + settled + _respond(waiters, reply)
-            case ("look", Key() as key):
-                settled, _ = self._settle(now, key, done.outcome, looked=True)
+            case ("look" | "peek" as kind, Key() as key):
+                self.losses.heard(key.question)
+                settled, _ = self._settle(now, key, done.outcome, looked=kind == "look")
                 return actions + settled
             case ("zone", Question() as question):
                 return actions + self._remembering.take_zone(now, question, done.outcome)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from standfast.guard.events import Server
 
-RTO_FIRST_S = 0.8  # before anything was measured
-RTO_MIN_S = 0.25
+RTO_FIRST_S = 1.0  # before anything was measured
+RTO_MIN_S = 0.8  # a resolver that is quick from its cache takes its time when it has to ask; sooner would ask twice
 RTO_MAX_S = 1.5  # a client gives up at about 5 s, so a slow server must leave time for another
 DOWN_AFTER = 3  # failures in a row; one lost packet is no failure of the server
 DOWN_MIN_S = 1.0

@@ -44,7 +44,8 @@ class Watch:
 
     `number` tells this watch from an earlier one of the same question. `opened_at_s` is since when the present kind
     of outcome is looked into. `pause_s` is the present pause between two looks. `due` says that the time for another
-    look has come but waits for a client to ask, as it does when the upstream only fails.
+    look has come but waits for a client to ask, as it does when the upstream only fails. `heard_at_s` is when
+    upstream last said something.
     """
 
     number: int
@@ -55,6 +56,7 @@ class Watch:
     proven_at_s: float | None
     used_at_s: float
     pause_s: float
+    heard_at_s: float = 0.0
     verdict: Verdict | None = None
     due: bool = False
     asking: bool = False
