@@ -207,12 +207,12 @@ class Resolver:
         full = len(resolution.waiters) >= WAITERS_MAX if resolution else len(self._resolutions) >= RESOLUTIONS_MAX
         if full:
             return self._crowded_out(now, client, query, key)
+        if self.losses.usable(now, key.question, self.policy(key.question)):  # it may be since the first one asked
+            self._timers.sooner(("client", key), now + self.settings.client_timeout_s)
         if resolution is not None:
             resolution.waiters.append((client, query))
             return []
         self._resolutions[key] = Resolution(key, [(client, query)])
-        if self.losses.usable(now, key.question, self.policy(key.question)):
-            self._timers.set(("client", key), now + self.settings.client_timeout_s)
         return self.asking.start(
             now,
             key.question,

@@ -1,6 +1,6 @@
 """What clients bring forward, and what they need not wait for: a name that is back, a guard that is on again."""
 
-from guard_world import World, a, codes, shown
+from guard_world import World, a, codes, positive, shown
 from standfast.dns.model import Ede, Question, RRType
 from standfast.evidence.model import Identity
 from standfast.guard import operators
@@ -71,3 +71,16 @@ def test_servers_that_were_only_starting_are_asked_again_soon() -> None:
     assert known is not None
     assert known.baseline is not None
     assert known.baseline.proven_at_s is not None
+
+
+def test_who_joins_a_question_that_is_under_way_waits_no_longer_than_who_begins_one() -> None:
+    world = World()
+    said = positive(a(DB, *OURS, ttl_s=60))
+    world.say(DB, RRType.A, lambda ask: said if ask.query.do else None)  # what asks without DO is lost
+    lost = world.query(DB)
+    assert shown(world.look_up(DB, do=True)) == OURS  # now the name is known to be good
+    world.run(1)
+    joined = world.query(DB)
+    world.run(5)
+    assert joined.waited_s <= 1.81
+    assert shown(joined.reply) == shown(lost.reply) == OURS
