@@ -13,12 +13,13 @@ from standfast.drills.account import Decision
 from standfast.drills.live.loopback import Endpoint
 from standfast.drills.live.process import Child
 from standfast.drills.live.scaled import ScaledClock, scaled_settings
+from standfast.drills.stage import to_decision
 from standfast.guard.events import JsonValue
 from standfast.guard.policy import PolicyTable
 from standfast.io.control_client import ControlError, call
 from standfast.io.ledger_file import read_records, verify_file
 from standfast.io.places import LEDGER_NAME
-from standfast.ledger.record import LedgerError, Record
+from standfast.ledger.record import LedgerError
 from standfast.ledger.verify import Report
 
 START_TIMEOUT_S = 20.0  # it takes under a second; on a busy machine with a cold disk, several
@@ -108,7 +109,8 @@ class Guard:
             records = list(read_records(self.state_dir / LEDGER_NAME))
         except LedgerError:
             return ()  # not there yet
-        return tuple(_decision(r, clock.at(r.at_ms / 1000 + to_monotonic_s)) for r in records if r.kind == "verdict")
+        verdicts = (record for record in records if record.kind == "verdict")
+        return tuple(to_decision(clock.at(r.at_ms / 1000 + to_monotonic_s), r.body) for r in verdicts)
 
     def verify_ledger(self) -> Report:
         """Return what a verification of its ledger says. Raises `LedgerError` when it cannot be read."""
@@ -172,21 +174,3 @@ def config_text(settings: GuardSettings, state_dir: Path) -> str:
 
 def _list(endpoints: Sequence[Endpoint]) -> str:
     return "[" + ", ".join(f'"{endpoint}"' for endpoint in endpoints) + "]"
-
-
-def _decision(record: Record, at_s: float) -> Decision:
-    body = record.body
-    evidence = body["evidence"]
-    assert isinstance(evidence, list)
-    return Decision(
-        at_s=at_s,
-        question=f"{body['qname']} {body['qtype']}",
-        outcome=str(body["outcome"]),
-        action=str(body["action"]),
-        cause=str(body["cause"]),
-        rule=str(body["rule"]),
-        reason=str(body["reason"]),
-        served=str(body["served"]),
-        provisional=bool(body["provisional"]),
-        evidence=tuple(str(sentence) for sentence in evidence),
-    )
