@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from bound_sockets import bound_pair
 from standfast.dns.model import Question
 from standfast.evidence.model import ProbeSpec
 from standfast.guard.events import JsonValue, Server
@@ -236,15 +237,8 @@ def hostile(answers: Callable[[bytes, bool], Sequence[bytes]], *, other_port: bo
 
     With `other_port`, every answer by UDP but the last comes from another port than the one that was asked.
     """
-    with (
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other,
-        socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
-    ):
-        udp.bind(("127.0.0.1", 0))
-        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        tcp.bind(udp.getsockname())
-        tcp.listen()
+    udp, tcp = bound_pair()
+    with udp, tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
 
         def serve_udp() -> None:
             while True:

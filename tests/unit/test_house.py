@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from bound_sockets import bound_pair
+
 CHECKOUT = Path(__file__).parents[2]
 PACKAGE = CHECKOUT / "src" / "standfast"
 
@@ -235,3 +237,24 @@ def test_a_free_port_serves_udp_and_tcp_and_is_given_once(free_port: Callable[[]
         udp.bind(("127.0.0.1", ports[0]))
         tcp.bind(("127.0.0.1", ports[0]))
         assert ports[0] not in [free_port() for _ in range(20)]
+
+
+def test_a_pair_of_sockets_has_one_port_that_serves_udp_and_tcp() -> None:
+    udp, tcp = bound_pair()
+    with udp, tcp, socket.create_connection(udp.getsockname()):
+        assert udp.getsockname() == tcp.getsockname()
+
+
+def test_a_pair_of_sockets_is_tried_for_again_where_tcp_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = socket.create_server(("127.0.0.1", 0))
+    ports = [taken.getsockname()[1], 0]
+
+    def next_udp(host: str) -> socket.socket:
+        sock = socket.socket(type=socket.SOCK_DGRAM)
+        sock.bind((host, ports.pop(0)))
+        return sock
+
+    monkeypatch.setattr("bound_sockets.bound_udp", next_udp)
+    udp, tcp = bound_pair()
+    with taken, udp, tcp:
+        assert udp.getsockname() == tcp.getsockname() != taken.getsockname()

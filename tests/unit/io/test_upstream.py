@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from bound_sockets import bound_pair, bound_udp
 from standfast.dns.codec import decode_query, encode_response, rrset_from_text
 from standfast.dns.exchange import CaseChanged, Heard, Heeded, Outbound, Unreadable
 from standfast.dns.model import Query, Question, Rcode, Reply, RRset, RRType
@@ -40,11 +41,10 @@ class Report:
 class Datagrams:
     """A scripted server on a UDP port of loopback."""
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self.socket.bind((host, 0))
-        self.server = Server(host, self.socket.getsockname()[1])
+    def __init__(self, bound: socket.socket | None = None, host: str = "127.0.0.1") -> None:
+        self.socket = bound or bound_udp(host)
+        self.socket.setblocking(False)
+        self.server = Server(*self.socket.getsockname()[:2])
 
     async def query(self) -> tuple[Query, tuple[str, int]]:
         loop = asyncio.get_running_loop()
@@ -75,7 +75,7 @@ def ask_udp(server: Server, ask: int = 1) -> Ask:
 )
 def test_an_answer_is_heard_and_the_socket_closed(host: str) -> None:
     async def scene() -> None:
-        report, upstream = Report(), Datagrams(host)
+        report, upstream = Report(), Datagrams(host=host)
         asker = asker_of(report)
         with closing(upstream.socket):
             asker.send(ask_udp(upstream.server))
@@ -232,8 +232,8 @@ def test_a_server_that_cannot_be_sent_to_is_reported_later_and_not_from_within_t
 @pytest.mark.parametrize("transport", list(Transport))
 def test_what_comes_for_an_abandoned_query_is_not_reported(transport: Transport) -> None:
     async def scene() -> None:
-        report, upstream = Report(), Datagrams()
-        listening = socket.create_server(("127.0.0.1", upstream.server.port))
+        datagrams, listening = bound_pair()
+        report, upstream = Report(), Datagrams(datagrams)
         asker = asker_of(report)
         with closing(upstream.socket), closing(listening):
             asker.send(Ask(ask=1, server=upstream.server, transport=transport, query=OUTBOUND))
