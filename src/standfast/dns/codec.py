@@ -5,7 +5,7 @@ exception, and takes time linear in its size.
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,6 +53,7 @@ PAYLOAD_OURS: Final = 1232  # octets; fits the smallest IPv6 path, 1280, without
 PAYLOAD_MIN: Final = 512  # octets; RFC 1035 section 4.2.1, and the least that EDNS can say (RFC 6891 section 6.2.3)
 MESSAGE_MAX: Final = 65_535  # octets; what the length before a message in TCP can say (RFC 1035 section 4.2.2)
 ERRORS_MAX: Final = 8  # extended errors read or written a message; more than one is already rare
+PADDING_BLOCK: Final = 468  # octets; responses are padded to a multiple of it (RFC 8467 section 4.1)
 ERROR_TEXT_MAX: Final = 256  # octets of an extended error's text; it "should be kept short" (RFC 8914 section 2)
 
 QR: Final = 0x8000
@@ -65,7 +66,8 @@ _DO: Final = 0x8000
 _OPCODE_MASK: Final = 0xF
 _CLASS_IN: Final = 1
 _TTL_MAX: Final = (1 << 31) - 1  # RFC 2181 section 8
-_EDE: Final = 15  # the option code of extended errors (RFC 8914 section 2)
+_PADDING: Final = 12  # option codes: of padding (RFC 7830 section 3)
+_EDE: Final = 15  # of extended errors (RFC 8914 section 2)
 _ROOT: Final = b"\0"
 
 _HEADER = struct.Struct("!6H")
@@ -89,6 +91,7 @@ class Rejected:
     rd: bool = False
     question: bytes = b""
     edns: bool = False
+    padded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +139,8 @@ def decode_query(wire: bytes) -> Query | Rejected | None:
         return Rejected(id=id_, rcode=Rcode.FORMERR, rd=rd, question=question, edns=speaks_edns)
     rcode = _refusal(qtype, qclass, edns)
     if rcode is not None:
-        return Rejected(id=id_, rcode=rcode, rd=rd, question=question, edns=edns is not None)
+        has_edns = edns is not None
+        return Rejected(id=id_, rcode=rcode, rd=rd, question=question, edns=has_edns, padded=_is_padded(edns))
     cased_qname = name_to_text(qname)
     return Query(
         id=id_,
@@ -148,17 +152,20 @@ def decode_query(wire: bytes) -> Query | Rejected | None:
         edns=edns is not None,
         do=edns is not None and edns.do,
         payload_max=PAYLOAD_MIN if edns is None else max(PAYLOAD_MIN, edns.payload),
+        padded=_is_padded(edns),
     )
 
 
-def encode_rejected(rejected: Rejected) -> bytes:
-    """Write the answer to a query that was rejected."""
+def encode_rejected(rejected: Rejected, *, encrypted: bool = False) -> bytes:
+    """Write the answer to a query that was rejected; `encrypted` as in `encode_response`."""
     flags = QR | rejected.opcode << 11 | RA | rejected.rcode & 0xF
     if rejected.rd:
         flags |= RD
     opt = _opt(do=False, rcode=rejected.rcode) if rejected.edns else b""
-    head = _HEADER.pack(rejected.id, flags, rejected.question != b"", 0, 0, opt != b"")
-    return head + rejected.question + opt
+    head = _HEADER.pack(rejected.id, flags, rejected.question != b"", 0, 0, opt != b"") + rejected.question
+    if encrypted and rejected.padded:
+        opt = _padded(opt, len(head), PADDING_BLOCK)
+    return head + opt
 
 
 def encode_outbound(outbound: Outbound) -> bytes:
@@ -211,12 +218,17 @@ def decode_incoming(wire: bytes, outbound: Outbound) -> Incoming:
     return Heard(reply=reply, truncated=flags & TC != 0, edns=edns is not None)
 
 
-def encode_response(query: Query, reply: Reply, *, size_max: int = PAYLOAD_OURS, tcp: bool = False) -> bytes:
+def encode_response(
+    query: Query, reply: Reply, *, size_max: int = PAYLOAD_OURS, tcp: bool = False, encrypted: bool = False
+) -> bytes:
     """Write the response to `query`, at most `size_max` octets and what the client takes; 65,535 over TCP.
 
     Signatures and denial records are for those who asked for them (RFC 4035 section 3.2.1), and so is AD (RFC
     6840 section 5.8). What does not fit goes whole: first the texts of the extended errors, then all records,
     with TC set (RFC 2181 section 9).
+
+    `encrypted` is for what nobody on the way can read: where the query was padded, so is the response, whose length
+    would tell what it says (RFC 7830 section 4). In clear text that would only be waste (section 6).
     """
     limit = MESSAGE_MAX if tcp else min(max(PAYLOAD_MIN, query.payload_max), size_max)
     rcode = reply.rcode if reply.rcode <= 0xF or query.edns else Rcode.SERVFAIL  # an extended code needs the OPT
@@ -242,6 +254,8 @@ def encode_response(query: Query, reply: Reply, *, size_max: int = PAYLOAD_OURS,
         del out[records_at:]
         answers = authorities = 0
         flags = flags & ~(AD | 0xF) | Rcode.SERVFAIL if tcp else flags & ~AD | TC
+    if encrypted and query.padded:
+        opt = _padded(opt, len(out), PADDING_BLOCK)
     _HEADER.pack_into(out, 0, query.id, flags, 1, answers, authorities, opt != b"")
     return bytes(out + opt)
 
@@ -334,6 +348,21 @@ def _read_rrsets(wire: bytes, at: int, count: int, seen: Seen) -> tuple[tuple[RR
 def _read_errors(options: bytes) -> tuple[ExtendedError, ...]:
     """Return the extended errors among the options of an OPT record (RFC 8914 section 2)."""
     found: list[ExtendedError] = []
+    for code, data in _read_options(options):
+        if code == _EDE and len(data) < 2:
+            raise OptError("an option is shorter than it says")
+        if code == _EDE and len(found) < ERRORS_MAX:
+            text = data[2 : 2 + ERROR_TEXT_MAX].decode("utf-8", "replace").rstrip("\0")
+            found.append(ExtendedError(code=int.from_bytes(data[:2], "big"), text=text))
+    return tuple(found)
+
+
+def _is_padded(edns: _Edns | None) -> bool:
+    return edns is not None and any(code == _PADDING for code, _ in _read_options(edns.options))
+
+
+def _read_options(options: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield code and data of each option of an OPT record (RFC 6891 section 6.1.2)."""
     at = 0
     while at < len(options):
         if at + 4 > len(options):
@@ -341,12 +370,9 @@ def _read_errors(options: bytes) -> tuple[ExtendedError, ...]:
         code, size = _UINT16_PAIR.unpack_from(options, at)
         data = options[at + 4 : at + 4 + size]
         at += 4 + size
-        if at > len(options) or (code == _EDE and size < 2):
+        if at > len(options):
             raise OptError("an option is shorter than it says")
-        if code == _EDE and len(found) < ERRORS_MAX:
-            text = data[2 : 2 + ERROR_TEXT_MAX].decode("utf-8", "replace").rstrip("\0")
-            found.append(ExtendedError(code=int.from_bytes(data[:2], "big"), text=text))
-    return tuple(found)
+        yield code, data
 
 
 def _write_rrsets(out: bytearray, query: Query, rrsets: tuple[RRset, ...], offsets: Offsets) -> int:
@@ -384,6 +410,19 @@ def _opt(*, do: bool, rcode: int = 0, errors: Iterable[ExtendedError] = ()) -> b
     options = b"".join(_error_option(error) for _, error in zip(range(ERRORS_MAX), errors, strict=False))
     flags = _DO if do else 0
     return _OPT.pack(0, RRType.OPT, PAYLOAD_OURS, rcode >> 4, 0, flags, len(options)) + options
+
+
+def _padded(opt: bytes, before: int, block: int) -> bytes:
+    """Return `opt` with a padding option (RFC 7830), so that with `before` octets it is a multiple of `block`.
+
+    A message that cannot grow so far becomes as large as can be (RFC 8467 section 4.1).
+    """
+    size = before + len(opt) + _UINT16_PAIR.size
+    if size > MESSAGE_MAX:
+        return opt
+    padding = min(-size % block, MESSAGE_MAX - size)
+    options = opt[_OPT.size :] + _UINT16_PAIR.pack(_PADDING, padding) + bytes(padding)
+    return opt[: _OPT.size - 2] + len(options).to_bytes(2, "big") + options
 
 
 def _error_option(error: ExtendedError) -> bytes:

@@ -123,6 +123,7 @@ class Query:
     edns: bool = False
     do: bool = False
     payload_max: int = 512  # octets; RFC 6891 section 6.2.3, 512 without EDNS
+    padded: bool = False  # carries the padding option (RFC 7830)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
