@@ -5,10 +5,11 @@ exception, and takes time linear in its size.
 """
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from standfast.dns.cookies import CLIENT_OCTETS, LENGTHS
 from standfast.dns.exchange import CaseChanged, Heard, Incoming, NotOurs, Outbound, Unreadable
 from standfast.dns.model import ExtendedError, Query, Question, Rcode, Reply, RRset, RRType
 from standfast.dns.packed import PackedError, pack_rrsets, unpack_rrsets
@@ -66,7 +67,8 @@ _DO: Final = 0x8000
 _OPCODE_MASK: Final = 0xF
 _CLASS_IN: Final = 1
 _TTL_MAX: Final = (1 << 31) - 1  # RFC 2181 section 8
-_PADDING: Final = 12  # option codes: of padding (RFC 7830 section 3)
+_COOKIE: Final = 10  # option codes: of cookies (RFC 7873 section 4)
+_PADDING: Final = 12  # of padding (RFC 7830 section 3)
 _EDE: Final = 15  # of extended errors (RFC 8914 section 2)
 _ROOT: Final = b"\0"
 
@@ -83,7 +85,10 @@ _QUESTION_OPTIONAL = frozenset({Rcode.FORMERR, Rcode.NOTIMP})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:
-    """A query that is answered without a look at any name. `question` is the question section as it came."""
+    """A query that is answered without a look at any name. `question` is the question section as it came.
+
+    `cookie` is what its COOKIE option held, as in `Query`.
+    """
 
     id: int
     rcode: int
@@ -92,6 +97,7 @@ class Rejected:
     question: bytes = b""
     edns: bool = False
     padded: bool = False
+    cookie: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,9 @@ class _Edns:
     rcode_high: int
     version: int
     do: bool
-    options: bytes
+    cookie: bytes | None
+    padded: bool
+    errors: tuple[ExtendedError, ...]
 
 
 class OptError(WireError):
@@ -138,9 +146,11 @@ def decode_query(wire: bytes) -> Query | Rejected | None:
         speaks_edns = isinstance(error, OptError)
         return Rejected(id=id_, rcode=Rcode.FORMERR, rd=rd, question=question, edns=speaks_edns)
     rcode = _refusal(qtype, qclass, edns)
+    cookie, padded = (edns.cookie or b"", edns.padded) if edns else (b"", False)
     if rcode is not None:
-        has_edns = edns is not None
-        return Rejected(id=id_, rcode=rcode, rd=rd, question=question, edns=has_edns, padded=_is_padded(edns))
+        return Rejected(
+            id=id_, rcode=rcode, rd=rd, question=question, edns=edns is not None, padded=padded, cookie=cookie
+        )
     cased_qname = name_to_text(qname)
     return Query(
         id=id_,
@@ -152,16 +162,17 @@ def decode_query(wire: bytes) -> Query | Rejected | None:
         edns=edns is not None,
         do=edns is not None and edns.do,
         payload_max=PAYLOAD_MIN if edns is None else max(PAYLOAD_MIN, edns.payload),
-        padded=_is_padded(edns),
+        padded=padded,
+        cookie=cookie,
     )
 
 
-def encode_rejected(rejected: Rejected, *, encrypted: bool = False) -> bytes:
-    """Write the answer to a query that was rejected; `encrypted` as in `encode_response`."""
+def encode_rejected(rejected: Rejected, *, encrypted: bool = False, cookie: bytes = b"") -> bytes:
+    """Write the answer to a query that was rejected; `encrypted` and `cookie` as in `encode_response`."""
     flags = QR | rejected.opcode << 11 | RA | rejected.rcode & 0xF
     if rejected.rd:
         flags |= RD
-    opt = _opt(do=False, rcode=rejected.rcode) if rejected.edns else b""
+    opt = _opt(do=False, rcode=rejected.rcode, cookie=cookie) if rejected.edns else b""
     head = _HEADER.pack(rejected.id, flags, rejected.question != b"", 0, 0, opt != b"") + rejected.question
     if encrypted and rejected.padded:
         opt = _padded(opt, len(head), PADDING_BLOCK)
@@ -171,7 +182,7 @@ def encode_rejected(rejected: Rejected, *, encrypted: bool = False) -> bytes:
 def encode_outbound(outbound: Outbound) -> bytes:
     """Write a query of ours: RD and AD set (RFC 6840 section 5.7), an OPT record where `edns` says so."""
     flags = RD | AD | (CD if outbound.cd else 0)
-    opt = _opt(do=outbound.do) if outbound.edns else b""
+    opt = _opt(do=outbound.do, cookie=outbound.cookie) if outbound.edns else b""
     return _HEADER.pack(outbound.id, flags, 1, 0, 0, opt != b"") + _question(outbound) + opt
 
 
@@ -181,7 +192,7 @@ def decode_incoming(wire: bytes, outbound: Outbound) -> Incoming:
     The question must come back letter for letter. It may be missing from FORMERR and NOTIMP, which come from
     servers that did not understand it. OPT and the additional section do not become part of the reply, and
     records of another class than IN are dropped. Where the TTLs of an RRset differ, the smallest holds (RFC
-    2181 section 5.2).
+    2181 section 5.2). A cookie must be for the one that was sent (RFC 7873 section 5.3).
     """
     if len(wire) < HEADER_OCTETS:
         return NotOurs()
@@ -202,24 +213,32 @@ def decode_incoming(wire: bytes, outbound: Outbound) -> Incoming:
         answer, at = _read_rrsets(wire, at, answers, seen)
         authority, at = _read_rrsets(wire, at, authorities, seen)
         edns = _read_additional(wire, at, additionals)
-        errors = _read_errors(edns.options) if edns else ()
     except (WireError, struct.error) as error:
         if flags & TC:  # some servers cut anywhere; a truncated answer is not read anyhow (RFC 2181 section 9)
             return Heard(reply=Reply(rcode=flags & 0xF, ra=flags & RA != 0), truncated=True, edns=outbound.edns)
         return Unreadable(detail=str(error))
+    cookie = edns.cookie if edns and outbound.cookie else None
+    if cookie is not None and (len(cookie) not in LENGTHS or cookie[:CLIENT_OCTETS] != outbound.cookie[:CLIENT_OCTETS]):
+        return NotOurs()
     reply = Reply(
         rcode=flags & 0xF | (edns.rcode_high << 4 if edns else 0),
         answer=answer,
         authority=authority,
         ad=flags & AD != 0,
         ra=flags & RA != 0,
-        errors=errors,
+        errors=edns.errors if edns else (),
     )
-    return Heard(reply=reply, truncated=flags & TC != 0, edns=edns is not None)
+    return Heard(reply=reply, truncated=flags & TC != 0, edns=edns is not None, cookie=cookie or b"")
 
 
 def encode_response(
-    query: Query, reply: Reply, *, size_max: int = PAYLOAD_OURS, tcp: bool = False, encrypted: bool = False
+    query: Query,
+    reply: Reply,
+    *,
+    size_max: int = PAYLOAD_OURS,
+    tcp: bool = False,
+    encrypted: bool = False,
+    cookie: bytes = b"",
 ) -> bytes:
     """Write the response to `query`, at most `size_max` octets and what the client takes; 65,535 over TCP.
 
@@ -228,7 +247,8 @@ def encode_response(
     with TC set (RFC 2181 section 9).
 
     `encrypted` is for what nobody on the way can read: where the query was padded, so is the response, whose length
-    would tell what it says (RFC 7830 section 4). In clear text that would only be waste (section 6).
+    would tell what it says (RFC 7830 section 4). In clear text that would only be waste (section 6). `cookie` is for a
+    client that sent one (RFC 7873 section 5.2).
     """
     limit = MESSAGE_MAX if tcp else min(max(PAYLOAD_MIN, query.payload_max), size_max)
     rcode = reply.rcode if reply.rcode <= 0xF or query.edns else Rcode.SERVFAIL  # an extended code needs the OPT
@@ -247,9 +267,10 @@ def encode_response(
     records_at = len(out)
     answers = _write_rrsets(out, query, reply.answer, offsets)
     authorities = _write_rrsets(out, query, reply.authority, offsets)
-    opt = _opt(do=query.do, rcode=rcode, errors=reply.errors) if query.edns else b""
+    opt = _opt(do=query.do, rcode=rcode, errors=reply.errors, cookie=cookie) if query.edns else b""
     if len(out) + len(opt) > limit and opt:
-        opt = _opt(do=query.do, rcode=rcode, errors=(ExtendedError(code=error.code) for error in reply.errors))
+        textless = (ExtendedError(code=error.code) for error in reply.errors)
+        opt = _opt(do=query.do, rcode=rcode, errors=textless, cookie=cookie)
     if len(out) + len(opt) > limit:
         del out[records_at:]
         answers = authorities = 0
@@ -260,11 +281,14 @@ def encode_response(
     return bytes(out + opt)
 
 
-def encode_truncated(query: Query) -> bytes:
-    """Write an answer of no records with TC set, no larger than `query` was: the client is to come by TCP."""
+def encode_truncated(query: Query, *, cookie: bytes = b"") -> bytes:
+    """Write an answer of no records with TC set: the client is to come by TCP.
+
+    It is no larger than `query` was, or by 16 octets where that had no server cookie and gets `cookie`.
+    """
     flags = QR | RA | TC | (RD if query.rd else 0) | (CD if query.cd else 0)
     question = name_from_text(query.cased_qname) + _UINT16_PAIR.pack(query.question.qtype, _CLASS_IN)
-    opt = _opt(do=query.do) if query.edns else b""
+    opt = _opt(do=query.do, cookie=cookie) if query.edns else b""
     return _HEADER.pack(query.id, flags, 1, 0, 0, opt != b"") + question + opt
 
 
@@ -285,8 +309,8 @@ def _read_query_edns(wire: bytes, at: int, others: int, additionals: int) -> _Ed
     edns, at = _read_opt(wire, at, additionals)
     if at != len(wire):
         raise WireError(f"{len(wire) - at} octets follow the message")
-    if edns:
-        _read_errors(edns.options)  # sees that the options are whole
+    if edns and edns.cookie is not None and len(edns.cookie) not in LENGTHS:
+        raise OptError(f"a COOKIE option of {len(edns.cookie)} octets")  # RFC 7873 section 5.2.2
     return edns
 
 
@@ -303,13 +327,7 @@ def _read_opt(wire: bytes, at: int, additionals: int) -> tuple[_Edns | None, int
             continue
         if edns is not None or wire[owner_at]:
             raise OptError("a second OPT record, or one that is not the root's")  # RFC 6891 section 6.1.1
-        edns = _Edns(
-            payload=rclass,
-            rcode_high=ttl >> 24,
-            version=ttl >> 16 & 0xFF,
-            do=ttl & _DO != 0,
-            options=wire[data_at:at],
-        )
+        edns = _read_edns(rclass, ttl, wire[data_at:at])
     return edns, at
 
 
@@ -345,24 +363,11 @@ def _read_rrsets(wire: bytes, at: int, count: int, seen: Seen) -> tuple[tuple[RR
     return tuple(found), at
 
 
-def _read_errors(options: bytes) -> tuple[ExtendedError, ...]:
-    """Return the extended errors among the options of an OPT record (RFC 8914 section 2)."""
-    found: list[ExtendedError] = []
-    for code, data in _read_options(options):
-        if code == _EDE and len(data) < 2:
-            raise OptError("an option is shorter than it says")
-        if code == _EDE and len(found) < ERRORS_MAX:
-            text = data[2 : 2 + ERROR_TEXT_MAX].decode("utf-8", "replace").rstrip("\0")
-            found.append(ExtendedError(code=int.from_bytes(data[:2], "big"), text=text))
-    return tuple(found)
-
-
-def _is_padded(edns: _Edns | None) -> bool:
-    return edns is not None and any(code == _PADDING for code, _ in _read_options(edns.options))
-
-
-def _read_options(options: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield code and data of each option of an OPT record (RFC 6891 section 6.1.2)."""
+def _read_edns(payload: int, ttl: int, options: bytes) -> _Edns:
+    """Return an OPT record by its class, its TTL and its data (RFC 6891 section 6.1.2)."""
+    cookie: bytes | None = None
+    padded = False
+    errors: list[ExtendedError] = []
     at = 0
     while at < len(options):
         if at + 4 > len(options):
@@ -370,9 +375,24 @@ def _read_options(options: bytes) -> Iterator[tuple[int, bytes]]:
         code, size = _UINT16_PAIR.unpack_from(options, at)
         data = options[at + 4 : at + 4 + size]
         at += 4 + size
-        if at > len(options):
+        if at > len(options) or (code == _EDE and size < 2):
             raise OptError("an option is shorter than it says")
-        yield code, data
+        if code == _EDE and len(errors) < ERRORS_MAX:
+            text = data[2 : 2 + ERROR_TEXT_MAX].decode("utf-8", "replace").rstrip("\0")
+            errors.append(ExtendedError(code=int.from_bytes(data[:2], "big"), text=text))
+        elif code == _COOKIE and cookie is None:  # the first one counts (RFC 7873 section 5.2)
+            cookie = data
+        elif code == _PADDING:
+            padded = True
+    return _Edns(
+        payload=payload,
+        rcode_high=ttl >> 24,
+        version=ttl >> 16 & 0xFF,
+        do=ttl & _DO != 0,
+        cookie=cookie,
+        padded=padded,
+        errors=tuple(errors),
+    )
 
 
 def _write_rrsets(out: bytearray, query: Query, rrsets: tuple[RRset, ...], offsets: Offsets) -> int:
@@ -406,8 +426,9 @@ def _question(outbound: Outbound) -> bytes:
     return name_from_text(outbound.cased_qname) + _UINT16_PAIR.pack(outbound.question.qtype, _CLASS_IN)
 
 
-def _opt(*, do: bool, rcode: int = 0, errors: Iterable[ExtendedError] = ()) -> bytes:
-    options = b"".join(_error_option(error) for _, error in zip(range(ERRORS_MAX), errors, strict=False))
+def _opt(*, do: bool, rcode: int = 0, errors: Iterable[ExtendedError] = (), cookie: bytes = b"") -> bytes:
+    options = _UINT16_PAIR.pack(_COOKIE, len(cookie)) + cookie if cookie else b""
+    options += b"".join(_error_option(error) for _, error in zip(range(ERRORS_MAX), errors, strict=False))
     flags = _DO if do else 0
     return _OPT.pack(0, RRType.OPT, PAYLOAD_OURS, rcode >> 4, 0, flags, len(options)) + options
 

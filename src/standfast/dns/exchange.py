@@ -7,7 +7,11 @@ from standfast.dns.model import Question, Reply
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outbound:
-    """A query of ours, RD and AD always set (RFC 6840 section 5.7), its name in the letter case that goes out."""
+    """A query of ours, RD and AD always set (RFC 6840 section 5.7), its name in the letter case that goes out.
+
+    `cookie` is what its COOKIE option holds: our part, then the server's where it is known (RFC 7873 section 4); empty
+    where there is none.
+    """
 
     id: int
     question: Question
@@ -15,15 +19,20 @@ class Outbound:
     do: bool = False
     cd: bool = False
     edns: bool = True
+    cookie: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """A response to our query: ID and question match, letter case included."""
+    """A response to our query: ID and question match, letter case included.
+
+    `cookie` is what its COOKIE option held, our part as we sent it; no octets where it had none.
+    """
 
     reply: Reply
     truncated: bool = False
     edns: bool = True
+    cookie: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +42,7 @@ class CaseChanged:
 
 @dataclass(frozen=True, slots=True)
 class NotOurs:
-    """Not an answer to our query (another ID, another question, not a response): to be ignored (RFC 5452)."""
+    """Not an answer to our query (another ID, question or cookie, not a response): to be ignored (RFC 5452)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

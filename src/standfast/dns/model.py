@@ -54,6 +54,7 @@ class Rcode(IntEnum):
     NOTIMP = 4
     REFUSED = 5
     BADVERS = 16
+    BADCOOKIE = 23  # RFC 7873 section 8
 
 
 class Ede(IntEnum):
@@ -112,7 +113,10 @@ class ExtendedError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """A client's question. `cased_qname` keeps the letters as they came; they are sent back unchanged."""
+    """A client's question. `cased_qname` keeps the letters as they came; they are sent back unchanged.
+
+    `cookie` is what its COOKIE option held, 8 octets or 16 to 40 (RFC 7873 section 4); no octets where it had none.
+    """
 
     id: int
     question: Question
@@ -124,6 +128,7 @@ class Query:
     do: bool = False
     payload_max: int = 512  # octets; RFC 6891 section 6.2.3, 512 without EDNS
     padded: bool = False  # carries the padding option (RFC 7830)
+    cookie: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
