@@ -190,7 +190,7 @@ class World:
         """Return the rules by which verdicts on `qname` were recorded, in order."""
         return [str(r.body["rule"]) for r in self.records if r.kind == "verdict" and r.body["qname"] == qname]
 
-    def asked(self, qname: str, qtype: RRType = RRType.A) -> list[tuple[float, Ask]]:
+    def asked(self, qname: str, qtype: int = RRType.A) -> list[tuple[float, Ask]]:
         """Return when and how servers were asked one question."""
         return [(at_s, ask) for at_s, ask in self.asks if ask.query.question == Question(qname, qtype)]
 
