@@ -19,8 +19,8 @@ from standfast.guard.events import Server
 from standfast.io.batch import SLOTS, Batch, Datagram, ask_for_local, batch_on, packed_address, send
 from standfast.io.client import Client, OnQuery
 from standfast.io.connections import Connections
+from standfast.io.faults import in_words
 from standfast.io.limits import Admission, Gate, is_loopback
-from standfast.io.upstream import in_words
 
 BATCHES_MAX: Final = 8  # full ones served before the event loop turns to others
 RECEIVE_BUFFER: Final = 1 << 20  # octets asked of the kernel, so that a burst waits rather than is lost

@@ -17,7 +17,7 @@ from cryptography import x509
 
 from standfast.dns.model import Name
 from standfast.evidence.model import Identity, ProbeResult, ProbeSpec
-from standfast.io.upstream import in_words
+from standfast.io.faults import in_words
 
 NAMES_TOLD_MAX: Final = 3  # names of somebody else's certificate that are told; it may have hundreds
 NAME_TOLD_MAX: Final = 64  # letters of each

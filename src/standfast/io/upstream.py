@@ -1,10 +1,10 @@
-"""Sockets for queries of ours: a fresh one for each, from a random port, that only the asked server can answer on.
+"""Queries of ours: by UDP each from a socket of its own, on a random port, that only the asked server can answer on.
 
-Carries out `Ask` and `Abandon`, and reports what came. Decides nothing; how long to wait is for the core.
+Carries out `Ask` and `Abandon`, and reports what came. Decides nothing; how long to wait is for the core. What goes
+over connections is for `upstream_pool`.
 """
 
 import asyncio
-import os
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,14 +13,15 @@ from typing import Final, assert_never
 from standfast.dns.codec import decode_incoming, encode_outbound
 from standfast.dns.exchange import Heeded, NotOurs
 from standfast.guard.events import Ask, Server, Transport
+from standfast.io.faults import in_words
+from standfast.io.upstream_messages import NOT_OURS_MAX
+from standfast.io.upstream_pool import Pool
 from standfast.ports import Random
 
 PORT_FIRST: Final = 1024  # all but the well-known ports (RFC 5452 section 9.2, RFC 6056 section 3.2)
 PORT_LAST: Final = 65_535
 PORT_TRIES_MAX: Final = 10  # random ports tried before the kernel is left to choose one of its own range
-NOT_OURS_MAX: Final = 32  # answers on one socket that match nothing, before it is taken for under attack
 _DATAGRAM_MAX: Final = 65_535
-_LENGTH_OCTETS: Final = 2  # before each message in TCP (RFC 1035 section 4.2.2)
 
 
 @dataclass(slots=True)
@@ -46,10 +47,10 @@ class Asker:
         self._on_heard = on_heard
         self._on_failed = on_failed
         self._datagrams: dict[int, _Datagram] = {}
-        self._streams: dict[int, asyncio.Task[None]] = {}
+        self._pool = Pool(on_heard=on_heard, on_failed=on_failed)
 
     def __len__(self) -> int:
-        return len(self._datagrams) + len(self._streams)
+        return len(self._datagrams) + len(self._pool)
 
     def send(self, ask: Ask) -> None:
         """Send a query; what comes of it is reported later, never from within this call."""
@@ -57,25 +58,24 @@ class Asker:
             case Transport.UDP:
                 self._send_datagram(ask)
             case Transport.TCP:
-                task = asyncio.get_running_loop().create_task(self._ask_by_tcp(ask))
-                self._streams[ask.ask] = task
+                self._pool.send(ask)
             case _:
                 assert_never(ask.transport)
 
     def abandon(self, ask: int) -> None:
-        """Close the socket of `ask`; nothing is reported of it any more. Asks that are over are ignored."""
+        """Report nothing of `ask` any more, and close its socket by UDP. Asks that are over are ignored."""
         datagram = self._datagrams.pop(ask, None)
         if datagram is not None:
             asyncio.get_running_loop().remove_reader(datagram.socket)
             datagram.socket.close()
-        task = self._streams.pop(ask, None)
-        if task is not None:
-            task.cancel()
+        else:
+            self._pool.abandon(ask)
 
     def close(self) -> None:
-        """Abandon all that is under way."""
-        for ask in (*self._datagrams, *self._streams):
+        """Abandon all that is under way, and close all connections."""
+        for ask in list(self._datagrams):
             self.abandon(ask)
+        self._pool.close()
 
     # By UDP ---------------------------------------------------------------------------------------------------
 
@@ -135,39 +135,3 @@ class Asker:
         if datagram.not_ours >= NOT_OURS_MAX:
             self.abandon(ask)
             self._on_failed(ask, f"{NOT_OURS_MAX} answers to something that was not asked")
-
-    # By TCP ---------------------------------------------------------------------------------------------------
-
-    async def _ask_by_tcp(self, ask: Ask) -> None:
-        heard: Heeded | None = None
-        failure = "an answer to something that was not asked"
-        try:
-            heard = await _exchange(ask)
-        except asyncio.IncompleteReadError:
-            failure = "the connection was closed without an answer"
-        except OSError as error:
-            failure = in_words(error)
-        del self._streams[ask.ask]
-        if heard is None:
-            self._on_failed(ask.ask, failure)
-        else:
-            self._on_heard(ask.ask, heard)
-
-
-def in_words(error: OSError) -> str:
-    """Return what the system says of `error`, without numbers."""
-    text = os.strerror(error.errno) if error.errno else str(error)
-    return text[:1].lower() + text[1:]
-
-
-async def _exchange(ask: Ask) -> Heeded | None:
-    """Ask over a connection of its own, as TCP is only for what does not fit UDP; None: the answer is not ours."""
-    reader, writer = await asyncio.open_connection(ask.server.host, ask.server.port)
-    try:
-        wire = encode_outbound(ask.query)
-        writer.write(len(wire).to_bytes(_LENGTH_OCTETS, "big") + wire)
-        size = int.from_bytes(await reader.readexactly(_LENGTH_OCTETS), "big")
-        heard = decode_incoming(await reader.readexactly(size), ask.query)
-        return None if isinstance(heard, NotOurs) else heard
-    finally:
-        writer.transport.abort()

@@ -15,7 +15,8 @@ from standfast.dns.exchange import CaseChanged, Heard, Heeded, Outbound, Unreada
 from standfast.dns.model import Query, Question, Rcode, Reply, RRset, RRType
 from standfast.guard.events import Ask, Server, Transport
 from standfast.io.addresses import has_ipv6
-from standfast.io.upstream import NOT_OURS_MAX, PORT_FIRST, PORT_TRIES_MAX, Asker
+from standfast.io.upstream import PORT_FIRST, PORT_TRIES_MAX, Asker
+from standfast.io.upstream_messages import NOT_OURS_MAX
 
 QUESTION = Question("www.example.org.", RRType.A)
 OUTBOUND = Outbound(id=4711, question=QUESTION, cased_qname="wWw.Example.org.")
@@ -254,50 +255,6 @@ def test_what_comes_for_an_abandoned_query_is_not_reported(transport: Transport)
 
 def ports_of(asker: Asker) -> list[int]:
     return [datagram.socket.getsockname()[1] for datagram in asker._datagrams.values()]
-
-
-# By TCP
-
-
-async def over_tcp(*pieces: bytes, reply: Reply | None = None, id_: int = 4711) -> tuple[int, Heeded | str]:
-    """Ask a server that answers with `reply` in full, or else with `pieces`, and closes."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        size = int.from_bytes(await reader.readexactly(2), "big")
-        query = decode_query(await reader.readexactly(size))
-        assert isinstance(query, Query)
-        if reply is not None:
-            wire = encode_response(replace(query, id=id_), reply, tcp=True)
-            writer.write(len(wire).to_bytes(2, "big") + wire)
-        for piece in pieces:
-            writer.write(piece)
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    report = Report()
-    asker = asker_of(report)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        asker.send(
-            Ask(ask=1, server=Server("127.0.0.1", port), transport=Transport.TCP, query=OUTBOUND),
-        )
-        found = await report.next()
-    assert len(asker) == 0
-    return found
-
-
-def test_a_large_answer_comes_whole_over_tcp() -> None:
-    assert asyncio.run(over_tcp(reply=LARGE)) == (1, Heard(reply=LARGE, edns=True))
-
-
-@pytest.mark.parametrize("piece", [b"", b"\0", b"\0\x20", b"\0\x20abc"])
-def test_a_connection_that_is_closed_early_is_reported(piece: bytes) -> None:
-    assert asyncio.run(over_tcp(piece)) == (1, "the connection was closed without an answer")
-
-
-def test_an_answer_to_something_else_is_reported_over_tcp() -> None:
-    found = asyncio.run(over_tcp(reply=REPLY, id_=4712))
-    assert found == (1, "an answer to something that was not asked")
 
 
 def test_a_refused_connection_is_reported() -> None:
