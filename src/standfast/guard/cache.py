@@ -5,6 +5,7 @@ Known-good answers are not kept here, so nothing that is put here can push them 
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from standfast.dns.model import Ede, ExtendedError, Question, Rcode, Reply, RRset
 from standfast.dns.prepared import Prepared, PreparedAnswers
@@ -18,8 +19,7 @@ STALE_TTL_S = 30  # TTL of stale answers, RFC 8767 section 4
 STALE_NEGATIVE_MAX_S = 3600.0  # how long an expired negative may stand in while upstreams fail
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """What makes two queries the same to a cache: the question, DNSSEC OK and checking disabled."""
 
     question: Question
