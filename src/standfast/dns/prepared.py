@@ -7,7 +7,7 @@ that EDNS size, DO, CD and everything else is part of the key. An answer is void
 import struct
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Any
+from typing import Any, Protocol
 
 PREPARED_MAX = 65_536  # answers, about 500 octets each with what is around them
 ID_OCTETS = 2  # RFC 1035 section 4.1.1
@@ -54,6 +54,27 @@ class Prepared:
         self.turn_s = self.expires_at_s = -inf
 
 
+class Voidable(Protocol):
+    """What was prepared of a cache's entry, wherever it is kept."""
+
+    def void(self) -> None:
+        """End it before its time."""
+        ...
+
+
+class Keeper(Protocol):
+    """Keeps answers so that they can be given again."""
+
+    def put(
+        self, query: bytes, answer: bytes, *, stored_at_s: float, expires_at_s: float, now: float
+    ) -> Voidable | None:
+        """Keep `answer`, which `query` was just given out of a cache that stored it at `stored_at_s`.
+
+        Returns what ends it before its time; None where it is not kept.
+        """
+        ...
+
+
 class PreparedAnswers:
     """Prepared answers by query; the oldest go when there are too many, and are prepared anew when asked for."""
 
@@ -90,17 +111,15 @@ class PreparedAnswers:
     ) -> Prepared | None:
         """Keep `answer`, which `query` was just given out of a cache that stored it at `stored_at_s`.
 
-        The key has the name in lower case. Not kept, and None: a query with EDNS options (most differ each time, and
-        cookies would fill the memory), and an answer whose TTLs are not found.
+        Not kept, and None: a query without a key, and an answer whose TTLs are not found.
         """
-        end = query.find(0, _HEADER)
-        plain = end + 1 + _QTYPE_QCLASS
-        if end < 0 or len(query) not in (plain, plain + _OPT) or answer[_HEADER:end] != query[_HEADER:end]:
+        key, end = key_of(query), query.find(0, _HEADER)
+        if key is None or answer[_HEADER:end] != query[_HEADER:end]:
             return None
         places = _ttl_places(answer)
         if places is None:
             return None
-        folded = query[_HEADER:end].lower()
+        folded = key[_HEADER - ID_OCTETS : end - ID_OCTETS]
         age_s = int(now - stored_at_s)
         prepared = Prepared(
             octets=bytearray(answer[ID_OCTETS:_HEADER] + folded + answer[end:]),
@@ -110,12 +129,31 @@ class PreparedAnswers:
             age_s=age_s,
             turn_s=min(stored_at_s + age_s + 1, expires_at_s),
         )
-        key = query[ID_OCTETS:_HEADER] + folded + query[end:]
         self.by_query.pop(key, None)
         self.by_query[key] = prepared
         if len(self.by_query) > self._max:
             del self.by_query[next(iter(self.by_query))]
         return prepared
+
+    def drop(self, key: bytes) -> None:
+        """Forget the answer to the query with this key, if there is one."""
+        self.by_query.pop(key, None)
+
+    def clear(self) -> None:
+        """Forget all answers."""
+        self.by_query.clear()
+
+
+def key_of(query: bytes) -> bytes | None:
+    """Return by what the answer to `query` is kept: all its octets but the ID, the name in lower case.
+
+    None where it is not kept at all: with EDNS options, since most differ each time, and cookies would fill the memory.
+    """
+    end = query.find(0, _HEADER)
+    plain = end + 1 + _QTYPE_QCLASS
+    if end < 0 or len(query) not in (plain, plain + _OPT):
+        return None
+    return query[ID_OCTETS:_HEADER] + query[_HEADER:end].lower() + query[end:]
 
 
 def _ttl_places(message: bytes) -> list[int] | None:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from standfast.dns.model import Ede, ExtendedError, Question, Rcode, Reply, RRset
-from standfast.dns.prepared import Prepared, PreparedAnswers
+from standfast.dns.prepared import Keeper, Voidable
 
 POSITIVE_TTL_MAX_S = 86_400  # RFC 8767 section 4 has resolvers cap TTLs; a day is what most do
 FAILURE_TTL_MIN_S = 1  # RFC 9520 section 3.2: at least one second,
 FAILURE_TTL_MAX_S = 30  # at most five minutes; kept short, since a failure that has passed should not be felt
 
-PREPARED_EACH_MAX = 8  # answers prepared of one entry: clients differ in few ways, and somebody could make up more
+PREPARED_EACH_MAX = 8  # answers that a keeper prepares of one entry: clients differ in few ways, but could make up more
 STALE_TTL_S = 30  # TTL of stale answers, RFC 8767 section 4
 STALE_NEGATIVE_MAX_S = 3600.0  # how long an expired negative may stand in while upstreams fail
 
@@ -40,15 +40,15 @@ class Entry:
     expires_at_s: float
     failures: int = 0
     denial: "Entry | None" = None
-    prepared: tuple[Prepared, ...] = ()
+    prepared: tuple[tuple[Keeper, Voidable], ...] = ()
 
-    def prepare(self, answers: PreparedAnswers, query: bytes, answer: bytes, now: float) -> None:
+    def prepare(self, keeper: Keeper, query: bytes, answer: bytes, now: float) -> None:
         """Let `answer`, made of this entry for `query`, be given again without asking, for as long as this stands."""
-        if len(self.prepared) >= PREPARED_EACH_MAX:
+        if sum(one is keeper for one, _ in self.prepared) >= PREPARED_EACH_MAX:
             return
-        prepared = answers.put(query, answer, stored_at_s=self.stored_at_s, expires_at_s=self.expires_at_s, now=now)
+        prepared = keeper.put(query, answer, stored_at_s=self.stored_at_s, expires_at_s=self.expires_at_s, now=now)
         if prepared is not None:
-            self.prepared += (prepared,)
+            self.prepared += ((keeper, prepared),)
 
     def reply_at(self, now: float) -> Reply:
         """Return the reply with its TTLs aged."""
@@ -56,7 +56,7 @@ class Entry:
 
     def void(self) -> None:
         """End it before its time."""
-        for prepared in self.prepared:
+        for _, prepared in self.prepared:
             prepared.void()
 
 

@@ -72,24 +72,39 @@ class Batch(Protocol):
     def serve(self, prepared: PreparedAnswers, now: float) -> Served: ...
 
 
-def batch_on(udp: socket.socket, *, tells_local: bool, gate: Gate | None = None) -> Batch:
+def _nothing() -> None:
+    pass
+
+
+def batch_on(
+    udp: socket.socket, *, tells_local: bool, gate: Gate | None = None, on_received: Callable[[], None] = _nothing
+) -> Batch:
     """Return the fastest batch that this system has for a bound, non-blocking socket.
 
     `tells_local`: the socket is bound to all addresses, so a reply must be sent from the one that was asked.
     `gate`: says who is served; None, where nobody else can send to the socket, is everyone.
+    `on_received`: called between receiving and answering, so that what was prepared can be brought up to date.
     """
     if _LIBC is None or tells_local:
-        return PlainBatch(udp, tells_local=tells_local, gate=gate)
-    return ManyBatch(udp, _LIBC, gate)
+        return PlainBatch(udp, tells_local=tells_local, gate=gate, on_received=on_received)
+    return ManyBatch(udp, _LIBC, gate, on_received)
 
 
 class PlainBatch:
     """One system call for each datagram."""
 
-    def __init__(self, udp: socket.socket, *, tells_local: bool, gate: Gate | None = None) -> None:
+    def __init__(
+        self,
+        udp: socket.socket,
+        *,
+        tells_local: bool,
+        gate: Gate | None = None,
+        on_received: Callable[[], None] = _nothing,
+    ) -> None:
         self._udp = udp
         self._tells_local = tells_local
         self._gate = gate
+        self._on_received = on_received
 
     def serve(self, prepared: PreparedAnswers, now: float) -> Served:
         """Serve one batch."""
@@ -99,6 +114,7 @@ class PlainBatch:
                 datagram = self._receive()
             except OSError:  # nothing left, or an error that belongs to a datagram of before
                 break
+            self._on_received()
             if self._gate is not None:
                 admission = self._gate.admit(packed_address(datagram.address[0]), now)
                 if admission is not Admission.SERVE:
@@ -149,9 +165,16 @@ class ManyBatch:
     the message that answers it, in two parts: the ID where it was received, and the prepared octets where they lie.
     """
 
-    def __init__(self, udp: socket.socket, libc: ctypes.CDLL, gate: Gate | None = None) -> None:
+    def __init__(
+        self,
+        udp: socket.socket,
+        libc: ctypes.CDLL,
+        gate: Gate | None = None,
+        on_received: Callable[[], None] = _nothing,
+    ) -> None:
         self._udp = udp
         self._gate = gate
+        self._on_received = on_received
         self._receive: Callable[..., int] = libc.recvmmsg
         self._send: Callable[..., int] = libc.sendmmsg
         self._octets = bytearray(SLOTS * OCTETS)
@@ -173,6 +196,7 @@ class ManyBatch:
         count = self._receive(self._udp.fileno(), self._in_at, SLOTS, 0, None)
         if count <= 0:  # nothing has come, or an error that belongs to a datagram of before
             return Served()
+        self._on_received()
         find, words = prepared.by_query.get, self._out_words
         octets = bytes(self._view[: count * OCTETS])  # one copy, since a slice of it costs less than one of a view
         lengths = self._lengths[:count].tolist()

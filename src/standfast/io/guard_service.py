@@ -35,8 +35,9 @@ from standfast.guard.known import KnownGood
 from standfast.guard.operators import JsonObject, Operated
 from standfast.io.client import Client
 from standfast.io.clock import SteadyClock
+from standfast.io.datagrams import FastPath
 from standfast.io.limits import Gate, Limits
-from standfast.io.listener import FastPath, Listener
+from standfast.io.listener import Listener
 from standfast.io.probes import Roots, probe
 from standfast.io.upstream import Asker
 from standfast.ports import Random

@@ -17,8 +17,9 @@ from standfast.guard.events import Server
 from standfast.io.addresses import has_ipv6
 from standfast.io.batch import OCTETS
 from standfast.io.client import Client
+from standfast.io.datagrams import FastPath
 from standfast.io.limits import REFUSALS_QPS, Admission, Gate, Limits
-from standfast.io.listener import FastPath, Listener, ListenError
+from standfast.io.listener import Listener, ListenError
 
 OUTBOUND = Outbound(id=7, question=Question("www.example.org.", RRType.A), cased_qname="wWw.example.org.")
 REPLY = Reply(rcode=Rcode.NOERROR, answer=(rrset_from_text("www.example.org.", RRType.A, 60, ["192.0.2.1"]),))

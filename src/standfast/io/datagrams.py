@@ -1,0 +1,128 @@
+"""The datagrams of one socket: what is prepared is answered at once, queries are handed on, the rest gets its error.
+
+Another process can read the socket in our stead, and hand on what it has no answer to: replies still go out here.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from standfast.dns.codec import Rejected, decode_query, encode_rejected, encode_response, encode_truncated
+from standfast.dns.model import Ede, ExtendedError, Query, Rcode, Reply, RRType
+from standfast.dns.prepared import Keeper, PreparedAnswers
+from standfast.guard.cache import Entry
+from standfast.io.batch import SLOTS, Datagram, batch_on, send
+from standfast.io.client import Client, OnQuery
+from standfast.io.limits import Admission, Gate
+
+BATCHES_MAX: Final = 8  # full ones served before the event loop turns to others
+
+
+@dataclass(frozen=True, slots=True)
+class FastPath:
+    """What lets queries be answered without asking: answers prepared before, the time, and whom to tell how many."""
+
+    answers: PreparedAnswers
+    now: Callable[[], float]
+    on_hits: Callable[[int], None]
+
+
+NO_FAST_PATH: Final = FastPath(PreparedAnswers(0), now=lambda: 0.0, on_hits=lambda _hits: None)
+
+# Without a text: the answer to a stranger must not be larger than what he sent by more than it has to.
+PROHIBITED: Final = Reply(rcode=Rcode.REFUSED, errors=(ExtendedError(code=Ede.PROHIBITED),))
+
+
+class Datagrams:
+    """A bound socket and who asks there."""
+
+    def __init__(
+        self,
+        udp: socket.socket,
+        on_query: OnQuery,
+        *,
+        size_max: int,
+        fast: FastPath,
+        tells_local: bool,
+        gate: Gate | None,
+    ) -> None:
+        """Read nothing yet. `tells_local` and `gate` are as in `batch_on`, the rest as in `Listener`."""
+        self.udp = udp
+        self.tells_local = tells_local
+        self.gated = gate is not None
+        self.dropped = 0  # that could not be sent
+        self.keeper: Keeper = fast.answers  # of what is prepared for whoever reads the socket
+        self._on_query = on_query
+        self._size_max = size_max
+        self._fast = fast
+        self._batch = batch_on(udp, tells_local=tells_local, gate=gate)
+
+    def read(self) -> None:
+        """Read the socket from now on."""
+        self.keeper = self._fast.answers
+        asyncio.get_running_loop().add_reader(self.udp, self._readable)
+
+    def leave_to(self, keeper: Keeper) -> None:
+        """Read it no more: somebody else does, who prepares what `keeper` is given."""
+        self.keeper = keeper
+        asyncio.get_running_loop().remove_reader(self.udp)
+
+    def close(self) -> None:
+        """Close the socket; replies that come later are dropped."""
+        asyncio.get_running_loop().remove_reader(self.udp)
+        self.udp.close()
+
+    def take(self, datagram: Datagram) -> None:
+        """Take in a datagram that no answer was prepared for."""
+        query = decode_query(datagram.wire)
+        if isinstance(query, Query):
+            if query.question.qtype == RRType.ANY:  # large, and seldom of use to who asks by UDP (RFC 8482 section 4.4)
+                self.send(encode_truncated(query), datagram)
+            else:
+                self._on_query(_DatagramClient(self, datagram), query)
+        elif isinstance(query, Rejected):
+            self.send(encode_rejected(query), datagram)
+
+    def notify(self, datagram: Datagram, admission: Admission) -> None:
+        """Tell its sender that a datagram was not let in."""
+        query = decode_query(datagram.wire)
+        if isinstance(query, Query):  # what is malformed gets silence
+            told = encode_truncated(query) if admission is Admission.TRUNCATE else encode_response(query, PROHIBITED)
+            self.send(told, datagram)
+
+    def send(self, wire: bytes, datagram: Datagram) -> None:
+        """Send `wire` to the sender of `datagram`; what the system does not take is dropped and counted."""
+        if not send(self.udp, wire, datagram):
+            self.dropped += 1
+
+    def respond(self, query: Query, reply: Reply, entry: Entry | None, datagram: Datagram) -> None:
+        """Send a reply to the sender of `datagram`, and keep it prepared where it may be given again."""
+        wire = encode_response(query, reply, size_max=self._size_max)
+        self.send(wire, datagram)
+        if entry is not None:
+            entry.prepare(self.keeper, datagram.wire, wire, self._fast.now())
+
+    def _readable(self) -> None:
+        for _ in range(BATCHES_MAX):
+            served = self._batch.serve(self._fast.answers, self._fast.now())
+            self._fast.on_hits(served.hits + served.lost)
+            self.dropped += served.lost
+            for datagram in served.missed:
+                self.take(datagram)
+            for datagram, admission in served.notices:
+                self.notify(datagram, admission)
+            if served.count < SLOTS:
+                return
+
+
+class _DatagramClient(Client):
+    __slots__ = ("_datagram", "_datagrams")
+
+    def __init__(self, datagrams: Datagrams, datagram: Datagram) -> None:
+        self._datagrams = datagrams
+        self._datagram = datagram
+
+    def respond(self, query: Query, reply: Reply, entry: Entry | None = None) -> None:
+        self._datagrams.respond(query, reply, entry, self._datagram)
