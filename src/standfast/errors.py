@@ -6,6 +6,7 @@
     |  `- OptError
     |- RdataError ........ dns: a text or octets are not data of a record
     |- PackedError ....... dns: stored records cannot be read back
+    |- MasterFileError ... dns: a file that a zone is made of cannot be had
     |- LedgerError ....... ledger: a ledger cannot be read or written
     |  |- UnfitValue
     |  `- MalformedRecord
@@ -13,6 +14,7 @@
     |- ConfigError ....... io: a configuration cannot be used; carries every finding
     |- ListenError ....... io: an address cannot be listened on
     |- StoreError ........ io: a state directory or file cannot be used
+    |- ZoneFileError ..... io: a zone must not be served; carries everything that is wrong
     |- ControlError ...... io: the running process cannot be reached, or refused a command
     |- DrillError ........ drills: a drill cannot be loaded or run
     `- PartFailed ........ drills: a server or client of the live drill did not start, or ended

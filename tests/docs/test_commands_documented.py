@@ -8,6 +8,7 @@ from typing import get_args
 import click
 import pytest
 
+from standfast.authority.checks import CHECKS
 from standfast.cli.main import cli
 from standfast.guard.policy import DEFAULTS
 from standfast.io import config_file, ledger_file
@@ -82,6 +83,12 @@ def test_every_event_is_documented() -> None:
     table = section((DOCS / "operations.md").read_text(), "Events")
     documented = set(re.findall(r"^\| `([a-z]+\.[a-z_]+)` \|", table, re.MULTILINE))
     assert documented == events
+
+
+def test_every_check_of_a_zone_is_documented_with_whether_it_forbids_to_serve() -> None:
+    table = section((DOCS / "authority.md").read_text(), "What a zone file must keep")
+    documented = re.findall(r"^\| `([a-z-]+)` \|.*\| (fault|warning) \|$", table, re.MULTILINE)
+    assert documented == [(check.id, "fault" if check.forbids else "warning") for check in CHECKS]
 
 
 def test_every_rule_of_the_configuration_says_why_it_is_one() -> None:

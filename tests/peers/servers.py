@@ -31,7 +31,7 @@ from standfast.io.guard_service import GuardService
 from standfast.io.limits import Limits
 from standfast.io.probes import Roots
 
-PACKAGES = {"dig": "bind9-dnsutils", "knotd": "knot", "unbound": "unbound"}
+PACKAGES = {"dig": "bind9-dnsutils", "knotd": "knot", "nsd": "nsd", "unbound": "unbound"}
 SBIN = ("/usr/sbin", "/sbin")  # where servers lie, and where the PATH of a plain user may not look
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 10.0
@@ -70,7 +70,7 @@ def knot(folder: Path, port: int, zones: Mapping[str, str]) -> Iterator[Server]:
     )
     server = Server("127.0.0.1", port)
     ready = [Question(zone, 48) for zone in zones]
-    with _running([knotd, "-c", str(config)], folder / "knotd.log", server, ready=ready):
+    with running([knotd, "-c", str(config)], folder / "knotd.log", server, ready=ready):
         yield server
 
 
@@ -102,12 +102,12 @@ def unbound(folder: Path, port: int, authority: Server, anchors: Mapping[str, st
     # By stdin, as Debian's AppArmor profile lets it read no file of ours.
     argv = [binary, "-d", "-c", "/dev/stdin"]
     ready = [Question(next(iter(anchors)), 6)]
-    with _running(argv, folder / "unbound.log", server, ready=ready, config="\n".join(lines) + "\n"):
+    with running(argv, folder / "unbound.log", server, ready=ready, config="\n".join(lines) + "\n"):
         yield server
 
 
 @contextmanager
-def _running(
+def running(
     argv: Sequence[str], log_file: Path, server: Server, *, ready: Sequence[Question], config: str = ""
 ) -> Iterator[None]:
     """Run a server until the context ends; it is there when it answers all of `ready` with records."""

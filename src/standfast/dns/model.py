@@ -11,6 +11,8 @@ from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
+import dns.rdatatype
+
 Name = str
 
 ADDRESSES_MAX = 16_384  # whose text is kept: an answer's addresses are asked for again and again
@@ -54,6 +56,7 @@ class Rcode(IntEnum):
     NXDOMAIN = 3
     NOTIMP = 4
     REFUSED = 5
+    YXDOMAIN = 6
     BADVERS = 16
     BADCOOKIE = 23  # RFC 7873 section 8
 
@@ -133,11 +136,17 @@ class Query:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """The part of a response that means something: what upstreams say and what clients get."""
+    """The part of a response that means something: what upstreams say and what clients get.
+
+    `glue` must reach the client with the rest (RFC 9471), `additional` goes along where there is room.
+    """
 
     rcode: int
     answer: tuple[RRset, ...] = ()
     authority: tuple[RRset, ...] = ()
+    glue: tuple[RRset, ...] = ()
+    additional: tuple[RRset, ...] = ()
+    aa: bool = False
     ad: bool = False
     ra: bool = True
     errors: tuple[ExtendedError, ...] = ()
@@ -150,10 +159,7 @@ def addresses_of(rrsets: tuple[RRset, ...]) -> tuple[str, ...]:
 
 def type_name(rtype: int) -> str:
     """Return the mnemonic of a record type, or `TYPE123` (RFC 3597 section 5)."""
-    try:
-        return RRType(rtype).name
-    except ValueError:
-        return f"TYPE{rtype}"
+    return dns.rdatatype.to_text(dns.rdatatype.RdataType.make(rtype))
 
 
 def _addresses(rrsets: tuple[RRset, ...]) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""The authority: zones as immutable snapshots, and what they answer. Pure."""

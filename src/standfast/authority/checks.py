@@ -1,0 +1,265 @@
+"""What must be so before a zone is served: a tuple of named checks, each over the whole draft.
+
+All of them look, so that all faults are told at once. A fault forbids to serve; a warning does not. To change what is
+demanded, change a line of `CHECKS`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from standfast.authority.zone import Draft
+from standfast.dns.masterfile import Fault
+from standfast.dns.model import CNAME_CHAIN_MAX, Name, RRset, RRType, addresses_of, type_name
+from standfast.dns.name import ancestors, is_below, parent
+from standfast.dns.wire import name_to_text
+
+# Where in the data of a type the name stands that is looked up next, in octets (RFC 1035, 2782, 9460, 6672).
+TARGET_AT: Final[Mapping[int, int]] = {
+    RRType.NS: 0,
+    RRType.CNAME: 0,
+    RRType.MX: 2,
+    RRType.SRV: 6,
+    RRType.SVCB: 2,
+    RRType.HTTPS: 2,
+}
+ADDRESSES: Final = (RRType.A, RRType.AAAA)
+BESIDE_CNAME: Final = frozenset({RRType.CNAME, RRType.NSEC})  # RFC 2181 section 10.1, RFC 4034 section 4
+AT_CUT: Final = frozenset({RRType.NS, RRType.DS, RRType.NSEC, *ADDRESSES})  # RFC 4035 section 2.6
+SINGLE: Final = frozenset({RRType.SOA, RRType.CNAME, RRType.DNAME})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """What the owner of `name` promised of it: at least so many addresses, 1 for never empty."""
+
+    name: Name
+    addresses_min: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A draft, what was promised of it, and what several checks ask for."""
+
+    draft: Draft
+    promises: Sequence[Promise] = ()
+
+    @cached_property
+    def cuts(self) -> frozenset[Name]:
+        """Where other zones begin."""
+        return self.draft.cuts()
+
+    @cached_property
+    def names(self) -> frozenset[Name]:
+        """Every name there is, empty non-terminals too."""
+        origin = self.draft.origin
+        found: set[Name] = {origin}
+        for owner in self.draft.nodes:
+            while owner not in found:
+                found.add(owner)
+                owner = parent(owner)  # noqa: PLW2901  on the way up
+        return frozenset(found)
+
+    @cached_property
+    def servers(self) -> frozenset[Name]:
+        """Every name server that the zone names; addresses of those are glue wherever they stand."""
+        nodes = self.draft.nodes.values()
+        return frozenset(target_of(each) for node in nodes if RRType.NS in node for each in node[RRType.NS].rdatas)
+
+    def cut_above(self, owner: Name) -> Name | None:
+        """Return the highest cut at or above `owner`."""
+        found = None
+        if self.cuts:
+            for above in ancestors(owner):
+                if above == self.draft.origin:
+                    break
+                if above in self.cuts:
+                    found = above
+        return found
+
+    def has_addresses(self, owner: Name) -> bool:
+        """Say whether any address stands at `owner` itself."""
+        node = self.draft.nodes.get(owner, {})
+        return any(rtype in node for rtype in ADDRESSES)
+
+    def leads_nowhere(self, target: Name) -> bool:
+        """Say whether `target` is a name of this very zone that is not there, not even by a wildcard or DNAME."""
+        if not is_below(target, self.draft.origin) or self.cut_above(target) is not None or target in self.names:
+            return False
+        for above in ancestors(target):
+            if above in self.names:
+                return f"*.{above}" not in self.names
+            if RRType.DNAME in self.draft.nodes.get(parent(above), {}):
+                return False
+        return True
+
+    def rrsets(self, rtypes: Sequence[int]) -> Iterator[RRset]:
+        """Yield the RRsets of these types that this zone answers for."""
+        for owner, node in self.draft.nodes.items():
+            for rtype in rtypes:
+                if rtype in node and (self.cut_above(owner) is None or rtype == RRType.NS):
+                    yield node[rtype]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One demand: its name, whether breaking it forbids to serve the zone, and who looks for what breaks it."""
+
+    id: str
+    forbids: bool
+    look: Callable[[Subject], Iterator[Fault]]
+
+
+def judge(draft: Draft, promises: Sequence[Promise] = ()) -> tuple[list[Fault], list[Fault]]:
+    """Return all faults and all warnings of a draft, those of its single records first."""
+    subject = Subject(draft=draft, promises=promises)
+    faults, warnings = list(draft.faults), list(draft.warnings)
+    for check in CHECKS:
+        (faults if check.forbids else warnings).extend(check.look(subject))
+    return faults, warnings
+
+
+def _soa(subject: Subject) -> Iterator[Fault]:
+    draft = subject.draft
+    if RRType.SOA not in draft.nodes.get(draft.origin, {}):
+        yield draft.at(draft.origin, RRType.SOA, f"{draft.origin} has no SOA")
+    for owner, node in draft.nodes.items():
+        if RRType.SOA in node and owner != draft.origin:
+            yield draft.at(owner, RRType.SOA, f"an SOA at {owner}; the zone begins at {draft.origin}")
+
+
+def _ns(subject: Subject) -> Iterator[Fault]:
+    draft = subject.draft
+    if RRType.NS not in draft.nodes.get(draft.origin, {}):
+        yield draft.at(draft.origin, RRType.SOA, f"{draft.origin} has no NS")
+
+
+def _single(subject: Subject) -> Iterator[Fault]:
+    for owner, node in subject.draft.nodes.items():
+        for rtype in SINGLE & node.keys():
+            if (count := len(node[rtype].rdatas)) > 1:
+                text = f"{owner} has {count} {type_name(rtype)} records; there can be one"
+                yield subject.draft.at(owner, rtype, text)
+
+
+def _cname_alone(subject: Subject) -> Iterator[Fault]:
+    for owner, node in subject.draft.nodes.items():
+        if RRType.CNAME in node and (others := sorted(node.keys() - BESIDE_CNAME)):
+            text = f"{owner} has a CNAME, and {', '.join(map(type_name, others))} beside it"
+            yield subject.draft.at(owner, RRType.CNAME, text)
+
+
+def _below_cut(subject: Subject) -> Iterator[Fault]:
+    for owner, node in subject.draft.nodes.items():
+        cut = subject.cut_above(owner)
+        if cut is None:
+            continue
+        allowed = AT_CUT if owner == cut else frozenset(ADDRESSES) if owner in subject.servers else frozenset[int]()
+        for rtype in sorted(node.keys() - allowed):
+            text = f"{owner} {type_name(rtype)} belongs to the zone {cut}, which is delegated"
+            yield subject.draft.at(owner, rtype, text)
+
+
+def _below_dname(subject: Subject) -> Iterator[Fault]:
+    if not any(RRType.DNAME in node for node in subject.draft.nodes.values()):
+        return
+    for owner, node in subject.draft.nodes.items():
+        if owner == subject.draft.origin:
+            continue
+        for above in ancestors(parent(owner)):
+            if RRType.DNAME in subject.draft.nodes.get(above, {}):
+                text = f"{owner} is below the DNAME of {above}, which hides it"
+                yield subject.draft.at(owner, min(node), text)
+                break
+            if above == subject.draft.origin:
+                break
+
+
+def _ds(subject: Subject) -> Iterator[Fault]:
+    for owner, node in subject.draft.nodes.items():
+        if RRType.DS in node and owner not in subject.cuts:
+            yield subject.draft.at(owner, RRType.DS, f"a DS at {owner}, where no other zone begins")
+
+
+def _servers(subject: Subject) -> Iterator[Fault]:
+    """Name servers inside of what they serve cannot be found without an address beside them (RFC 9471)."""
+    draft = subject.draft
+    for rrset in subject.rrsets((RRType.NS,)):
+        for target in map(target_of, rrset.rdatas):
+            if not is_below(target, draft.origin) or subject.has_addresses(target):
+                continue
+            if is_below(target, rrset.owner) or subject.cut_above(target) is None:
+                text = f"{rrset.owner} has the name server {target}, and that has no address here"
+                yield draft.at(rrset.owner, RRType.NS, text)
+
+
+def _targets(subject: Subject) -> Iterator[Fault]:
+    """NS is looked at in `_servers`."""
+    for rrset in subject.rrsets([rtype for rtype in TARGET_AT if rtype != RRType.NS]):
+        for rdata in rrset.rdatas:
+            target = target_of(rdata[TARGET_AT[rrset.rtype] :])
+            if target != "." and subject.leads_nowhere(target):
+                text = f"{rrset.owner} {type_name(rrset.rtype)} leads to {target}, which is not there"
+                yield subject.draft.at(rrset.owner, rrset.rtype, text)
+
+
+def _loops(subject: Subject) -> Iterator[Fault]:
+    nodes = subject.draft.nodes
+    told: set[Name] = set()
+    for first in subject.rrsets((RRType.CNAME,)):
+        chain, at = [first.owner], first
+        while (target := target_of(at.rdatas[0])) not in chain and len(chain) <= CNAME_CHAIN_MAX:
+            following = nodes.get(target, {}).get(RRType.CNAME)
+            if following is None:
+                break
+            chain.append(target)
+            at = following
+        else:
+            if not told.intersection(chain):
+                what = "leads back to itself" if target in chain else f"has more than {CNAME_CHAIN_MAX} links"
+                text = f"the CNAME chain {' -> '.join([*chain, target])} {what}"
+                yield subject.draft.at(first.owner, RRType.CNAME, text)
+            told.update(chain)
+
+
+def _promises(subject: Subject) -> Iterator[Fault]:
+    draft = subject.draft
+    for promise in subject.promises:
+        if not is_below(promise.name, draft.origin):
+            continue
+        rrsets = tuple(draft.nodes.get(_end_of_chain(draft, promise.name), {}).values())
+        count = len(addresses_of(rrsets))
+        if count < promise.addresses_min:
+            promised = "never to be empty" if promise.addresses_min == 1 else f"{promise.addresses_min} addresses"
+            text = f"{promise.name} was promised {promised}, and has {count or 'no'} address{'es'[: 2 * (count != 1)]}"
+            yield draft.at(promise.name, RRType.A, text)
+
+
+def _end_of_chain(draft: Draft, name: Name) -> Name:
+    for _ in range(CNAME_CHAIN_MAX):
+        alias = draft.nodes.get(name, {}).get(RRType.CNAME)
+        if alias is None:
+            break
+        name = target_of(alias.rdatas[0])
+    return name
+
+
+def target_of(rdata: bytes) -> Name:
+    """Return the name that `rdata`, of a type in `TARGET_AT`, have at that place and from there on."""
+    return name_to_text(rdata).lower()
+
+
+CHECKS: Final = (
+    Check("soa", True, _soa),
+    Check("ns", True, _ns),
+    Check("single", True, _single),
+    Check("cname-alone", True, _cname_alone),
+    Check("below-cut", True, _below_cut),
+    Check("below-dname", True, _below_dname),
+    Check("ds", True, _ds),
+    Check("servers", True, _servers),
+    Check("loops", True, _loops),
+    Check("promises", True, _promises),
+    Check("targets", False, _targets),  # names come and go one after the other; a chain that ends is an answer
+)

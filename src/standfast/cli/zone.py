@@ -1,0 +1,158 @@
+"""`standfast zone check|diff`: look at zone files, and change nothing."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from standfast.authority.diff import Change, difference
+from standfast.cli.common import count, json_option, print_json
+from standfast.cli.exits import NEGATIVE
+from standfast.dns.codec import rrset_to_text
+from standfast.dns.masterfile import Fault
+from standfast.dns.model import Name, RRset, type_name
+from standfast.dns.name import BadName, parse_name
+from standfast.io.zone_files import ZoneFileError, read_zone
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+class _NameType(click.ParamType[Name]):
+    """A domain name."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Name:
+        """Return it in the form of the house."""
+        try:
+            return parse_name(value)
+        except BadName as error:
+            self.fail(str(error), param, ctx)
+
+
+origin_option = click.option(
+    "--origin", type=_NameType(), help="What relative names end with. Else: the file's $ORIGIN, or its name."
+)
+
+
+@click.group()
+def zone() -> None:
+    """Check and compare zone files.
+
+    \b
+    Examples:
+      standfast zone check zones/*.zone
+      standfast zone diff example.org.zone example.org.zone.new
+    """
+
+
+@zone.command()
+@click.argument("files", metavar="FILE...", type=_FILE, nargs=-1, required=True)
+@origin_option
+@json_option
+@click.pass_context
+def check(ctx: click.Context, files: tuple[Path, ...], origin: Name | None, as_json: bool) -> None:
+    """Say everything that is wrong with zone files, each with its line.
+
+    Faults forbid to serve a zone, warnings do not. Exit code 1 if there is a fault.
+
+    \b
+    Examples:
+      standfast zone check example.org.zone
+      standfast zone check --origin example.org db.example --json | jq .[].faults
+    """
+    reports = [_report(path, origin) for path in files]
+    if as_json:
+        print_json(reports)
+    else:
+        for report in reports:
+            for kind in ("faults", "warnings"):
+                for fault in report[kind]:
+                    click.echo(f"{'' if kind == 'faults' else 'warning: '}{Fault(**fault)}")
+            click.echo(_summary(report))
+    if any(report["faults"] for report in reports):
+        ctx.exit(NEGATIVE)
+
+
+@zone.command()
+@click.argument("old", type=_FILE)
+@click.argument("new", type=_FILE)
+@origin_option
+@json_option
+@click.pass_context
+def diff(ctx: click.Context, old: Path, new: Path, origin: Name | None, as_json: bool) -> None:
+    """Say which records go (-) and come (+) from one zone file to another.
+
+    Both are checked first. Exit code 1 if there is a difference.
+
+    \b
+    Example:
+      standfast zone diff example.org.zone example.org.zone.new
+    """
+    before, after = (read_zone(path, origin=origin).zone for path in (old, new))
+    changes = difference(before, after)
+    if as_json:
+        print_json([_change(change) for change in changes])
+    else:
+        for change in changes:
+            for sign, lines in (("-", _removed(change)), ("+", _added(change))):
+                for line in lines:
+                    click.echo(f"{sign} {line}")
+        click.echo(f"{before.origin} {before.serial} -> {after.serial}: {count(len(changes), 'changed RRset')}")
+    if changes:
+        ctx.exit(NEGATIVE)
+
+
+def _report(path: Path, origin: Name | None) -> dict[str, Any]:
+    try:
+        read = read_zone(path, origin=origin)
+    except ZoneFileError as error:
+        faults, warnings = map(list, (error.faults, error.warnings))
+        found: dict[str, Any] = {"origin": None, "serial": None, "records": None}
+    else:
+        faults, warnings = [], list(read.warnings)
+        records = sum(len(rrset.rdatas) for rrset in read.zone.rrsets())
+        found = {"origin": read.zone.origin, "serial": read.zone.serial, "records": records}
+    return {
+        "file": str(path),
+        **found,
+        "faults": [asdict(f) for f in faults],
+        "warnings": [asdict(w) for w in warnings],
+    }
+
+
+def _summary(report: dict[str, Any]) -> str:
+    warned = f", {count(len(report['warnings']), 'warning')}" if report["warnings"] else ""
+    if report["faults"]:
+        return f"{report['file']}: not to be served, {count(len(report['faults']), 'fault')}{warned}"
+    what = f"{report['origin']} serial {report['serial']}, {count(report['records'], 'record')}"
+    return f"{report['file']}: fine, {what}{warned}"
+
+
+def _change(change: Change) -> dict[str, Any]:
+    rrset = change.before or change.after
+    assert rrset is not None
+    return {
+        "owner": rrset.owner,
+        "type": type_name(rrset.rtype),
+        "removed": _removed(change),
+        "added": _added(change),
+    }
+
+
+def _removed(change: Change) -> list[str]:
+    return _lines(change.before, change.removed)
+
+
+def _added(change: Change) -> list[str]:
+    return _lines(change.after, change.added)
+
+
+def _lines(rrset: RRset | None, rdatas: tuple[bytes, ...]) -> list[str]:
+    if rrset is None:
+        return []
+    head = f"{rrset.owner} {rrset.ttl_s} {type_name(rrset.rtype)}"
+    return sorted(
+        f"{head} {text}" for rdata, text in zip(rrset.rdatas, rrset_to_text(rrset), strict=True) if rdata in rdatas
+    )

@@ -1,0 +1,88 @@
+"""Zone files on the disk: read with all that they include, judged, and given as a snapshot or as everything wrong."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+from standfast.authority.checks import Promise, judge
+from standfast.authority.zone import Zone, draft_of
+from standfast.dns.masterfile import Fault, MasterFile, MasterFileError, Record
+from standfast.dns.model import Name, RRType
+from standfast.dns.name import BadName, parse_name
+from standfast.errors import StandfastError
+from standfast.io.faults import in_words
+
+SUFFIXES: Final = frozenset({".zone", ".db", ".txt", ".signed"})  # of file names, after the zone's
+
+
+class ZoneFileError(StandfastError):
+    """A zone file that cannot be served. Fields: `faults`, all of them, and `warnings`."""
+
+    def __init__(self, faults: Sequence[Fault], warnings: Sequence[Fault] = ()) -> None:
+        super().__init__("\n".join(map(str, faults)))
+        self.faults = tuple(faults)
+        self.warnings = tuple(warnings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadZone:
+    """A zone that may be served, and what one might still look at."""
+
+    zone: Zone
+    warnings: tuple[Fault, ...]
+
+
+def read_zone(path: Path, *, origin: Name | None = None, promises: Sequence[Promise] = ()) -> ReadZone:
+    """Read and judge the zone in the file at `path`.
+
+    Args:
+        path: the master file.
+        origin: what relative names end with at its top; None: what the file is called, without `.zone` and the like.
+            The zone itself begins where its SOA stands.
+        promises: what the zone must keep.
+
+    Raises:
+        ZoneFileError: it cannot be read, or must not be served; with everything that is wrong.
+    """
+    try:
+        master = MasterFile(_text(path), file=str(path), origin=origin or _origin_of(path), include=_include)
+    except MasterFileError as error:
+        raise ZoneFileError([Fault(file=str(path), line=0, text=error.reason)]) from error
+    records = iter(master)
+    first: list[Record] = []
+    for record in records:
+        first.append(record)
+        if record.rtype == RRType.SOA:
+            break
+    apex = first[-1].owner if first and first[-1].rtype == RRType.SOA else master.origin_said or _origin_of(path)
+    draft = draft_of(chain(first, records), origin=apex or ".", file=str(path))
+    faults, warnings = judge(draft, promises)
+    faults = sorted([*master.faults, *faults], key=lambda fault: (fault.file, fault.line))
+    if faults:
+        raise ZoneFileError(faults, warnings)
+    return ReadZone(zone=draft.zone(), warnings=tuple(warnings))
+
+
+def _include(name: str, file: str) -> tuple[str, str]:
+    """Read what a file includes; a relative path starts where that file is."""
+    path = Path(file).parent / name
+    return str(path), _text(path)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise MasterFileError(f"{path} cannot be read: {in_words(error)}") from error
+    except UnicodeDecodeError as error:
+        raise MasterFileError(f"{path} is no text: octet {error.start} is not UTF-8") from error
+
+
+def _origin_of(path: Path) -> Name | None:
+    stem = path.stem if path.suffix in SUFFIXES else path.name
+    try:
+        return parse_name(stem)
+    except BadName:
+        return None

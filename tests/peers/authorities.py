@@ -1,0 +1,52 @@
+"""Knot and NSD on loopback, serving the same zone files as the code under test."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from peers.servers import program, running
+from standfast.dns.model import Question
+from standfast.guard.events import Server
+
+SOA = 6
+
+
+@contextmanager
+def knot_with_files(folder: Path, port: int, files: Mapping[str, Path]) -> Iterator[Server]:
+    """Serve `files`, by the zones in them, with Knot as they are."""
+    binary = program("knotd")
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "knot.conf"
+    config.write_text(
+        f'server:\n  rundir: "{folder}"\n  listen: 127.0.0.1@{port}\n'
+        f"log:\n  - target: stderr\n    any: warning\n"
+        f'database:\n  storage: "{folder}"\n'
+        "template:\n  - id: default\n    zonefile-sync: -1\n    journal-content: none\n"
+        "zone:\n" + "".join(f'  - domain: {zone}\n    file: "{file}"\n' for zone, file in files.items())
+    )
+    server = Server("127.0.0.1", port)
+    ready = [Question(zone, SOA) for zone in files]
+    with running([binary, "-c", str(config)], folder / "knotd.log", server, ready=ready):
+        yield server
+
+
+@contextmanager
+def nsd_with_files(folder: Path, port: int, files: Mapping[str, Path]) -> Iterator[Server]:
+    """Serve `files`, by the zones in them, with NSD."""
+    binary = program("nsd")
+    folder.mkdir(parents=True, exist_ok=True)
+    quoted = {name: f'"{folder / name}"' for name in ("nsd.pid", "xfrd.state", "zone.list")}
+    config = folder / "nsd.conf"
+    config.write_text(
+        f"server:\n  ip-address: 127.0.0.1@{port}\n  server-count: 1\n"
+        '  username: ""\n  chroot: ""\n  database: ""\n  zonesdir: ""\n'
+        f'  pidfile: {quoted["nsd.pid"]}\n  xfrdfile: {quoted["xfrd.state"]}\n  xfrdir: "{folder}"\n'
+        f"  zonelistfile: {quoted['zone.list']}\n"
+        "  rrl-ratelimit: 0\n"  # its default leaves out answers to who asks as fast as a test
+        "remote-control:\n  control-enable: no\n"
+        + "".join(f'zone:\n  name: {zone}\n  zonefile: "{file}"\n' for zone, file in files.items())
+    )
+    server = Server("127.0.0.1", port)
+    ready = [Question(zone, SOA) for zone in files]
+    with running([binary, "-d", "-c", str(config)], folder / "nsd.log", server, ready=ready):
+        yield server

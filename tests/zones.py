@@ -1,0 +1,33 @@
+"""Zones for tests: made of text, judged as the files of users are."""
+
+from standfast.authority.checks import Promise, judge
+from standfast.authority.zone import Draft, Zone, draft_of
+from standfast.dns.masterfile import MasterFile, MasterFileError
+
+HEAD = "@ 3600 SOA ns hostmaster 1 3600 600 86400 300\n@ 3600 NS ns\nns 3600 A 192.0.2.1\n"
+
+
+def draft(text: str, *, origin: str = "example.org.") -> Draft:
+    """Return the draft of a zone; `text` has no faults of its own."""
+
+    def include(name: str, file: str) -> tuple[str, str]:
+        raise MasterFileError(f"{file} includes {name}")
+
+    master = MasterFile(text, file="z", origin=origin, include=include)
+    made = draft_of(master, origin=origin, file="z")
+    assert not master.faults, master.faults
+    return made
+
+
+def zone(text: str, *, origin: str = "example.org.") -> Zone:
+    """Return a zone that may be served; `text` stands below an SOA, an NS and its address."""
+    made = draft("$TTL 3600\n" + HEAD + text, origin=origin)
+    faults, _ = judge(made)
+    assert not faults, faults
+    return made.zone()
+
+
+def faults_of(text: str, *promises: Promise, origin: str = "example.org.") -> tuple[list[str], list[str]]:
+    """Return the faults and the warnings of a zone whose `text` begins on line 5."""
+    faults, warnings = judge(draft("$TTL 3600\n" + HEAD + text, origin=origin), promises)
+    return [str(fault) for fault in faults], [str(fault) for fault in warnings]
