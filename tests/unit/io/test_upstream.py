@@ -15,7 +15,8 @@ from standfast.dns.exchange import CaseChanged, Heard, Heeded, Outbound, Unreada
 from standfast.dns.model import Query, Question, Rcode, Reply, RRset, RRType
 from standfast.guard.events import Ask, Server, Transport
 from standfast.io.addresses import has_ipv6
-from standfast.io.upstream import PORT_FIRST, PORT_TRIES_MAX, Asker
+from standfast.io.upstream import Asker
+from standfast.io.upstream_datagrams import PORT_FIRST, PORT_TRIES_MAX
 from standfast.io.upstream_messages import NOT_OURS_MAX
 
 QUESTION = Question("www.example.org.", RRType.A)
@@ -254,7 +255,7 @@ def test_what_comes_for_an_abandoned_query_is_not_reported(transport: Transport)
 
 
 def ports_of(asker: Asker) -> list[int]:
-    return [datagram.socket.getsockname()[1] for datagram in asker._datagrams.values()]
+    return [datagram.socket.getsockname()[1] for datagram in asker._datagrams._asked.values()]
 
 
 def test_a_refused_connection_is_reported() -> None:
