@@ -12,6 +12,7 @@
     |  `- MalformedRecord
     |     `- ChangedRecord
     |- ConfigError ....... io: a configuration cannot be used; carries every finding
+    |- CertificateError .. io: the certificate to show clients cannot be used
     |- ListenError ....... io: an address cannot be listened on
     |- StoreError ........ io: a state directory or file cannot be used
     |- ZoneFileError ..... io: a zone must not be served; carries everything that is wrong

@@ -26,6 +26,7 @@ from standfast.guard.events import JsonValue, Server
 from standfast.guard.known import KnownGood
 from standfast.guard.policy import PolicyTable
 from standfast.guard.resolver import Resolver, Settings
+from standfast.io.addresses import ListenAddress
 from standfast.io.clock import SteadyClock
 from standfast.io.guard_service import GuardService
 from standfast.io.limits import Limits
@@ -208,7 +209,7 @@ def guard(*upstreams: Server, host: str = "127.0.0.1", limits: Limits = DEFAULT_
         clock=clock,
         store=NothingKept(),
         ledger=NothingKept(),
-        listen=[Server(host, 0)],
+        listen=[ListenAddress(Server(host, 0))],
         roots=Roots(),
         limits=limits,
     )
@@ -219,7 +220,7 @@ def guard(*upstreams: Server, host: str = "127.0.0.1", limits: Limits = DEFAULT_
     thread.start()
     try:
         asyncio.run_coroutine_threadsafe(service.start(), loop).result(START_TIMEOUT_S)
-        yield service.bound[0]
+        yield service.bound[0].server
     finally:
         asyncio.run_coroutine_threadsafe(service.stop(), loop).result(STOP_TIMEOUT_S)
         loop.call_soon_threadsafe(loop.stop)

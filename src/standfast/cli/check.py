@@ -7,7 +7,7 @@ import click
 from standfast.cli.common import json_option, print_json
 from standfast.cli.exits import NEGATIVE
 from standfast.io.config import describe, load
-from standfast.io.places import ConfigError, find_config
+from standfast.io.places import ConfigError, Finding, find_config
 
 
 @click.command()
@@ -17,7 +17,8 @@ from standfast.io.places import ConfigError, find_config
 def check(ctx: click.Context, file: Path | None, as_json: bool) -> None:
     """Check a configuration; all findings at once.
 
-    Without FILE, the one that `standfast up` would read. Exit code 1 if there is a finding.
+    Without FILE, the one that `standfast up` would read. Exit code 1 if there is a finding, also one that
+    `standfast up` would start with.
 
     \b
     Examples:
@@ -30,13 +31,22 @@ def check(ctx: click.Context, file: Path | None, as_json: bool) -> None:
         settings = load(path)
     except ConfigError as error:
         if as_json:
-            found = [{"file": f.file, "line": f.line, "text": f.text} for f in error.findings]
+            found = [_described(finding) for finding in error.findings]
             print_json({"file": name, "findings": found, "settings": None})
         else:
             click.echo(str(error))
         ctx.exit(NEGATIVE)
+    warned = [_described(finding) for finding in settings.warnings]
     if as_json:
-        print_json({"file": name, "findings": [], "settings": describe(settings)})
+        print_json({"file": name, "findings": warned, "settings": describe(settings)})
+    elif settings.warnings:
+        click.echo("\n".join(map(str, settings.warnings)))
     else:
         listens, asks = (", ".join(map(str, servers)) for servers in (settings.listen, settings.upstreams))
         click.echo(f"{name or 'no file'}: fine. It listens on {listens} and asks {asks}.")
+    if settings.warnings:
+        ctx.exit(NEGATIVE)
+
+
+def _described(finding: Finding) -> dict[str, object]:
+    return {"file": finding.file, "line": finding.line, "text": finding.text}

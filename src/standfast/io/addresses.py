@@ -1,6 +1,8 @@
 """Server addresses as people write them, and which of them are this machine. Sends nothing."""
 
 import socket
+from dataclasses import dataclass
+from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from standfast.guard.events import Server
 from standfast.io.limits import Network
 
 DNS_PORT = 53
+DOH_PATH = "/dns-query"  # by convention; RFC 8484 leaves it to a URI template
 PORT_MAX = 65_535
 RESOLV_CONF = Path("/etc/resolv.conf")
 
@@ -19,7 +22,31 @@ class BadServer(ValueError):
     """A text that is no address, of a server or a network; its text says what it is instead, and what to write."""
 
 
-def parse_server(text: str, *, port_min: int = 1) -> Server:
+class Scheme(Enum):
+    """What clients speak at an address."""
+
+    DO53 = ""  # plain DNS, by UDP and TCP (RFC 9499 section 6)
+    DOT = "tls"  # DNS over TLS (RFC 7858)
+    DOH = "https"  # DNS over HTTPS (RFC 8484)
+
+
+_ENCRYPTED = {scheme.value: scheme for scheme in (Scheme.DOT,)}
+_PORTS = {Scheme.DO53: DNS_PORT, Scheme.DOT: 853, Scheme.DOH: 443}
+
+
+@dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """Where clients ask, and how. `path` is of DNS over HTTPS."""
+
+    server: Server
+    scheme: Scheme = Scheme.DO53
+    path: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.scheme.value}://{self.server}{self.path}" if self.scheme.value else str(self.server)
+
+
+def parse_server(text: str, *, port_min: int = 1, default_port: int = DNS_PORT) -> Server:
     """Return the server that `text` names: `192.0.2.1`, `192.0.2.1:53`, `2001:db8::1` or `[2001:db8::1]:53`.
 
     Raises:
@@ -27,7 +54,7 @@ def parse_server(text: str, *, port_min: int = 1) -> Server:
     """
     if "://" in text:
         raise BadServer(_about_url(text))
-    host, port_text = _split(text)
+    host, port_text = _split(text, default_port)
     try:
         address = ip_address(host)
     except ValueError:
@@ -51,13 +78,35 @@ def parse_upstream(text: str) -> Server:
     return server
 
 
-def parse_listen(text: str) -> Server:
-    """Return the address to listen on that `text` names; port 0 takes any free one.
+def parse_listen(text: str) -> ListenAddress:
+    """Return where to listen, and for what: `192.0.2.1:53`, `tls://[2001:db8::1]` or `https://192.0.2.1/dns-query`.
+
+    Raises:
+        BadServer: no address, or a multicast one; another scheme, or a path that is none.
+    """
+    name, found, rest = text.rpartition("://")
+    if not found:
+        return ListenAddress(parse_local(text))
+    scheme = _ENCRYPTED.get(name)
+    if scheme is None:
+        raise BadServer(f'"{text}": clients can ask by tls:// and https://, and without a scheme by UDP and TCP')
+    host, slash, path = rest.partition("/")
+    server = parse_local(host, default_port=_PORTS[scheme])
+    if scheme is Scheme.DOT and slash:
+        raise BadServer(f'"{text}": tls:// has no path - write "tls://{host}"')
+    path = (slash + path) or DOH_PATH
+    if any(letter in "?#{}" or not "!" <= letter <= "~" for letter in path):
+        raise BadServer(f'"{text}": "{path}" is not a path - write it like "https://{host}{DOH_PATH}"')
+    return ListenAddress(server, scheme, path if scheme is Scheme.DOH else "")
+
+
+def parse_local(text: str, *, default_port: int = DNS_PORT) -> Server:
+    """Return the address of this machine that `text` names; port 0 takes any free one.
 
     Raises:
         BadServer: no address, or a multicast one.
     """
-    server = parse_server(text, port_min=0)
+    server = parse_server(text, port_min=0, default_port=default_port)
     if ip_address(server.host).is_multicast:
         raise BadServer(f'"{text}" is a multicast address - give one of this machine, or "0.0.0.0" for all')
     return server
@@ -124,16 +173,16 @@ def read_resolv_conf(path: Path = RESOLV_CONF) -> tuple[Server, ...]:
     return tuple(dict.fromkeys(found))[:_RESOLV_CONF_SERVERS_MAX]
 
 
-def _split(text: str) -> tuple[str, str]:
+def _split(text: str, default_port: int) -> tuple[str, str]:
     """Part host and port; a bare IPv6 address has colons but no port."""
     if text.startswith("["):
         host, end, rest = text[1:].partition("]")
-        port = rest.removeprefix(":") if rest else str(DNS_PORT)
+        port = rest.removeprefix(":") if rest else str(default_port)
         return (host, port) if end and rest != port else (text, "")
     if text.count(":") == 1:
         host, _, port = text.partition(":")
         return host, port
-    return text, str(DNS_PORT)
+    return text, str(default_port)
 
 
 def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

@@ -14,7 +14,15 @@ from standfast.dns.name import ROOT
 from standfast.guard.events import Server
 from standfast.guard.policy import PolicyTable
 from standfast.io import config_rules
-from standfast.io.addresses import RESOLV_CONF, parse_listen, parse_network, parse_upstream, read_resolv_conf
+from standfast.io.addresses import (
+    RESOLV_CONF,
+    ListenAddress,
+    parse_local,
+    parse_network,
+    parse_upstream,
+    read_resolv_conf,
+)
+from standfast.io.certificates import CertificateFiles
 from standfast.io.config_file import Draft, FileKeys, read
 from standfast.io.limits import ALLOW_DEFAULT, Limits
 from standfast.io.places import CONFIG_NAME, ConfigError, Finding, default_state_dir, read_config
@@ -22,20 +30,25 @@ from standfast.io.places import CONFIG_NAME, ConfigError, Finding, default_state
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """All settings, paths absolute. `source` is the file they come from, None where there is none."""
+    """All settings, paths absolute. `source` is the file they come from, None where there is none.
+
+    `warnings` are what will need a hand, but is no reason not to run.
+    """
 
     source: Path | None
-    listen: tuple[Server, ...]
+    listen: tuple[ListenAddress, ...]
     upstreams: tuple[Server, ...]
     second_opinions: tuple[Server, ...]
     limits: Limits
     state_dir: Path
     ca_file: Path | None
+    certificate: CertificateFiles | None
     client_timeout_s: float
     cache_max: int
     known_max: int
     metrics: Server | None
     policies: tuple[tuple[Name, Mapping[str, Any]], ...]
+    warnings: tuple[Finding, ...] = ()
 
     @property
     def policy_table(self) -> PolicyTable:
@@ -66,11 +79,13 @@ def load(path: Path | None, *, environ: Mapping[str, str] = os.environ, resolv_c
         ),
         state_dir=draft.base / guard.state_dir if guard.state_dir else default_state_dir(environ).absolute(),
         ca_file=draft.base / guard.tls.ca_file if guard.tls.ca_file else None,
+        certificate=config_rules.certificate_of(draft),
         client_timeout_s=guard.client_timeout_s,
         cache_max=guard.cache_max,
         known_max=guard.known_max,
-        metrics=parse_listen(guard.metrics) if guard.metrics else None,
+        metrics=parse_local(guard.metrics) if guard.metrics else None,
         policies=config_rules.policies_of(draft),
+        warnings=tuple(config_rules.certificate_is_valid_now(draft)),
     )
 
 
@@ -79,13 +94,15 @@ def describe(config: Config) -> dict[str, object]:
     table = config.policy_table
     return {
         "config": str(config.source) if config.source else None,
-        "listen": [str(server) for server in config.listen],
+        "listen": [str(address) for address in config.listen],
         "upstreams": [str(server) for server in config.upstreams],
         "second_opinions": [str(server) for server in config.second_opinions],
         "allow": [str(network) for network in config.limits.allow],
         "rate_limit_qps": config.limits.rate_limit_qps,
         "state_dir": str(config.state_dir),
         "ca_file": str(config.ca_file) if config.ca_file else None,
+        "certificate": str(config.certificate.certificate) if config.certificate else None,
+        "key": str(config.certificate.key) if config.certificate else None,
         "client_timeout_s": config.client_timeout_s,
         "cache_max": config.cache_max,
         "known_max": config.known_max,
@@ -100,7 +117,7 @@ def _draft(path: Path | None) -> Draft:
     return read(read_config(path), name=str(path), base=path.parent.absolute())
 
 
-def _upstreams(draft: Draft, listen: tuple[Server, ...], resolv_conf: Path) -> tuple[Server, ...]:
+def _upstreams(draft: Draft, listen: tuple[ListenAddress, ...], resolv_conf: Path) -> tuple[Server, ...]:
     if draft.content.guard.upstreams is not None:
         return tuple(parse_upstream(text) for text in draft.content.guard.upstreams)
     found = read_resolv_conf(resolv_conf)

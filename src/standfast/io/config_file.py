@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 from standfast.dns.name import BadName, parse_name
 from standfast.guard.known import SEEN_ADDRESSES_MAX
 from standfast.guard.policy import BogusMode, Mode
-from standfast.io.addresses import DNS_PORT, PORT_MAX, parse_listen, parse_network, parse_upstream
+from standfast.io.addresses import DNS_PORT, PORT_MAX, parse_listen, parse_local, parse_network, parse_upstream
 from standfast.io.limits import RATE_LIMIT_DEFAULT_QPS
 from standfast.io.places import Finding
 from standfast.io.toml_lines import Where, find_lines
@@ -43,7 +43,7 @@ def _upstream(text: str) -> str:
 
 
 def _metrics(text: str) -> str:
-    if parse_listen(text).port == DNS_PORT:
+    if parse_local(text).port == DNS_PORT:
         raise ValueError(f'"{text}" would be port {DNS_PORT}, that of DNS - name another, like "127.0.0.1:9153"')
     return text
 
@@ -114,6 +114,8 @@ class TlsKeys(_Table):
     """`[guard.tls]`."""
 
     ca_file: str | None = None
+    certificate: str | None = None
+    key: str | None = None
 
 
 class GuardKeys(_Table):

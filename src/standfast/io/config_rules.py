@@ -5,6 +5,7 @@ Rules see what could be read of a file; a part of a wrong type has its finding a
 
 import os
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from typing import Any
@@ -13,7 +14,17 @@ from standfast.dns.model import Name
 from standfast.evidence.model import ProbeSpec
 from standfast.guard.events import Server
 from standfast.guard.policy import Policy, PolicyTable
-from standfast.io.addresses import has_ipv6, is_any, is_local, parse_listen, parse_upstream
+from standfast.io.addresses import (
+    ListenAddress,
+    Scheme,
+    has_ipv6,
+    is_any,
+    is_local,
+    parse_listen,
+    parse_local,
+    parse_upstream,
+)
+from standfast.io.certificates import CertificateError, CertificateFiles, read_certificate
 from standfast.io.config_file import Draft, PolicyKeys
 from standfast.io.places import SOCKET_NAME, SOCKET_PATH_MAX, Finding
 
@@ -36,7 +47,7 @@ def no_server_twice(draft: Draft) -> Iterator[Finding]:
         seen: dict[Server, str] = {}
         for key, texts in lists:
             for at, text in enumerate(texts):
-                server = parse_listen(text) if key == "listen" else parse_upstream(text)
+                server = parse_listen(text).server if key == "listen" else parse_upstream(text)
                 if server in seen and server.port:  # port 0 is another free one each time
                     yield draft.finding(("guard", key, at), f'{key}: "{text}" is in {seen[server]} already')
                 seen.setdefault(server, key)
@@ -88,7 +99,7 @@ def metrics_stay_here(draft: Draft) -> Iterator[Finding]:
     guard = draft.content.guard
     if guard.metrics is None:
         return
-    server = parse_listen(guard.metrics)
+    server = parse_local(guard.metrics)
     if not ip_address(server.host).is_loopback and not guard.metrics_beyond_loopback:
         what = f'metrics: others can reach "{guard.metrics}" - if they may, add metrics_beyond_loopback = true'
         yield draft.finding(("guard", "metrics"), what)
@@ -113,6 +124,39 @@ def ca_file_is_readable(draft: Draft) -> Iterator[Finding]:
     yield draft.finding(("guard", "tls", "ca_file"), f"ca_file: {draft.base / ca_file} {trouble}")
 
 
+def certificate_for_encryption(draft: Draft) -> Iterator[Finding]:
+    """Whoever comes encrypted must be shown who answers."""
+    tls = draft.content.guard.tls
+    for given, lacking in (("certificate", "key"), ("key", "certificate")):
+        if getattr(tls, given) and not getattr(tls, lacking):
+            yield draft.finding(("guard", "tls", given), f"{given} is of no use without {lacking} - name both files")
+    if tls.certificate or tls.key:
+        return
+    for at, text in enumerate(draft.content.guard.listen or []):
+        if parse_listen(text).scheme is not Scheme.DO53:
+            what = f'listen: "{text}" needs a certificate - name its files in [guard.tls], certificate and key'
+            yield draft.finding(("guard", "listen", at), what)
+
+
+def certificate_is_usable(draft: Draft) -> Iterator[Finding]:
+    """Without it no client would come encrypted."""
+    files = certificate_of(draft)
+    if files is None:
+        return
+    try:
+        read_certificate(files)
+    except CertificateError as error:
+        key = "key" if error.path == files.key else "certificate"
+        yield draft.finding(("guard", "tls", key), f"{key}: {error}")
+
+
+def certificate_is_valid_now(draft: Draft) -> Iterator[Finding]:
+    """Clients will refuse it; but whoever comes without TLS can be served, so this is no reason not to start."""
+    files = certificate_of(draft)
+    if files is not None and (trouble := read_certificate(files).trouble(time.time())):
+        yield draft.finding(("guard", "tls", "certificate"), f"certificate: {files.certificate} {trouble}")
+
+
 def state_dir_is_short(draft: Draft) -> Iterator[Finding]:
     """The control socket lies in it, and the path of a socket is short."""
     state_dir = draft.content.guard.state_dir
@@ -132,23 +176,34 @@ RULES: tuple[Rule, ...] = (
     minimum_needs_a_pin,
     metrics_stay_here,
     ca_file_is_readable,
+    certificate_for_encryption,
+    certificate_is_usable,
     state_dir_is_short,
 )
 
 
-def listen_of(draft: Draft) -> tuple[Server, ...]:
+def listen_of(draft: Draft) -> tuple[ListenAddress, ...]:
     """Return the addresses to listen on: those of the file, else this machine's own two."""
     if draft.content.guard.listen is not None:
         return tuple(parse_listen(text) for text in draft.content.guard.listen)
     hosts = ("127.0.0.1", "::1") if has_ipv6() else ("127.0.0.1",)
-    return tuple(Server(host, DEFAULT_PORT) for host in hosts)
+    return tuple(ListenAddress(Server(host, DEFAULT_PORT)) for host in hosts)
 
 
-def own_address(server: Server, listen: tuple[Server, ...]) -> Server | None:
+def certificate_of(draft: Draft) -> CertificateFiles | None:
+    """Return the files of the certificate that clients are shown, if both are named."""
+    tls = draft.content.guard.tls
+    if not tls.certificate or not tls.key:
+        return None
+    return CertificateFiles(certificate=draft.base / tls.certificate, key=draft.base / tls.key)
+
+
+def own_address(server: Server, listen: tuple[ListenAddress, ...]) -> ListenAddress | None:
     """Return the address of `listen` at which we would answer what is sent to `server`, if there is one."""
-    for own in listen:
+    for address in listen:
+        own = address.server
         if own.port == server.port and (own.host == server.host or _covers(own, server)):
-            return own
+            return address
     return None
 
 

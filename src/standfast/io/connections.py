@@ -1,4 +1,4 @@
-"""Clients over TCP (RFC 7766): many queries on one connection, replies as they are ready, and bounds on all of it.
+"""Connections of clients: who may have one, and bounds on all that one can cost; and DNS by TCP (RFC 7766) and TLS.
 
 A connection is closed when nothing has happened on it for `IDLE_S`, when its client does not read what it is
 sent, and when it sends what is no message. When there are too many, in all or of one client, the one idle longest
@@ -7,7 +7,7 @@ among them makes room.
 
 import asyncio
 import socket
-from collections.abc import Collection
+from collections.abc import Callable
 from typing import Final
 
 from standfast.dns.codec import Rejected, decode_query, encode_rejected, encode_response
@@ -15,7 +15,8 @@ from standfast.dns.model import Query, Reply
 from standfast.guard.cache import Entry
 from standfast.io.batch import packed_address
 from standfast.io.client import Client, OnQuery
-from standfast.io.limits import Gate, client_of, is_loopback
+from standfast.io.limits import Gate, Seats
+from standfast.io.tls_streams import Handshakes, OwnContext, TlsStream
 
 CONNECTIONS_MAX: Final = 256
 CLIENT_CONNECTIONS_MAX: Final = 32  # of one client, so that none can take them all; a busy forwarder holds a few
@@ -34,74 +35,75 @@ class Connections:
         self,
         on_query: OnQuery,
         *,
+        make: "Callable[[Connections], Connection] | None" = None,
+        own_context: OwnContext | None = None,
         connections_max: int = CONNECTIONS_MAX,
         client_connections_max: int = CLIENT_CONNECTIONS_MAX,
         idle_s: float = IDLE_S,
         gate: Gate | None = None,
     ) -> None:
-        """Make room for `connections_max`; `gate` says who may connect, None is everyone.
+        """Make room for `connections_max`.
 
-        `client_connections_max` does not hold for this machine's own programs, which look like one client.
+        Args:
+            on_query: is given every query.
+            make: makes what speaks with a client; None: messages with their length before them.
+            own_context: gives our side of TLS; None: clear text.
+            connections_max: how many there may be.
+            client_connections_max: of one client; does not hold for this machine's own programs, which look like one.
+            idle_s: how long nothing may happen on one.
+            gate: says who may connect, None is everyone.
         """
         self.on_query = on_query
         self.idle_s = idle_s
+        self.encrypted = own_context is not None
+        self.queries = 0
+        self._make = make or FramedConnection
         self._gate = gate
-        self._client_connections_max = client_connections_max
-        self._connections_max = connections_max
-        self._open: set[_Connection] = set()
+        self._seats = Seats[Connection](connections_max, client_connections_max)
+        self._handshakes = None if own_context is None else Handshakes(own_context, lambda: self._make(self), gate=gate)
         self._server: asyncio.Server | None = None
+
+    @property
+    def handshakes_failed(self) -> int:
+        """TLS handshakes that were begun and not done."""
+        return 0 if self._handshakes is None else self._handshakes.failed
 
     async def start(self, bound: socket.socket) -> None:
         """Accept connections on the socket `bound`."""
         loop = asyncio.get_running_loop()
         # Accepted sockets inherit it. Left to itself, Linux lets one grow to megabytes for a client that does not read.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, WRITE_OCTETS_MAX // 2)  # the kernel doubles it
-        self._server = await loop.create_server(lambda: _Connection(self), sock=bound, backlog=BACKLOG)
+        self._server = await loop.create_server(self._accepted, sock=bound, backlog=BACKLOG)
 
     def stop(self) -> None:
         """Accept no more, and close what is open."""
-        assert self._server is not None
-        self._server.close()
-        for connection in list(self._open):
-            connection.abort()
+        if self._server is not None:
+            self._server.close()
+        if self._handshakes is not None:
+            self._handshakes.stop()
+        self._seats.clear()
 
-    def admit(self, connection: "_Connection") -> bool:
+    def admit(self, connection: "Connection") -> bool:
         """Take in a new connection, if need be in place of one that is idle."""
         if self._gate is not None and not self._gate.admit_connection(connection.address):
             return False
-        if not is_loopback(connection.address):
-            mine = [other for other in self._open if client_of(other.address) == client_of(connection.address)]
-            if not self._has_room(mine, self._client_connections_max):
-                return False
-        if not self._has_room(self._open, self._connections_max):
-            return False
-        self._open.add(connection)
-        return True
+        return self._seats.take(connection)
 
-    def _has_room(self, among: Collection["_Connection"], connections_max: int) -> bool:
-        """Say whether there is room for one more, which one that is idle may have to make."""
-        if len(among) < connections_max:
-            return True
-        idle = [other for other in among if other.is_idle]
-        if not idle:
-            return False
-        longest = min(idle, key=lambda other: other.active_at_s)
-        self._open.discard(longest)
-        longest.abort()
-        return True
-
-    def leave(self, connection: "_Connection") -> None:
+    def leave(self, connection: "Connection") -> None:
         """Take out a connection that is closed."""
-        self._open.discard(connection)
+        self._seats.leave(connection)
+
+    def _accepted(self) -> asyncio.BaseProtocol:
+        return self._make(self) if self._handshakes is None else TlsStream(self._handshakes)
 
 
-class _Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol):
+    """One client's; a subclass speaks with it. `_waiting` counts the queries that have no reply yet."""
+
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self._loop = asyncio.get_running_loop()
-        self._received = bytearray()
-        self._waiting = 0  # queries that have no reply yet
-        self._no_more = False  # the client has closed its side
+        self._waiting = 0
         self._timer: asyncio.TimerHandle | None = None
         self._slow_timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
@@ -112,6 +114,18 @@ class _Connection(asyncio.Protocol):
     def is_idle(self) -> bool:
         """Whether no reply is owed."""
         return self._waiting == 0
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._transport.abort()
+
+    def _retire(self) -> None:
+        """Close, as nothing has happened for long."""
+        self.abort()
+
+    def _go_on(self) -> None:
+        """Read on: the client has read what it was sent."""
+        self._transport.resume_reading()
 
     # What the event loop calls --------------------------------------------------------------------------------
 
@@ -129,14 +143,6 @@ class _Connection(asyncio.Protocol):
         else:
             transport.abort()
 
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        self._take_messages()
-
-    def eof_received(self) -> bool:
-        self._no_more = True
-        return self._waiting > 0  # replies that are owed can still go out
-
     def pause_writing(self) -> None:
         self._transport.pause_reading()
         self._slow_timer = self._loop.call_later(SLOW_S, self.abort)
@@ -145,7 +151,7 @@ class _Connection(asyncio.Protocol):
         if self._slow_timer is not None:
             self._slow_timer.cancel()
             self._slow_timer = None
-        self._take_messages()
+        self._go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
         for timer in (self._timer, self._slow_timer):
@@ -153,22 +159,52 @@ class _Connection(asyncio.Protocol):
                 timer.cancel()
         self._connections.leave(self)
 
-    # What we do -----------------------------------------------------------------------------------------------
+    # What a subclass does with it -----------------------------------------------------------------------------
 
-    def abort(self) -> None:
-        """Close at once."""
-        self._transport.abort()
+    def _ask(self, client: Client, query: Query) -> None:
+        self._waiting += 1
+        self._connections.queries += 1
+        self._connections.on_query(client, query)
+
+    def _write(self, octets: bytes) -> None:
+        self._transport.write(octets)
+        if self._transport.get_write_buffer_size() > WRITE_OCTETS_MAX:
+            self.abort()
+
+    def _end_idleness(self) -> None:
+        left_s = self.active_at_s + self._connections.idle_s - self._loop.time()
+        if left_s <= 0:
+            self._retire()
+        else:
+            self._timer = self._loop.call_later(left_s, self._end_idleness)
+
+
+class FramedConnection(Connection):
+    """Messages with their length before them: TCP (RFC 1035 section 4.2.2), and TLS (RFC 7858 section 3.3)."""
+
+    def __init__(self, connections: Connections) -> None:
+        super().__init__(connections)
+        self._received = bytearray()
+        self._no_more = False  # the client has closed its side
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        self._go_on()
+
+    def eof_received(self) -> bool:
+        self._no_more = True
+        return self._waiting > 0  # replies that are owed can still go out
 
     def reply(self, query: Query, reply: Reply) -> None:
         """Send a reply, in whatever order replies come (RFC 7766 section 6.2.1.1)."""
         self._waiting -= 1
         if self._transport.is_closing():
             return
-        self._write(encode_response(query, reply, tcp=True))
+        self._send(encode_response(query, reply, tcp=True, encrypted=self._connections.encrypted))
         if self._waiting == PIPELINE_MAX - 1 or (self._no_more and self.is_idle):
-            self._loop.call_soon(self._take_messages)
+            self._loop.call_soon(self._go_on)
 
-    def _take_messages(self) -> None:
+    def _go_on(self) -> None:
         received, at = self._received, 0
         while self._waiting < PIPELINE_MAX and not self._transport.is_closing() and self._slow_timer is None:
             start = at + _LENGTH_OCTETS
@@ -189,31 +225,21 @@ class _Connection(asyncio.Protocol):
         self.active_at_s = self._loop.time()
         query = decode_query(wire)
         if isinstance(query, Query):
-            self._waiting += 1
-            self._connections.on_query(_StreamClient(self), query)
+            self._ask(_FramedClient(self), query)
         elif isinstance(query, Rejected):
-            self._write(encode_rejected(query))
+            self._send(encode_rejected(query, encrypted=self._connections.encrypted))
         else:
             self.abort()  # no query at all: there is no telling where the next one would start
 
-    def _write(self, wire: bytes) -> None:
+    def _send(self, wire: bytes) -> None:
         self.active_at_s = self._loop.time()
-        self._transport.write(len(wire).to_bytes(_LENGTH_OCTETS, "big") + wire)
-        if self._transport.get_write_buffer_size() > WRITE_OCTETS_MAX:
-            self.abort()
-
-    def _end_idleness(self) -> None:
-        left_s = self.active_at_s + self._connections.idle_s - self._loop.time()
-        if left_s <= 0:
-            self.abort()
-        else:
-            self._timer = self._loop.call_later(left_s, self._end_idleness)
+        self._write(len(wire).to_bytes(_LENGTH_OCTETS, "big") + wire)
 
 
-class _StreamClient(Client):
+class _FramedClient(Client):
     __slots__ = ("_connection",)
 
-    def __init__(self, connection: _Connection) -> None:
+    def __init__(self, connection: FramedConnection) -> None:
         self._connection = connection
 
     def respond(self, query: Query, reply: Reply, entry: Entry | None = None) -> None:

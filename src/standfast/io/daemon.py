@@ -19,6 +19,8 @@ from standfast.guard.events import JsonValue
 from standfast.guard.known import KnownGood
 from standfast.guard.resolver import Resolver, Settings
 from standfast.io import ledger_file, notify
+from standfast.io.addresses import Scheme
+from standfast.io.certificates import OwnCertificate
 from standfast.io.clock import SteadyClock
 from standfast.io.commands import Commands
 from standfast.io.config import Config
@@ -52,13 +54,19 @@ async def _run(config: Config, tell: Callable[[str], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with _guard(config) as service, notify.watched():
-        addresses = ", ".join(map(str, service.bound))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.look_at_certificate)
         with suppress(OSError):  # nobody reads it; that is no reason to stop serving
-            tell(f"standfast: serving on {addresses} (UDP and TCP), asking {', '.join(map(str, config.upstreams))}")
+            tell(f"standfast: serving on {_in_words(service)}, asking {', '.join(map(str, config.upstreams))}")
         notify.tell("READY=1")
         await stop.wait()
         notify.tell("STOPPING=1")
         log.info("guard.stopping")
+
+
+def _in_words(service: GuardService) -> str:
+    plain = [str(address) for address in service.bound if address.scheme is Scheme.DO53]
+    encrypted = [str(address) for address in service.bound if address.scheme is not Scheme.DO53]
+    return ", ".join([*([", ".join(plain) + " (UDP and TCP)"] if plain else []), *encrypted])
 
 
 @asynccontextmanager
@@ -97,6 +105,7 @@ async def _guard(config: Config) -> AsyncIterator[GuardService]:
             ledger=ledger,
             listen=config.listen,
             roots=Roots(config.ca_file),
+            certificate=OwnCertificate(config.certificate) if config.certificate else None,
             limits=config.limits,
         )
         started: dict[str, JsonValue] = {

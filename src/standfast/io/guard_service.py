@@ -6,6 +6,7 @@ its actions carried out, its one timer set anew.
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Protocol, Self, assert_never
@@ -28,14 +29,16 @@ from standfast.guard.events import (
     Record,
     Remember,
     Respond,
-    Server,
     Switch,
 )
 from standfast.guard.known import KnownGood
 from standfast.guard.operators import JsonObject, Operated
+from standfast.io.addresses import ListenAddress, Scheme
+from standfast.io.certificates import OwnCertificate
 from standfast.io.client import Client
 from standfast.io.clock import SteadyClock
 from standfast.io.datagrams import FastPath
+from standfast.io.encrypted import EncryptedListener
 from standfast.io.limits import Gate, Limits
 from standfast.io.listener import Listener
 from standfast.io.probes import Roots, probe
@@ -43,7 +46,7 @@ from standfast.io.upstream import Asker
 from standfast.ports import Random
 
 TICK_MIN_S: Final = 0.001  # between two calls of the core's timer, so that one that is always due cannot spin
-CLOCK_LOOK_S: Final = 60.0  # between two looks at the wall clock
+LOOK_S: Final = 60.0  # between two looks at the wall clock and the certificate
 CLOCK_JUMP_S: Final = 5.0  # how far it may move before the operator is told
 
 
@@ -83,8 +86,9 @@ class GuardService:
         clock: SteadyClock,
         store: Store,
         ledger: Ledger,
-        listen: Sequence[Server],
+        listen: Sequence[ListenAddress],
         roots: Roots,
+        certificate: OwnCertificate | None = None,
         rng: Random | None = None,
         size_max: int = PAYLOAD_OURS,
         limits: Limits = Limits(),  # noqa: B008  frozen
@@ -98,6 +102,7 @@ class GuardService:
             ledger: is given every record; opened and closed by the caller.
             listen: addresses to listen on; port 0 takes any free one.
             roots: whom TLS probes trust.
+            certificate: what clients that come encrypted are shown; needed where `listen` has such an address.
             rng: picks the ports of queries; the system's randomness where none is given.
             size_max: the largest datagram that is sent to a client, in octets.
             limits: who is served, and how often.
@@ -109,27 +114,51 @@ class GuardService:
         self._roots = roots
         fast = FastPath(PreparedAnswers(), now=clock.now, on_hits=core.count_hits)
         self.gate = Gate(limits)
+        self._certificate = certificate
         self._listeners = [
-            Listener(server, self._on_query, size_max=size_max, fast=fast, gate=self.gate) for server in listen
+            self._encrypted(address)
+            if address.scheme is not Scheme.DO53
+            else Listener(address.server, self._on_query, size_max=size_max, fast=fast, gate=self.gate)
+            for address in listen
         ]
         self._asker = Asker(rng or random.SystemRandom(), on_heard=self._on_heard, on_failed=self._on_ask_failed)
         self._probes: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at_s: float | None = None
-        self._clock_timer: asyncio.TimerHandle | None = None
+        self._look_timer: asyncio.TimerHandle | None = None
         self._jumped_s = 0.0
         self._running = False
         self._log: structlog.stdlib.BoundLogger = structlog.get_logger("standfast.guard")
 
     @property
-    def bound(self) -> tuple[Server, ...]:
+    def bound(self) -> tuple[ListenAddress, ...]:
         """The addresses that are listened on, with their real ports, in the order of `listen`."""
-        return tuple(listener.bound for listener in self._listeners)
+        return tuple(
+            each.bound if isinstance(each, EncryptedListener) else ListenAddress(each.bound) for each in self._listeners
+        )
 
     @property
     def dropped(self) -> int:
         """Answers by UDP that the system would not send."""
-        return sum(listener.dropped for listener in self._listeners)
+        return sum(listener.dropped for listener in self._listeners if isinstance(listener, Listener))
+
+    @property
+    def connection_queries(self) -> dict[str, int]:
+        """Queries taken in by connections, by transport: `tcp`, `tls` and `https`."""
+        counts = dict.fromkeys(("tcp", "tls", "https"), 0)
+        for each, listener in zip(self.bound, self._listeners, strict=True):
+            counts[each.scheme.value or "tcp"] += listener.connections.queries
+        return counts
+
+    @property
+    def handshakes_failed(self) -> int:
+        """TLS handshakes that clients began, and that came to nothing."""
+        return sum(listener.connections.handshakes_failed for listener in self._listeners)
+
+    @property
+    def certificate_expires_s(self) -> float | None:
+        """When the certificate that clients are shown expires, in seconds since the epoch; None where there is none."""
+        return None if self._certificate is None else self._certificate.not_after_s
 
     async def start(self) -> None:
         """Listen and serve from now on.
@@ -144,7 +173,7 @@ class GuardService:
         except BaseException:
             await self.stop()
             raise
-        self._look_at_clock()
+        self._look_around()
         self._set_timer()
 
     async def stop(self) -> None:
@@ -153,7 +182,7 @@ class GuardService:
         for listener in self._listeners:
             listener.stop()
         self._asker.close()
-        for timer in (self._timer, self._clock_timer):
+        for timer in (self._timer, self._look_timer):
             if timer is not None:
                 timer.cancel()
         for task in self._probes:
@@ -175,6 +204,11 @@ class GuardService:
         operated = command(self._clock.now())
         self._carry_out(operated.actions)
         return operated.answer
+
+    def look_at_certificate(self) -> None:
+        """Take up a new certificate now, rather than within a minute."""
+        if self._certificate is not None:
+            self._certificate.look(time.time())
 
     # What happens ---------------------------------------------------------------------------------------------
 
@@ -200,12 +234,17 @@ class GuardService:
         result = await probe(action.qname, action.address, action.spec, action.timeout_s, self._roots)
         self._carry_out(self._core.on_probed(self._clock.now(), action.probe, result))
 
-    def _look_at_clock(self) -> None:
+    def _look_around(self) -> None:
+        self.look_at_certificate()
         jumped_s = self._clock.jumped()
         if abs(jumped_s - self._jumped_s) > CLOCK_JUMP_S:
             self._jumped_s = jumped_s
             self._log.warning("clock.jumped", ahead_s=round(jumped_s, 1))
-        self._clock_timer = asyncio.get_running_loop().call_later(CLOCK_LOOK_S, self._look_at_clock)
+        self._look_timer = asyncio.get_running_loop().call_later(LOOK_S, self._look_around)
+
+    def _encrypted(self, address: ListenAddress) -> EncryptedListener:
+        assert self._certificate is not None
+        return EncryptedListener(address, self._on_query, self._certificate, gate=self.gate)
 
     # What is to be done ---------------------------------------------------------------------------------------
 

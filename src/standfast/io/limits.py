@@ -5,11 +5,11 @@ section 2.5.1). Who is turned away is told so, up to a number of answers a secon
 what is wrong and a real client comes by TCP, too few for anybody to make a flood of our answers.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 Network = IPv4Network | IPv6Network
 
@@ -151,6 +151,62 @@ class Gate:
                 self._known.clear()  # they are learnt again as they come
             self._known[client] = rate
         return rate
+
+
+class Sitter(Protocol):
+    """A connection, or what may become one. `active_at_s` is when something last happened on it."""
+
+    address: bytes
+    active_at_s: float
+
+    @property
+    def is_idle(self) -> bool: ...
+    def abort(self) -> None: ...
+
+
+S = TypeVar("S", bound=Sitter)
+
+
+class Seats(Generic[S]):
+    """So many connections in all, so many of one client; where all are taken, the one idle longest makes room."""
+
+    def __init__(self, seats_max: int, client_seats_max: int) -> None:
+        """`client_seats_max` does not hold for this machine's own programs, which look like one client."""
+        self._max = seats_max
+        self._client_max = client_seats_max
+        self._taken: set[S] = set()
+
+    def take(self, sitter: S) -> bool:
+        """Take in `sitter`, if need be in place of one that is idle; False where none is."""
+        if not is_loopback(sitter.address):
+            client = client_of(sitter.address)
+            mine = [other for other in self._taken if client_of(other.address) == client]
+            if not self._has_room(mine, self._client_max):
+                return False
+        if not self._has_room(self._taken, self._max):
+            return False
+        self._taken.add(sitter)
+        return True
+
+    def leave(self, sitter: S) -> None:
+        """Free the seat of `sitter`, if it has one."""
+        self._taken.discard(sitter)
+
+    def clear(self) -> None:
+        """Close all there are."""
+        for sitter in list(self._taken):
+            sitter.abort()
+
+    def _has_room(self, among: Collection[S], seats_max: int) -> bool:
+        if len(among) < seats_max:
+            return True
+        idle = [other for other in among if other.is_idle]
+        if not idle:
+            return False
+        longest = min(idle, key=lambda other: other.active_at_s)
+        self._taken.discard(longest)
+        longest.abort()
+        return True
 
 
 def is_loopback(address: bytes) -> bool:

@@ -55,7 +55,7 @@ class Listener:
         self._fast = fast
         self._gate = None if is_loopback(packed_address(server.host)) else gate
         self._sockets = sockets
-        self._connections: Connections | None = None
+        self.connections = Connections(on_query, gate=self._gate)
 
     @property
     def dropped(self) -> int:
@@ -72,7 +72,7 @@ class Listener:
         try:
             udps, tcp = _bind_all(wanted, self._sockets)
         except OSError as error:
-            raise ListenError(wanted, _advice(error, wanted)) from error
+            raise ListenError(wanted, advice(error, wanted)) from error
         self.bound = Server(wanted.host, tcp.getsockname()[1])
         # Bound to all addresses, a reply must leave from the one that was asked, or the client will not take it.
         tells_local = wanted.host in ("0.0.0.0", "::")  # noqa: S104  compared, not bound
@@ -89,8 +89,7 @@ class Listener:
             )
             for udp in udps
         )
-        self._connections = Connections(self._on_query, gate=self._gate)
-        await self._connections.start(tcp)
+        await self.connections.start(tcp)
         for each in self.datagrams:
             each.read()
 
@@ -98,8 +97,7 @@ class Listener:
         """Close every socket; replies that come later are dropped."""
         for each in self.datagrams:
             each.close()
-        if self._connections is not None:
-            self._connections.stop()
+        self.connections.stop()
 
 
 def _bind_all(server: Server, sockets: int) -> tuple[list[socket.socket], socket.socket]:
@@ -108,11 +106,11 @@ def _bind_all(server: Server, sockets: int) -> tuple[list[socket.socket], socket
     That for TCP is first, and shares its port with nobody: so no second guard can take part of the clients unseen.
     """
     for _ in range(PORT_TRIES_MAX):
-        opened = [_bind(server, socket.SOCK_STREAM)]
+        opened = [bind(server, socket.SOCK_STREAM)]
         try:
             bound = Server(server.host, opened[0].getsockname()[1])
             for _ in range(sockets):
-                opened.append(_bind(bound, socket.SOCK_DGRAM, shared=sockets > 1))  # noqa: PERF401  closed on failure
+                opened.append(bind(bound, socket.SOCK_DGRAM, shared=sockets > 1))  # noqa: PERF401  closed on failure
         except OSError as error:
             for each in opened:
                 each.close()
@@ -123,7 +121,12 @@ def _bind_all(server: Server, sockets: int) -> tuple[list[socket.socket], socket
     raise OSError(errno.EADDRINUSE, f"no port is free for UDP and TCP in {PORT_TRIES_MAX} tries")
 
 
-def _bind(server: Server, kind: socket.SocketKind, *, shared: bool = False) -> socket.socket:
+def bind(server: Server, kind: socket.SocketKind, *, shared: bool = False) -> socket.socket:
+    """Return a socket of `kind` at the address `server`, which other sockets may have as well where it is `shared`.
+
+    Raises:
+        OSError: it cannot be had; `advice` says what to do.
+    """
     family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
     opened = socket.socket(family, kind | socket.SOCK_NONBLOCK)
     try:
@@ -142,7 +145,8 @@ def _bind(server: Server, kind: socket.SocketKind, *, shared: bool = False) -> s
     return opened
 
 
-def _advice(error: OSError, server: Server) -> str:
+def advice(error: OSError, server: Server) -> str:
+    """Say why there is no listening on `server`, and what to do."""
     match error.errno:
         case errno.EADDRINUSE:
             return "another program listens there - stop it, or choose another port"

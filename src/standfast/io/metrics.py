@@ -94,11 +94,23 @@ def _held(sources: Sources) -> float:
 def _turned_away(sources: Sources) -> Samples:
     yield ("outside",), sources.service.gate.outside
     yield ("limited",), sources.service.gate.limited
+    yield ("handshake",), sources.service.handshakes_failed
 
 
 def _cached(sources: Sources) -> Samples:
     yield ("positive",), len(sources.resolver.positive)
     yield ("negative",), len(sources.resolver.negative)
+
+
+def _queries(sources: Sources) -> Samples:
+    by_connections = sources.service.connection_queries
+    yield ("udp",), sources.resolver.queries - sum(by_connections.values())
+    yield from (((transport,), number) for transport, number in by_connections.items())
+
+
+def _certificate_expires(sources: Sources) -> Samples:
+    expires_s = sources.service.certificate_expires_s
+    return [] if expires_s is None else [((), expires_s)]
 
 
 _SERVER = ("server", "role")
@@ -108,7 +120,7 @@ METRICS: Final = (
         "standfast_build_info", "Always 1; which version runs.", lambda _: [((version("standfast"),), 1)], ("version",)
     ),
     Described("standfast_guard_enabled", "Whether the guard is on.", lambda s: s.resolver.enabled),
-    Described("standfast_guard_queries_total", "Queries taken in.", lambda s: s.resolver.queries),
+    Described("standfast_guard_queries_total", "Queries taken in.", _queries, ("transport",)),
     Described(
         "standfast_guard_answered_at_once_total",
         "Queries answered without asking: from the cache, or held.",
@@ -119,6 +131,11 @@ METRICS: Final = (
     ),
     Described(
         "standfast_guard_turned_away_total", "Datagrams and connections that were not served.", _turned_away, ("why",)
+    ),
+    Described(
+        "standfast_guard_certificate_expires_timestamp_seconds",
+        "When the certificate that clients are shown expires; absent where there is none.",
+        _certificate_expires,
     ),
     Described(
         "standfast_guard_upstream_queries_total",

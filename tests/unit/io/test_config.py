@@ -12,6 +12,7 @@ from standfast.evidence.model import ProbeSpec
 from standfast.guard.events import Server
 from standfast.guard.policy import BogusMode, Mode, Policy
 from standfast.io import addresses, config
+from standfast.io.addresses import ListenAddress
 from standfast.io.config import Config
 from standfast.io.config_file import read
 from standfast.io.limits import ALLOW_DEFAULT, Limits
@@ -76,7 +77,7 @@ def test_every_key_of_a_file_reaches_the_settings(tmp_path: Path) -> None:
     found = load(tmp_path, WHOLE)
     assert found == Config(
         source=tmp_path / "standfast.toml",
-        listen=(Server("127.0.0.1", 5300), Server("::1", 5300)),
+        listen=(ListenAddress(Server("127.0.0.1", 5300)), ListenAddress(Server("::1", 5300))),
         upstreams=(Server("127.0.0.1", 5301), Server("127.0.0.1", 5302)),
         second_opinions=(Server("127.0.0.1", 5303),),
         limits=Limits(
@@ -84,6 +85,7 @@ def test_every_key_of_a_file_reaches_the_settings(tmp_path: Path) -> None:
         ),
         state_dir=tmp_path / "state",
         ca_file=None,
+        certificate=None,
         client_timeout_s=1.5,
         cache_max=10,
         known_max=20,
@@ -331,8 +333,8 @@ def test_no_text_makes_the_reader_stumble(text: str) -> None:
 def test_no_file_at_all_listens_on_this_machine_and_asks_its_resolvers(tmp_path: Path) -> None:
     (tmp_path / "resolv.conf").write_text("# c\nsearch example.org\nnameserver 192.0.2.53\nnameserver 2001:db8::53\n")
     found = config.load(None, environ=HOME, resolv_conf=tmp_path / "resolv.conf")
-    assert found.listen[0] == Server("127.0.0.1", 5300)
-    assert (Server("::1", 5300) in found.listen) is addresses.has_ipv6()
+    assert found.listen[0] == ListenAddress(Server("127.0.0.1", 5300))
+    assert (ListenAddress(Server("::1", 5300)) in found.listen) is addresses.has_ipv6()
     assert found.upstreams == (Server("192.0.2.53"), Server("2001:db8::53"))
     assert found.state_dir == Path("/xdg/standfast")
     assert found.source is None

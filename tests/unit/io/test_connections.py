@@ -1,7 +1,8 @@
-"""Clients by TCP: pipelining, replies out of order, and what is closed when."""
+"""Clients by TCP, in clear text and by TLS: pipelining, replies out of order, and what is closed when."""
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -11,9 +12,13 @@ import pytest
 from standfast.dns.codec import encode_outbound
 from standfast.dns.exchange import Outbound
 from standfast.dns.model import Query, Question, Rcode, Reply, RRset, RRType
-from standfast.io import connections
+from standfast.drills.live.authority import Certificate, issue_self_signed
+from standfast.io import connections, limits
+from standfast.io.addresses import Scheme
+from standfast.io.certificates import CertificateFiles, read_certificate
 from standfast.io.client import Client, OnQuery
 from standfast.io.connections import PIPELINE_MAX, WRITE_OCTETS_MAX, Connections
+from standfast.io.tls_streams import OwnContext
 
 OUTBOUND = Outbound(id=0, question=Question("www.example.org.", RRType.TXT), cased_qname="www.example.org.")
 REPLY = Reply(rcode=Rcode.NOERROR)
@@ -23,6 +28,22 @@ LARGE = Reply(
 )
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return issue_self_signed(tmp_path_factory.mktemp("own"), ["ns.example.org"])
+
+
+@pytest.fixture(params=["clear", "tls"], autouse=True)
+def tls(request: pytest.FixtureRequest, certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Have every test speak by TLS as well; whether this one does."""
+    encrypted: bool = request.param == "tls"
+    if encrypted:
+        files = CertificateFiles(certificate=certificate.cert_file, key=certificate.key_file)
+        context = read_certificate(files).contexts[Scheme.DOT]
+        monkeypatch.setattr(Service, "own_context", staticmethod(lambda: context))
+    return encrypted
 
 
 def framed(id_: int) -> bytes:
@@ -50,12 +71,15 @@ class Held:
 class Service:
     """Connections on a port of loopback."""
 
+    own_context: OwnContext | None = None
+
     def __init__(self, port: int) -> None:
         self._port = port
         self._writers: list[asyncio.StreamWriter] = []
 
     async def connect(self, host: str = "127.0.0.1") -> Stream:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port, local_addr=(host, 0))
+        blind = None if self.own_context is None else trusts_anybody()
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port, local_addr=(host, 0), ssl=blind)
         self._writers.append(writer)
         return reader, writer
 
@@ -70,7 +94,11 @@ async def serving(
 ) -> AsyncIterator[Service]:
     bound = socket.create_server(("127.0.0.1", 0))
     served = Connections(
-        on_query, connections_max=connections_max, client_connections_max=client_connections_max, idle_s=idle_s
+        on_query,
+        own_context=Service.own_context,
+        connections_max=connections_max,
+        client_connections_max=client_connections_max,
+        idle_s=idle_s,
     )
     await served.start(bound)
     service = Service(bound.getsockname()[1])
@@ -80,6 +108,13 @@ async def serving(
         service.close()
         served.stop()
         await asyncio.sleep(0)
+
+
+def trusts_anybody() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 async def read_id(reader: asyncio.StreamReader) -> int:
@@ -129,7 +164,10 @@ def test_a_query_may_come_octet_by_octet() -> None:
     run(scene())
 
 
-def test_a_client_that_closed_its_side_still_gets_its_replies() -> None:
+def test_a_client_that_closed_its_side_still_gets_its_replies(tls: bool) -> None:
+    if tls:
+        pytest.skip("asyncio's own TLS cannot close one side alone; test_tls_streams has a client that can")
+
     async def scene() -> None:
         held = Held()
         async with serving(held) as service:
@@ -246,7 +284,7 @@ def test_connections_that_are_owed_replies_do_not_make_room() -> None:
 def test_a_client_with_too_many_makes_room_itself_and_its_neighbour_keeps_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connections, "is_loopback", lambda _address: False)
+    monkeypatch.setattr(limits, "is_loopback", lambda _address: False)
 
     async def scene() -> None:
         async with serving(answer, client_connections_max=2) as service:
@@ -267,7 +305,7 @@ def test_a_client_with_too_many_makes_room_itself_and_its_neighbour_keeps_its_ow
 
 
 def test_a_client_that_keeps_all_of_its_connections_busy_gets_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "is_loopback", lambda _address: False)
+    monkeypatch.setattr(limits, "is_loopback", lambda _address: False)
 
     async def scene() -> None:
         held = Held()

@@ -33,6 +33,7 @@ from standfast.guard.events import (
 from standfast.guard.known import Answer, KnownGood
 from standfast.guard.operators import Operated
 from standfast.io import guard_service
+from standfast.io.addresses import ListenAddress
 from standfast.io.clock import SteadyClock
 from standfast.io.guard_service import GuardService
 from standfast.io.listener import ListenError
@@ -116,7 +117,9 @@ def service_of(
     core: ScriptedCore, roots: Roots, *, notes: Notes | None = None, clock: SteadyClock | None = None
 ) -> GuardService:
     notes = notes or Notes()
-    return GuardService(core, clock=clock or SteadyClock(), store=notes, ledger=notes, listen=[LOOPBACK], roots=roots)
+    return GuardService(
+        core, clock=clock or SteadyClock(), store=notes, ledger=notes, listen=[ListenAddress(LOOPBACK)], roots=roots
+    )
 
 
 def run(scene: Coroutine[None, None, None]) -> None:
@@ -129,7 +132,7 @@ def run(scene: Coroutine[None, None, None]) -> None:
 async def asked(service: GuardService) -> bytes:
     """Ask the service by UDP, and return its answer."""
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)) as client:
-        client.connect((service.bound[0].host, service.bound[0].port))
+        client.connect((service.bound[0].server.host, service.bound[0].server.port))
         client.send(encode_outbound(OUTBOUND))
         return await asyncio.wait_for(asyncio.get_running_loop().sock_recv(client, 4096), 5)
 
@@ -295,7 +298,7 @@ def test_a_fault_in_the_core_costs_one_event_and_not_the_guard(roots: Roots) -> 
 
 
 def test_a_jump_of_the_wall_clock_is_told_once(roots: Roots, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard_service, "CLOCK_LOOK_S", 0.01)
+    monkeypatch.setattr(guard_service, "LOOK_S", 0.01)
     wall_s = 1_795_000_000.0
     looks = 0
 
@@ -336,7 +339,7 @@ def test_a_stop_leaves_no_socket_and_no_task_behind(roots: Roots) -> None:
                     Probe(probe=1, qname="www.example.org.", address="127.0.0.1", spec=spec, timeout_s=60.0),
                 )
             )
-            reader, writer = await asyncio.open_connection("127.0.0.1", service.bound[0].port)
+            reader, writer = await asyncio.open_connection("127.0.0.1", service.bound[0].server.port)
             await service.stop()
             assert await reader.read() == b""
             writer.close()
@@ -379,7 +382,7 @@ def test_an_address_that_is_taken_fails_the_start_and_closes_the_others(roots: R
                 clock=SteadyClock(),
                 store=notes,
                 ledger=notes,
-                listen=[LOOPBACK, Server(*taken.getsockname())],
+                listen=[ListenAddress(LOOPBACK), ListenAddress(Server(*taken.getsockname()))],
                 roots=roots,
             )
             with pytest.raises(ListenError):

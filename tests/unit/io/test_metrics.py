@@ -73,7 +73,7 @@ def test_what_happened_is_counted_and_no_name_is_told(world: World) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     found = world.metrics()
-    assert found["standfast_guard_queries_total"] >= 2
+    assert found["standfast_guard_queries_total transport=udp"] >= 2
     assert found["standfast_guard_known_good"] == found["standfast_guard_lost"] == found["standfast_guard_held"] == 1
     assert [number for key, number in found.items() if key.startswith("standfast_guard_upstream_up")] == [1]
     assert any(key.startswith("standfast_guard_verdicts_total action=hold") for key in found)
@@ -92,7 +92,7 @@ def test_metrics_and_status_agree(world: World) -> None:
     for _ in range(3):
         world.guard.ask("www.example.org")
     found, status = world.metrics(), world.guard.call("status")
-    assert found["standfast_guard_queries_total"] == status["queries"] == 3
+    assert found["standfast_guard_queries_total transport=udp"] == status["queries"] == 3
     assert found["standfast_guard_answered_at_once_total"] == status["answered_at_once"] == 2
     assert found["standfast_guard_upstream_queries_total"] == status["asked"]
 
