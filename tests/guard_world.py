@@ -96,6 +96,7 @@ class World:
         self.said: dict[tuple[Server | None, Question], Said | Callable[[Ask], Said]] = {}
         self.down: dict[Server, Refusing | None] = {}
         self.delay_s: dict[Server, float] = {}
+        self.cookies: dict[Server, bytes] = {}  # of servers that give some (RFC 7873), their part, beside every `Reply`
         self.identity: dict[str, Identity | None] = {}  # None: the probe is never reported
         self.disk: dict[Question, KnownGood] = {each.question: each for each in known}
         self.asks: list[tuple[float, Ask]] = []
@@ -218,7 +219,10 @@ class World:
         question = ask.query.question
         said = self.said.get((ask.server, question), self.said.get((None, question), self._denied(question)))
         said = said(ask) if callable(said) else said
-        return Heard(reply=said) if isinstance(said, Reply) else said
+        if not isinstance(said, Reply):
+            return said
+        part = self.cookies.get(ask.server, b"") if ask.query.cookie else b""
+        return Heard(reply=said, cookie=ask.query.cookie[:8] + part if part else b"")
 
     def _denied(self, question: Question) -> Reply:
         exists = any(asked.qname == question.qname for _, asked in self.said)

@@ -7,6 +7,7 @@ import dns.message
 import dns.rcode
 import pytest
 
+from guard_world import UPSTREAM, World, a, failure, over_tcp, positive, shown
 from standfast.dns.codec import (
     Rejected,
     decode_incoming,
@@ -19,6 +20,7 @@ from standfast.dns.codec import (
 from standfast.dns.cookies import AHEAD_S, FRESH_S, VALID_S, is_valid, make_cookie
 from standfast.dns.exchange import Heard, NotOurs, Outbound
 from standfast.dns.model import Query, Question, Rcode, Reply, RRType
+from standfast.guard.events import Ask, Transport
 
 CLIENT_PART, SERVER_PART = bytes.fromhex("2464c4abcf10c957"), bytes.fromhex("010000005cf79f111f8130c3eee29480")
 COOKIE = CLIENT_PART + SERVER_PART
@@ -182,3 +184,76 @@ def test_9018_4_3_a_cookie_is_valid_for_an_hour(age_s: int, valid: bool) -> None
 
 def test_9018_4_1_another_version_is_not_known() -> None:
     assert not is_valid(SECRET, COOKIE[:8] + b"\2" + COOKIE[9:], A_CLIENT, 1_559_731_985)
+
+
+# Sections 5.1 and 5.3, at work: the guard as the client.
+
+WWW = "www.example.org."
+OURS = ("192.0.2.1",)
+
+
+def demanding(*, refuses_udp: bool = False) -> World:
+    """Return a world whose upstream gives cookies, and answers by UDP to nobody without the present one."""
+    world = World()
+    world.cookies[UPSTREAM] = SERVER_PART
+
+    def said(ask: Ask) -> Reply:
+        known = ask.query.cookie[8:] == world.cookies[UPSTREAM] and not refuses_udp
+        if known or ask.transport is Transport.TCP:
+            return positive(a(WWW, *OURS, ttl_s=1))
+        return failure(Rcode.BADCOOKIE)
+
+    world.say(WWW, RRType.A, said)
+    return world
+
+
+def asked(world: World) -> list[tuple[Transport, bytes]]:
+    return [(ask.transport, ask.query.cookie[8:]) for _, ask in world.asked(WWW)]
+
+
+def test_5_1_a_server_s_cookie_is_sent_from_the_second_query_on() -> None:
+    world = World()
+    world.cookies[UPSTREAM] = SERVER_PART
+    world.say(WWW, RRType.A, failure())  # also with an error (section 5.3)
+    world.look_up(WWW)
+    world.run(60)
+    world.look_up(WWW)
+    assert asked(world) == [(Transport.UDP, b""), (Transport.UDP, SERVER_PART)]
+
+
+def test_5_3_badcookie_is_asked_again_with_the_cookie_that_came_with_it() -> None:
+    world = demanding()
+    assert shown(world.look_up(WWW)) == OURS
+    assert asked(world) == [(Transport.UDP, b""), (Transport.UDP, SERVER_PART)]
+
+
+def test_5_3_badcookie_to_an_old_cookie_is_asked_again_with_the_new_one() -> None:
+    world = demanding()
+    world.look_up(WWW)
+    world.run(60)
+    world.asks.clear()
+    world.cookies[UPSTREAM] = SERVER_PART[::-1]
+    assert shown(world.look_up(WWW)) == OURS
+    assert asked(world) == [(Transport.UDP, SERVER_PART), (Transport.UDP, SERVER_PART[::-1])]
+
+
+def test_5_3_badcookie_again_is_asked_by_tcp() -> None:
+    world = demanding(refuses_udp=True)
+    assert shown(world.look_up(WWW)) == OURS
+    assert [transport for transport, _ in asked(world)] == [Transport.UDP, Transport.UDP, Transport.TCP]
+
+
+def test_5_3_badcookie_by_tcp_too_is_a_failure() -> None:
+    world = demanding()
+    world.say(WWW, RRType.A, failure(Rcode.BADCOOKIE))
+    assert world.look_up(WWW).rcode == Rcode.SERVFAIL
+    assert [transport for transport, _ in asked(world)] == [Transport.UDP, Transport.UDP, Transport.TCP]
+
+
+def test_5_3_where_a_cookie_is_expected_and_missing_the_response_is_discarded() -> None:
+    world = demanding()
+    world.look_up(WWW)
+    world.run(60)
+    forged = Heard(reply=positive(a(WWW, "203.0.113.66")))
+    world.say(WWW, RRType.A, over_tcp(positive(a(WWW, *OURS)), udp=forged))
+    assert shown(world.look_up(WWW)) == OURS

@@ -2,7 +2,8 @@
 
 One `Exchange` is one question put to a list of servers until one gives a conclusive answer or the time is over.
 Defences against forged answers (RFC 5452): the shell takes a fresh random port for every try, the ID is random here,
-and the name goes out in random letter case (0x20) to servers that keep it.
+the name goes out in random letter case (0x20) to servers that keep it, and a cookie with it (RFC 7873) that nobody can
+know who does not see our queries; a server that gives cookies is not believed without.
 """
 
 from collections.abc import Hashable
@@ -14,7 +15,7 @@ from standfast.guard.classify import classify
 from standfast.guard.events import Abandon, Action, Ask, Server, Transport
 from standfast.guard.outcome import Bogus, Failure, Malformed, Outcome, Refused, ServFail, Timeout
 from standfast.guard.timers import Timers
-from standfast.guard.upstreams import HABIT_WORTH_S, Upstreams
+from standfast.guard.upstreams import DOWN_AFTER, HABIT_WORTH_S, ServerState, Upstreams
 from standfast.ports import Random
 
 EXCHANGE_MAX_S = 4.0  # the common stub gives up at 5 s and should get SERVFAIL before that
@@ -60,6 +61,7 @@ class Exchange:
     open: dict[int, Try] = field(default_factory=dict)
     worst: Failure = field(default_factory=Timeout)
     worst_from: Server | None = None
+    cookie_renewed: set[Server] = field(default_factory=set)  # those that asked for another cookie
 
 
 class Asking:
@@ -126,6 +128,8 @@ class Asking:
         tried = self._close(exchange, ask)
         state = self._upstreams.state(tried.server)
         actions: list[Action] = [Abandon(ask=ask)]
+        if _is_in_doubt(now, tried, heard, state):
+            return self._again(now, exchange, tried.server, Transport.TCP, actions)
         match heard:
             case CaseChanged() if tried.transport is Transport.UDP:
                 # A forgery over UDP looks like this too, so it is TCP that tells (draft-vixie-dnsext-dns0x20).
@@ -147,6 +151,15 @@ class Asking:
             ):
                 state.no_edns_until_s = now + HABIT_WORTH_S  # RFC 6891 section 6.2.2
                 return self._again(now, exchange, tried.server, tried.transport, actions)
+            case Heard(reply=reply, cookie=b"") if tried.outbound.cookie and reply.rcode == Rcode.FORMERR:
+                state.spare_cookies(now)
+                return self._again(now, exchange, tried.server, tried.transport, actions)
+            case Heard(reply=reply) if reply.rcode == Rcode.BADCOOKIE and tried.transport is Transport.UDP:
+                # Once more with the cookie that it gave, then by TCP, where none is needed (RFC 7873 section 5.3).
+                state.answered(now - tried.sent_at_s)
+                transport = Transport.TCP if tried.server in exchange.cookie_renewed else Transport.UDP
+                exchange.cookie_renewed.add(tried.server)
+                return self._again(now, exchange, tried.server, transport, actions)
             case Heard():
                 state.answered(now - tried.sent_at_s)
                 outcome = classify(exchange.question, heard)
@@ -171,7 +184,11 @@ class Asking:
         if exchange is None:
             return [], None
         self.timeouts += 1
-        self._upstreams.state(exchange.open[ask].server).failed(now)
+        tried = exchange.open[ask]
+        state = self._upstreams.state(tried.server)
+        state.failed(now)
+        if tried.outbound.cookie and (not state.gives_cookies or state.failures >= DOWN_AFTER):
+            state.spare_cookies(now)  # it may be the cookie that is not answered
         return self._next_server(now, exchange), None
 
     def on_exchange_over(self, exchange_id: int) -> tuple[list[Action], Done | None]:
@@ -209,6 +226,7 @@ class Asking:
             do=exchange.do,
             cd=exchange.cd,
             edns=now >= state.no_edns_until_s,
+            cookie=self._cookie(now, state, transport),
         )
         ask = self._next_try
         exchange.open[ask] = Try(
@@ -252,6 +270,13 @@ class Asking:
         del self._tries[ask]
         return exchange.open.pop(ask)
 
+    def _cookie(self, now: float, state: ServerState, transport: Transport) -> bytes:
+        """Return the cookie to send; none to a server that is spared them, but by TCP to one that gave some before."""
+        if transport not in _FORGEABLE or now < state.no_edns_until_s:
+            return b""
+        spared = now < state.no_cookies_until_s and not (state.gives_cookies and transport is Transport.TCP)
+        return b"" if spared else state.cookie_at(now, self._rng)
+
     def _cased(self, qname: str, *, keeps_case: bool) -> str:
         if not keeps_case:
             return qname
@@ -260,6 +285,22 @@ class Asking:
         flipped = int.from_bytes(plain) ^ (letters & self._rng.getrandbits(8 * len(plain)))
         return flipped.to_bytes(len(plain)).decode("ascii")
 
+
+def _is_in_doubt(now: float, tried: Try, heard: Heeded, state: ServerState) -> bool:
+    """Say whether a forger may have said what a server that gives cookies would not; TCP tells. Keeps its cookie."""
+    match heard:
+        case Heard(cookie=cookie) if cookie:
+            state.gave_cookie(cookie)
+        case Heard() | Unreadable() if tried.transport is Transport.UDP:
+            return state.gives_cookies
+        case Heard() if tried.outbound.cookie:
+            state.gave_no_cookie(now)
+    return False
+
+
+_FORGEABLE = frozenset(
+    {Transport.UDP, Transport.TCP}
+)  # transports that anybody could speak on; the others need no cookie
 
 # For each octet the bit that tells its lower from its upper case, where it is a letter.
 _CASE_BITS = bytes(0x20 if chr(octet).isalpha() and octet < 0x80 else 0 for octet in range(256))
