@@ -28,6 +28,9 @@ lint: setup  ## style, types and import rules
 	$(VENV)/mypy --strict src tests $(wildcard bench/*.py)
 	$(VENV)/lint-imports --no-logo
 
+fuzz: setup  ## hostile octets for every parser, a minute each (ARGS="query --seconds 600"); what led further stays in .fuzz
+	@PYTHONPATH=tests $(VENV)/python -m fuzz $(ARGS)
+
 bench: setup peers  ## measure side by side with Unbound, Knot and dnsmasq, a table for each benchmark
 	@for file in $(sort $(wildcard bench/bench_*.py)); do echo "== $$file"; $(VENV)/python $$file || exit 1; done
 
@@ -35,7 +38,7 @@ peers: setup  ## the DNS servers and clients that tests compare with, fetched in
 	@scripts/peers
 
 clean:  ## remove what these commands made; state/ stays, it is yours
-	rm -rf .venv .uv .peers dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .uv .peers .fuzz dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .DEFAULT_GOAL := help
-.PHONY: help setup drill test lint bench peers clean
+.PHONY: help setup drill test lint fuzz bench peers clean

@@ -165,9 +165,12 @@ def read(text: str, *, name: str, base: Path) -> Draft:
     draft = partial(Draft, name=name, base=base)
     try:
         data = tomllib.loads(text)
+        lines = find_lines(text)
     except tomllib.TOMLDecodeError as error:
         return draft(content=FileKeys(), lines={}, findings=(_syntax_finding(error, text, name),))
-    lines = find_lines(text)
+    except (ValueError, RecursionError):  # it may be TOML, but not of a size that Python reads
+        finding = Finding(file=name, text="a number in it has thousands of digits, or its brackets go too deep")
+        return draft(content=FileKeys(), lines={}, findings=(finding,))
     try:
         return draft(content=FileKeys.model_validate(data), lines=lines, findings=())
     except ValidationError as error:
@@ -218,8 +221,11 @@ def _line(lines: dict[Where, int], where: Where) -> int | None:
 
 def _culprit(error: ErrorDetails) -> Where:
     """Return what must be left out for the rest to be good: a policy without a good suffix goes whole."""
-    where = error["loc"]
-    return where[:-1] if where[-1] == "suffix" else where
+    match error["loc"]:
+        case ("guard", "policy", int(), "suffix") as where:
+            return where[:-1]
+        case where:
+            return where
 
 
 def _without(value: Any, bad: set[Where], before: Where, now: Where) -> tuple[Any, dict[Where, Where]]:

@@ -63,7 +63,7 @@ def find_state_dir(config: Path | None, environ: Mapping[str, str] = os.environ)
     if config is not None:
         try:
             content = tomllib.loads(read_config(config))
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # the latter of brackets that go too deep
             raise ConfigError(Finding(file=str(config), text=f"this is not TOML: {error}")) from error
         match content:
             case {"guard": {"state_dir": str(path)}}:

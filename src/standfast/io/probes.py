@@ -192,16 +192,21 @@ def _names(leaf: bytes) -> list[str]:
     Raises:
         ValueError: it cannot be read.
     """
-    cert = x509.load_der_x509_certificate(leaf)
+    try:
+        cert = x509.load_der_x509_certificate(leaf)
+        found = _alternative_names(cert)
+        common = [] if found else cert.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    except Exception as error:  # cryptography raises whatever hostile octets make it raise, TypeError among it
+        raise ValueError(str(error)) from error
+    return found or [attribute.value for attribute in common if isinstance(attribute.value, str)]
+
+
+def _alternative_names(cert: x509.Certificate) -> list[str]:
     try:
         names = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        found = names.get_values_for_type(x509.DNSName)
     except x509.ExtensionNotFound:
-        found = []
-    if found:
-        return found
-    common = cert.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    return [attribute.value for attribute in common if isinstance(attribute.value, str)]
+        return []
+    return names.get_values_for_type(x509.DNSName)
 
 
 def _matches(presented: str, host_name: str) -> bool:
