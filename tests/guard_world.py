@@ -49,8 +49,11 @@ STEPS_MAX = 2000  # at one instant; more is a guard that spins
 Said = Heeded | Reply | None  # None is silence
 
 
+@dataclass(frozen=True, slots=True)
 class Refusing:
-    """A server at which nobody listens: the shell hears of it at once."""
+    """A server that cannot be asked: the shell hears of it at once."""
+
+    detail: str = "connection refused"
 
 
 @dataclass(slots=True)
@@ -204,8 +207,9 @@ class World:
     def _ask(self, ask: Ask) -> None:
         self.asks.append((self.now, ask))
         if ask.server in self.down:
-            if self.down[ask.server] is not None:
-                self._later(0.0, lambda: self.core.on_ask_failed(self.now, ask.ask, "connection refused"))
+            if refusing := self.down[ask.server]:
+                detail = refusing.detail
+                self._later(0.0, lambda: self.core.on_ask_failed(self.now, ask.ask, detail))
             return
         self._under_way.add(ask.ask)
         heard = self._answer(ask)

@@ -21,6 +21,7 @@ import pytest
 
 from bound_sockets import bound_pair
 from standfast.dns.model import Question
+from standfast.drills.live.authority import Certificate
 from standfast.evidence.model import ProbeSpec
 from standfast.guard.events import JsonValue, Server
 from standfast.guard.known import KnownGood
@@ -30,7 +31,7 @@ from standfast.io.addresses import ListenAddress
 from standfast.io.clock import SteadyClock
 from standfast.io.guard_service import GuardService
 from standfast.io.limits import Limits
-from standfast.io.probes import Roots
+from standfast.io.roots import Roots
 
 PACKAGES = {"dig": "bind9-dnsutils", "knotd": "knot", "nsd": "nsd", "unbound": "unbound"}
 SBIN = ("/usr/sbin", "/sbin")  # where servers lie, and where the PATH of a plain user may not look
@@ -75,8 +76,19 @@ def knot(folder: Path, port: int, zones: Mapping[str, str]) -> Iterator[Server]:
         yield server
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encrypted:
+    """The ports of DNS over TLS and over HTTPS, and the certificate that is shown there."""
+
+    tls_port: int
+    https_port: int
+    certificate: Certificate
+
+
 @contextmanager
-def unbound(folder: Path, port: int, authority: Server, anchors: Mapping[str, str]) -> Iterator[Server]:
+def unbound(
+    folder: Path, port: int, authority: Server, anchors: Mapping[str, str], *, encrypted: Encrypted | None = None
+) -> Iterator[Server]:
     """Resolve recursively with all zones at `authority`; `anchors` are zones and the DNSKEYs that sign them."""
     binary = program("unbound")
     folder.mkdir(parents=True, exist_ok=True)
@@ -95,6 +107,12 @@ def unbound(folder: Path, port: int, authority: Server, anchors: Mapping[str, st
     }
     lines = ["server:", *(f"{key}: {value}" for key, value in options.items())]
     lines += [f'trust-anchor: "{zone} DNSKEY {key}"' for zone, key in anchors.items()]
+    if encrypted is not None:
+        binary = _unconfined(binary, folder)
+        for kind, encrypted_port in (("tls", encrypted.tls_port), ("https", encrypted.https_port)):
+            lines += [f"interface: 127.0.0.1@{encrypted_port}", f"{kind}-port: {encrypted_port}"]
+        lines += [f'tls-service-pem: "{encrypted.certificate.cert_file}"']
+        lines += [f'tls-service-key: "{encrypted.certificate.key_file}"']
     lines += ["remote-control:", "control-enable: no"]
     lines += ["stub-zone:", 'name: "."', f"stub-addr: {authority.host}@{authority.port}"]
     for zone in anchors:
@@ -105,6 +123,13 @@ def unbound(folder: Path, port: int, authority: Server, anchors: Mapping[str, st
     ready = [Question(next(iter(anchors)), 6)]
     with running(argv, folder / "unbound.log", server, ready=ready, config="\n".join(lines) + "\n"):
         yield server
+
+
+def _unconfined(binary: str, folder: Path) -> str:
+    """Return a copy of `binary`: AppArmor's profile, by which it may read no certificate of ours, is for its path."""
+    if not binary.startswith(("/usr/", "/sbin/")):
+        return binary  # a starter of what was unpacked, for which there is no profile
+    return str(shutil.copy(binary, folder / "unbound"))
 
 
 @contextmanager

@@ -29,7 +29,8 @@ def status(config: Path | None, as_json: bool) -> None:
         return
     print_facts(_facts(answer))
     click.echo()
-    print_table(("UPSTREAM", "STATE", "ROUND TRIP", "FAILURES"), [_upstream(u) for u in answer["upstreams"]])
+    head = ("UPSTREAM", "STATE", "ROUND TRIP", "FAILURES", "THE LAST")
+    print_table(head, [_upstream(u) for u in answer["upstreams"]])
 
 
 def _facts(answer: dict[str, Any]) -> list[tuple[str, str]]:
@@ -74,6 +75,7 @@ def _ledger_facts(ledger: dict[str, Any]) -> list[tuple[str, str]]:
     return [*facts, ("", f"NOT WRITTEN: {ledger['failure']}")] if ledger["failure"] else facts
 
 
-def _upstream(upstream: dict[str, Any]) -> tuple[str, str, str, str]:
+def _upstream(upstream: dict[str, Any]) -> tuple[str, ...]:
     trip = "-" if upstream["rtt_us"] is None else f"{upstream['rtt_us'] / 1000:.1f} ms"
-    return upstream["server"], "down" if upstream["down"] else "up", trip, str(upstream["failures"])
+    state = "down" if upstream["down"] else "up"
+    return upstream["server"], state, trip, str(upstream["failures"]), upstream["failure"] or "-"

@@ -55,6 +55,7 @@ PAYLOAD_MIN: Final = 512  # octets; RFC 1035 section 4.2.1, and the least that E
 MESSAGE_MAX: Final = 65_535  # octets; what the length before a message in TCP can say (RFC 1035 section 4.2.2)
 ERRORS_MAX: Final = 8  # extended errors read or written a message; more than one is already rare
 PADDING_BLOCK: Final = 468  # octets; responses are padded to a multiple of it (RFC 8467 section 4.1)
+QUERY_PADDING_BLOCK: Final = 128  # octets; and so are queries of ours (the same section)
 ERROR_TEXT_MAX: Final = 256  # octets of an extended error's text; it "should be kept short" (RFC 8914 section 2)
 
 QR: Final = 0x8000
@@ -179,11 +180,17 @@ def encode_rejected(rejected: Rejected, *, encrypted: bool = False, cookie: byte
     return head + opt
 
 
-def encode_outbound(outbound: Outbound) -> bytes:
-    """Write a query of ours: RD and AD set (RFC 6840 section 5.7), an OPT record where `edns` says so."""
+def encode_outbound(outbound: Outbound, *, padded: bool = False) -> bytes:
+    """Write a query of ours: RD and AD set (RFC 6840 section 5.7), an OPT record where `edns` says so.
+
+    `padded` is for encrypted transports alone (RFC 7830 section 6), and needs an OPT record.
+    """
     flags = RD | AD | (CD if outbound.cd else 0)
     opt = _opt(do=outbound.do, cookie=outbound.cookie) if outbound.edns else b""
-    return _HEADER.pack(outbound.id, flags, 1, 0, 0, opt != b"") + _question(outbound) + opt
+    head = _HEADER.pack(outbound.id, flags, 1, 0, 0, opt != b"") + _question(outbound)
+    if padded and opt:
+        opt = _padded(opt, len(head), QUERY_PADDING_BLOCK)
+    return head + opt
 
 
 def decode_incoming(wire: bytes, outbound: Outbound) -> Incoming:

@@ -1,9 +1,10 @@
 """Asking servers: tries, retries, fail-over and the checks on what comes back. Sends nothing itself.
 
 One `Exchange` is one question put to a list of servers until one gives a conclusive answer or the time is over.
-Defences against forged answers (RFC 5452): the shell takes a fresh random port for every try, the ID is random here,
-the name goes out in random letter case (0x20) to servers that keep it, and a cookie with it (RFC 7873) that nobody can
-know who does not see our queries; a server that gives cookies is not believed without.
+Defences against forged answers (RFC 5452): the shell takes a fresh random port for every try by UDP, the ID is random
+here, the name goes out in random letter case (0x20) to servers that keep it, and a cookie with it (RFC 7873) that
+nobody can know who does not see our queries; a server that gives cookies is not believed without. An encrypted server
+has proven who it is, and needs none of that.
 """
 
 from collections.abc import Hashable
@@ -20,7 +21,7 @@ from standfast.ports import Random
 
 EXCHANGE_MAX_S = 4.0  # the common stub gives up at 5 s and should get SERVFAIL before that
 TRIES_MAX = 8  # of all kinds together: servers, retries, TCP, without EDNS
-TCP_WAIT_S = 2.0
+TCP_WAIT_S = 2.0  # for the large answers of plain DNS; encrypted servers are waited for by their round trips
 BACKGROUND_MAX = 1024  # exchanges that no client waits for; more would be a storm of our own, and wait
 
 
@@ -136,14 +137,14 @@ class Asking:
                 return self._again(now, exchange, tried.server, Transport.TCP, actions)
             case CaseChanged():
                 state.no_case_until_s = now + HABIT_WORTH_S
-                return self._again(now, exchange, tried.server, Transport.UDP, actions)
+                return self._again(now, exchange, tried.server, tried.server.over, actions)
             case Unreadable(detail=detail):
                 return self._failed(now, exchange, tried.server, Malformed(detail=detail), actions)
             case Heard(truncated=True) if tried.transport is Transport.UDP:
                 state.answered(now - tried.sent_at_s)
                 return self._again(now, exchange, tried.server, Transport.TCP, actions)
             case Heard(truncated=True):
-                failure = Malformed(detail="truncated over TCP, where everything has room")
+                failure = Malformed(detail=f"truncated over {tried.transport.upper()}, where everything has room")
                 return self._failed(now, exchange, tried.server, failure, actions)
             case Heard(reply=reply, edns=False) if tried.outbound.edns and reply.rcode in (
                 Rcode.FORMERR,
@@ -174,7 +175,7 @@ class Asking:
         if exchange is None:
             return [], None
         tried = self._close(exchange, ask)
-        self._upstreams.state(tried.server).failed(now)
+        self._upstreams.state(tried.server).failed(now, detail)
         failure = Timeout(detail=f"{tried.server}: {detail}")
         return self._failed(now, exchange, tried.server, failure, [Abandon(ask=ask)])
 
@@ -186,7 +187,7 @@ class Asking:
         self.timeouts += 1
         tried = exchange.open[ask]
         state = self._upstreams.state(tried.server)
-        state.failed(now)
+        state.failed(now, "no answer in time")
         if tried.outbound.cookie and (not state.gives_cookies or state.failures >= DOWN_AFTER):
             state.spare_cookies(now)  # it may be the cookie that is not answered
         return self._next_server(now, exchange), None
@@ -210,7 +211,8 @@ class Asking:
     def _next_server(self, now: float, exchange: Exchange) -> list[Action]:
         if not exchange.servers:
             return []
-        return self._send(now, exchange, exchange.servers.pop(0), Transport.UDP)
+        server = exchange.servers.pop(0)
+        return self._send(now, exchange, server, server.over)
 
     def _send(self, now: float, exchange: Exchange, server: Server, transport: Transport) -> list[Action]:
         if exchange.tries >= TRIES_MAX:
@@ -222,7 +224,9 @@ class Asking:
         outbound = Outbound(
             id=self._rng.getrandbits(16),
             question=exchange.question,
-            cased_qname=self._cased(exchange.question.qname, keeps_case=now >= state.no_case_until_s),
+            cased_qname=self._cased(
+                exchange.question.qname, keeps_case=transport in _FORGEABLE and now >= state.no_case_until_s
+            ),
             do=exchange.do,
             cd=exchange.cd,
             edns=now >= state.no_edns_until_s,
@@ -233,7 +237,7 @@ class Asking:
             exchange=exchange.id, server=server, transport=transport, outbound=outbound, sent_at_s=now
         )
         self._tries[ask] = exchange
-        wait_s = state.rto_s() if transport is Transport.UDP else TCP_WAIT_S
+        wait_s = TCP_WAIT_S if transport is Transport.TCP else state.rto_s()
         self._timers.set(("try", ask), now + wait_s)
         return [Ask(ask=ask, server=server, transport=transport, query=outbound)]
 
@@ -298,9 +302,8 @@ def _is_in_doubt(now: float, tried: Try, heard: Heeded, state: ServerState) -> b
     return False
 
 
-_FORGEABLE = frozenset(
-    {Transport.UDP, Transport.TCP}
-)  # transports that anybody could speak on; the others need no cookie
+# Transports that anybody could speak on; the others need neither letter case nor cookies.
+_FORGEABLE = frozenset({Transport.UDP, Transport.TCP})
 
 # For each octet the bit that tells its lower from its upper case, where it is a letter.
 _CASE_BITS = bytes(0x20 if chr(octet).isalpha() and octet < 0x80 else 0 for octet in range(256))

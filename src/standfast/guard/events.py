@@ -22,17 +22,34 @@ class Transport(StrEnum):
 
     UDP = "udp"
     TCP = "tcp"
+    TLS = "tls"  # RFC 7858
+    HTTPS = "https"  # RFC 8484
+
+
+PORTS = {Transport.UDP: 53, Transport.TCP: 53, Transport.TLS: 853, Transport.HTTPS: 443}
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Server:
-    """A resolver that is asked: an IP address as text, and a port."""
+    """A resolver that is asked: an IP address as text, a port, and how.
+
+    `over` UDP is plain DNS, by TCP where that is needed. An encrypted server is asked as `over` says or not at all, and
+    its certificate must be for `name`; without one for its address (RFC 8310, strict privacy). `path` is of HTTPS.
+    """
 
     host: str
     port: int = 53
+    over: Transport = Transport.UDP
+    name: str = ""
+    path: str = ""
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        """Return it as it is written in the configuration."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        if self.over is Transport.UDP:
+            return f"{host}:{self.port}"
+        port = "" if self.port == PORTS[self.over] else f":{self.port}"
+        return f"{self.over}://{host}{port}{self.path}" + (f"#{self.name}" if self.name else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +67,10 @@ class Respond:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """Send `query` to `server` from a fresh random port; report by `on_heard` or `on_ask_failed` with `ask`."""
+    """Send `query` to `server`; report by `on_heard` or `on_ask_failed` with `ask`.
+
+    By UDP it goes from a fresh random port. Over connections that many queries share, its ID is of no account.
+    """
 
     ask: int
     server: Server
@@ -60,7 +80,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abandon:
-    """Stop waiting for `ask` and close its socket."""
+    """Stop waiting for `ask`."""
 
     ask: int
 

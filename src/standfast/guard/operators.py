@@ -81,6 +81,7 @@ def status(resolver: Resolver, now: float) -> JsonObject:
                 "server": str(server),
                 "rtt_us": None if state.rtt_s is None else round(state.rtt_s * 1e6),
                 "failures": state.failures,
+                "failure": state.failure,
                 "down": state.down_until_s > now,
                 "keeps_case": state.no_case_until_s <= now,
                 "edns": state.no_edns_until_s <= now,

@@ -7,7 +7,7 @@ from standfast.dns.cookies import CLIENT_OCTETS
 from standfast.guard.events import Server
 from standfast.ports import Random
 
-RTO_FIRST_S = 1.0  # before anything was measured
+RTO_FIRST_S = 1.0  # before anything was measured; three round trips of 300 ms, as a TLS handshake and a query take
 RTO_MIN_S = 0.8  # a resolver that is quick from its cache takes its time when it has to ask; sooner would ask twice
 RTO_MAX_S = 1.5  # a client gives up at about 5 s, so a slow server must leave time for another
 DOWN_AFTER = 3  # failures in a row; one lost packet is no failure of the server
@@ -24,12 +24,14 @@ class ServerState:
 
     `cookie` is our part of a cookie for this server alone, and behind it the server's once it gave one (RFC 7873).
     `gives_cookies`: it has, so that an answer without one is in doubt.
+    `failure` is in words what the last of its `failures` in a row was.
     """
 
     server: Server
     rtt_s: float | None = None
     rttvar_s: float = 0.0
     failures: int = 0
+    failure: str = ""
     down_until_s: float = 0.0
     no_edns_until_s: float = 0.0
     no_case_until_s: float = 0.0
@@ -46,11 +48,13 @@ class ServerState:
             self.rttvar_s += (abs(self.rtt_s - rtt_s) - self.rttvar_s) / 4
             self.rtt_s += (rtt_s - self.rtt_s) / 8
         self.failures = 0
+        self.failure = ""
         self.down_until_s = 0.0
 
-    def failed(self, now: float) -> None:
-        """Take in a time-out or a connection that was refused."""
+    def failed(self, now: float, failure: str) -> None:
+        """Take in a time-out, or a connection that was refused or could not be trusted."""
         self.failures += 1
+        self.failure = failure
         if self.failures >= DOWN_AFTER:
             pause = min(DOWN_MIN_S * 2 ** min(self.failures - DOWN_AFTER, 10), DOWN_MAX_S)
             self.down_until_s = now + pause

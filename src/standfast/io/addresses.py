@@ -1,12 +1,13 @@
 """Server addresses as people write them, and which of them are this machine. Sends nothing."""
 
+import re
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
 from pathlib import Path
 
-from standfast.guard.events import Server
+from standfast.guard.events import PORTS, Server, Transport
 from standfast.io.limits import Network
 
 DNS_PORT = 53
@@ -14,7 +15,12 @@ DOH_PATH = "/dns-query"  # by convention; RFC 8484 leaves it to a URI template
 PORT_MAX = 65_535
 RESOLV_CONF = Path("/etc/resolv.conf")
 
+_URLS = ("tls://", "https://")
+_NAME_MAX = 253  # characters of a name without its final dot (RFC 1035 section 2.3.4)
 _MAPPED = IPv6Network("::ffff:0:0/96")  # RFC 4291 section 2.5.5.2
+_LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
+_HOST_NAME = re.compile(rf"(?:{_LABEL}\.)*(?!\d+\.?$){_LABEL}")
+_PATH = re.compile(r"/[!-z|~]*")  # printable ASCII but braces, which are those of a URI template
 _RESOLV_CONF_SERVERS_MAX = 3  # MAXNS of resolv.conf(5): what the system's own resolver would use
 
 
@@ -30,7 +36,7 @@ class Scheme(Enum):
     DOH = "https"  # DNS over HTTPS (RFC 8484)
 
 
-_ENCRYPTED = {scheme.value: scheme for scheme in (Scheme.DOT,)}
+_LISTENED = {scheme.value: scheme for scheme in (Scheme.DOT,)}
 _PORTS = {Scheme.DO53: DNS_PORT, Scheme.DOT: 853, Scheme.DOH: 443}
 
 
@@ -68,10 +74,13 @@ def parse_server(text: str, *, port_min: int = 1, default_port: int = DNS_PORT) 
 def parse_upstream(text: str) -> Server:
     """Return the server that `text` names, if it can be asked.
 
+    Beside the forms of `parse_server` for plain DNS there are `tls://192.0.2.1#dns.example` and
+    `https://192.0.2.1/dns-query#dns.example`: always an address, and behind `#` the name that its certificate is for.
+
     Raises:
         BadServer: no address, or one that is no single server's.
     """
-    server = parse_server(text)
+    server = _parse_encrypted(text) if text.startswith(_URLS) else parse_server(text)
     address = ip_address(server.host)
     if address.is_unspecified or address.is_multicast or server.host == "255.255.255.255":
         raise BadServer(f'"{text}" is not the address of one server')
@@ -87,7 +96,7 @@ def parse_listen(text: str) -> ListenAddress:
     name, found, rest = text.rpartition("://")
     if not found:
         return ListenAddress(parse_local(text))
-    scheme = _ENCRYPTED.get(name)
+    scheme = _LISTENED.get(name)
     if scheme is None:
         raise BadServer(f'"{text}": clients can ask by tls:// and https://, and without a scheme by UDP and TCP')
     host, slash, path = rest.partition("/")
@@ -173,6 +182,39 @@ def read_resolv_conf(path: Path = RESOLV_CONF) -> tuple[Server, ...]:
     return tuple(dict.fromkeys(found))[:_RESOLV_CONF_SERVERS_MAX]
 
 
+def is_host_name(text: str) -> bool:
+    """Say whether `text`, in lower case and without a final dot, is a name that a host and its certificate may have."""
+    return len(text) <= _NAME_MAX and _HOST_NAME.fullmatch(text) is not None
+
+
+def _parse_encrypted(text: str) -> Server:
+    scheme, _, rest = text.partition("://")
+    over = Transport(scheme)
+    rest, hashed, name = rest.partition("#")
+    where, slash, path = rest.partition("/")
+    if over is Transport.TLS and slash:
+        raise BadServer(f'"{text}": tls:// has no path - leave out "/{path}"')
+    name = name.lower().removesuffix(".")
+    if hashed and not is_host_name(name):
+        raise BadServer(
+            f'"{text}": "{name}" is no host name that a certificate can be for - write it like "dns.example"'
+        )
+    try:
+        server = parse_server(where, default_port=PORTS[over])
+    except BadServer as error:
+        if not is_host_name(host := _split(where, 0)[0].lower()):
+            raise BadServer(f'"{text}": {error}') from None
+        meant = f"{scheme}://192.0.2.1{slash}{path}#{name or host}"
+        raise BadServer(
+            f'"{text}": "{host}" is a host name - write its IP address in its place, and the name at the end, like '
+            f'"{meant}": to look the name up, a resolver is needed first'
+        ) from None
+    path = (f"/{path}" if slash else DOH_PATH) if over is Transport.HTTPS else ""
+    if path and not _PATH.fullmatch(path):
+        raise BadServer(f'"{text}": "{path}" is not a path - most servers have "{DOH_PATH}"')
+    return replace(server, over=over, name=name, path=path)
+
+
 def _split(text: str, default_port: int) -> tuple[str, str]:
     """Part host and port; a bare IPv6 address has colons but no port."""
     if text.startswith("["):
@@ -202,7 +244,7 @@ def _about_url(text: str) -> str:
     scheme = text.partition("://")[0]
     if scheme in ("udp", "tcp", "dns"):
         return f'"{text}": leave out "{scheme}://" - plain DNS is asked by UDP, and by TCP where that is needed'
-    return f'"{text}": {scheme}:// is not yet supported, plain DNS only - give an address like "192.0.2.1:53"'
+    return f'"{text}": {scheme}:// is not known here - give an address like "192.0.2.1:53"'
 
 
 def _about_host(text: str, host: str) -> str:

@@ -44,13 +44,14 @@ def no_server_twice(draft: Draft) -> Iterator[Finding]:
     guard = draft.content.guard
     asked = [("upstreams", guard.upstreams or []), ("second_opinions", guard.second_opinions)]
     for lists in ([("listen", guard.listen or [])], asked):
-        seen: dict[Server, str] = {}
+        seen: dict[tuple[str, int], str] = {}
         for key, texts in lists:
             for at, text in enumerate(texts):
                 server = parse_listen(text).server if key == "listen" else parse_upstream(text)
-                if server in seen and server.port:  # port 0 is another free one each time
-                    yield draft.finding(("guard", key, at), f'{key}: "{text}" is in {seen[server]} already')
-                seen.setdefault(server, key)
+                where = server.host, server.port
+                if where in seen and server.port:  # port 0 is another free one each time
+                    yield draft.finding(("guard", key, at), f'{key}: "{text}" is in {seen[where]} already')
+                seen.setdefault(where, key)
 
 
 def no_suffix_twice(draft: Draft) -> Iterator[Finding]:

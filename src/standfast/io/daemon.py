@@ -32,7 +32,7 @@ from standfast.io.logs import configure
 from standfast.io.metrics import Sources, metrics_page
 from standfast.io.pages import PageServer
 from standfast.io.places import LEDGER_NAME
-from standfast.io.probes import Roots
+from standfast.io.roots import Roots
 from standfast.io.state_dir import claim
 from standfast.io.store import Store
 

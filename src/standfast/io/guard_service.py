@@ -41,7 +41,8 @@ from standfast.io.datagrams import FastPath
 from standfast.io.encrypted import EncryptedListener
 from standfast.io.limits import Gate, Limits
 from standfast.io.listener import Listener
-from standfast.io.probes import Roots, probe
+from standfast.io.probes import probe
+from standfast.io.roots import Roots
 from standfast.io.upstream import Asker
 from standfast.ports import Random
 
@@ -101,7 +102,7 @@ class GuardService:
             store: is told what to remember; opened and closed by the caller.
             ledger: is given every record; opened and closed by the caller.
             listen: addresses to listen on; port 0 takes any free one.
-            roots: whom TLS probes trust.
+            roots: whom probes and encrypted upstreams must prove themselves by.
             certificate: what clients that come encrypted are shown; needed where `listen` has such an address.
             rng: picks the ports of queries; the system's randomness where none is given.
             size_max: the largest datagram that is sent to a client, in octets.
@@ -121,7 +122,7 @@ class GuardService:
             else Listener(address.server, self._on_query, size_max=size_max, fast=fast, gate=self.gate)
             for address in listen
         ]
-        self._asker = Asker(rng or random.SystemRandom(), on_heard=self._on_heard, on_failed=self._on_ask_failed)
+        self._asker = Asker(rng or random.SystemRandom(), roots, on_heard=self._on_heard, on_failed=self._on_ask_failed)
         self._probes: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at_s: float | None = None

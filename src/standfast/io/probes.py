@@ -6,18 +6,18 @@ looked at is for `evidence.aim`.
 
 import asyncio
 import errno
-import re
 import socket
 import ssl
 import time
-from pathlib import Path
 from typing import Final
 
 from cryptography import x509
 
 from standfast.dns.model import Name
 from standfast.evidence.model import Identity, ProbeResult, ProbeSpec
+from standfast.io.addresses import is_host_name
 from standfast.io.faults import in_words
+from standfast.io.roots import Roots
 
 NAMES_TOLD_MAX: Final = 3  # names of somebody else's certificate that are told; it may have hundreds
 NAME_TOLD_MAX: Final = 64  # letters of each
@@ -44,26 +44,6 @@ _NO_COMMON_WAY: Final = frozenset(
 )
 _CLOSED: Final = "the connection was closed in the handshake"
 _HOSTNAME_MISMATCH: Final = 62  # X509_V_ERR_HOSTNAME_MISMATCH (openssl/x509_vfy.h)
-_LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
-_HOST_NAME = re.compile(rf"(?:{_LABEL}\.)*(?!\d+\.?$){_LABEL}")
-
-
-class Roots:
-    """Whom probes trust: the system's certificate authorities, and those in a file of one's own."""
-
-    def __init__(self, ca_file: Path | None = None) -> None:
-        """Read the authorities once.
-
-        Raises:
-            OSError: `ca_file` cannot be read (`ssl.SSLError`, a subclass: it holds no certificates).
-        """
-        self.trusting = _context()
-        self.trusting.load_default_certs()
-        if ca_file is not None:
-            self.trusting.load_verify_locations(cafile=ca_file)
-        self.blind = _context()
-        self.blind.check_hostname = False
-        self.blind.verify_mode = ssl.CERT_NONE
 
 
 async def probe(qname: Name, address: str, spec: ProbeSpec, timeout_s: float, roots: Roots) -> ProbeResult:
@@ -75,7 +55,7 @@ async def probe(qname: Name, address: str, spec: ProbeSpec, timeout_s: float, ro
     host_name = qname.removesuffix(".")
     if spec.kind == "none":
         return _result(address, Identity.UNKNOWN, "no probe is set for this name")
-    if spec.kind == "tls" and not _HOST_NAME.fullmatch(host_name):
+    if spec.kind == "tls" and not is_host_name(host_name):
         return _result(address, Identity.UNKNOWN, f'"{host_name}" is no host name, so no certificate can be for it')
     look = _Look(host_name, address, spec.port, roots)
     try:
@@ -107,7 +87,7 @@ class _Look:
     async def tls(self) -> ProbeResult:
         """Shake hands as an honest client would; where that fails for the certificate, look whose it is."""
         try:
-            await self._leaf(self._roots.trusting)
+            await self._leaf(self._roots.probes)
         except ssl.SSLCertVerificationError as error:
             return await self._whose(error)
         except OSError as error:
@@ -124,7 +104,7 @@ class _Look:
         """Say whose the certificate is that could not be verified; it takes a handshake that trusts anybody."""
         self._fault = fault
         try:
-            names = _names(await self._leaf(self._roots.blind))
+            names = _names(await self._leaf(self._roots.blind_probes))
         except (OSError, ValueError):
             return self._unverified(fault)
         if not names or any(_matches(name, self._host_name) for name in names):
@@ -176,14 +156,6 @@ class _Look:
 
 def _result(address: str, identity: Identity, detail: str, *, reachable: bool = False) -> ProbeResult:
     return ProbeResult(address=address, identity=identity, at_s=time.time(), reachable=reachable, detail=detail)
-
-
-def _context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_TICKET
-    context.hostname_checks_common_name = False  # RFC 9525 section 2
-    return context
 
 
 def _names(leaf: bytes) -> list[str]:

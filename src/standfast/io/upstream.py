@@ -8,6 +8,7 @@ from typing import assert_never
 
 from standfast.dns.exchange import Heeded
 from standfast.guard.events import Ask, Transport
+from standfast.io.roots import Roots
 from standfast.io.upstream_datagrams import Datagrams
 from standfast.io.upstream_pool import Pool
 from standfast.ports import Random
@@ -19,12 +20,13 @@ class Asker:
     def __init__(
         self,
         rng: Random,
+        roots: Roots,
         *,
         on_heard: Callable[[int, Heeded], None],
         on_failed: Callable[[int, str], None],
     ) -> None:
         self._datagrams = Datagrams(rng, on_heard=on_heard, on_failed=on_failed)
-        self._pool = Pool(on_heard=on_heard, on_failed=on_failed)
+        self._pool = Pool(roots, on_heard=on_heard, on_failed=on_failed)
 
     def __len__(self) -> int:
         return len(self._datagrams) + len(self._pool)
@@ -34,7 +36,7 @@ class Asker:
         match ask.transport:
             case Transport.UDP:
                 self._datagrams.send(ask)
-            case Transport.TCP:
+            case Transport.TCP | Transport.TLS | Transport.HTTPS:
                 self._pool.send(ask)
             case _:
                 assert_never(ask.transport)

@@ -95,8 +95,6 @@ class UpstreamConnection(asyncio.Protocol):
     def forget(self, asked: Asked) -> None:
         """Wait no longer for `asked`."""
         del self._waiting[asked.key]
-        self._pipeline.forget(asked.key)
-        self.flush()
 
     def close(self, why: str) -> None:
         """End it now; `on_lost` is told soon."""

@@ -30,7 +30,11 @@ Answer = Heeded | NotAnswered
 
 
 class Pipeline(Protocol):
-    """The octets of one connection, both ways."""
+    """The octets of one connection, both ways.
+
+    A query that nobody waits for any more stays under way until it is answered, so that its late answer is not taken
+    for one to another query.
+    """
 
     @property
     def ended(self) -> str | None:
@@ -44,10 +48,6 @@ class Pipeline(Protocol):
 
     def put(self, query: Outbound) -> int:
         """Send `query`, whose ID is of no account here; return the key of its answer."""
-        ...
-
-    def forget(self, key: int) -> None:
-        """Wait no longer for the answer with `key`."""
         ...
 
     def receive(self, octets: bytes) -> list[tuple[int, Answer]]:
@@ -66,7 +66,7 @@ class MessagePipeline:
         """`padded` is for encrypted connections alone (RFC 7830 section 6)."""
         self.ended: str | None = None
         self._padded = padded
-        self._under_way: dict[int, Outbound] = {}  # by message ID; what is forgotten stays until it is answered
+        self._under_way: dict[int, Outbound] = {}  # by message ID; what nobody waits for stays until it is answered
         self._received = bytearray()
         self._out = bytearray()
         self._not_ours = 0
@@ -82,12 +82,9 @@ class MessagePipeline:
         while key in self._under_way:
             key = (key + 1) % _IDS
         self._under_way[key] = sent = replace(query, id=key)
-        wire = encode_outbound(sent)
+        wire = encode_outbound(sent, padded=self._padded)
         self._out += len(wire).to_bytes(_LENGTH_OCTETS, "big") + wire
         return key
-
-    def forget(self, key: int) -> None:
-        """Do nothing: the ID stays taken, so that a late answer is not taken for one to another query."""
 
     def receive(self, octets: bytes) -> list[tuple[int, Answer]]:
         """Return the answers that are whole now; what matches no query is passed over, so many times."""

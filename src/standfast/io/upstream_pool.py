@@ -7,25 +7,33 @@ on a connection that never answered they have failed.
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import Final
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, assert_never
 
 from standfast.dns.exchange import Heeded
-from standfast.guard.events import Ask, Server, Transport
+from standfast.guard.events import PORTS, Ask, Server, Transport
 from standfast.io.faults import in_words
+from standfast.io.roots import ALPN_HTTPS, ResumingContext, Roots
 from standfast.io.upstream_connection import Asked, UpstreamConnection
-from standfast.io.upstream_messages import Answer, MessagePipeline, NotAnswered
+from standfast.io.upstream_http2 import HttpsPipeline
+from standfast.io.upstream_messages import Answer, MessagePipeline, NotAnswered, Pipeline
 
 CONNECTIONS_MAX: Final = 4  # to one server: more than one only while all before are full
 QUEUE_MAX: Final = 4096  # queries to one server that wait for a connection or for room on one
 CONNECT_S: Final = 4.0  # to connect and shake hands; after that nobody waits any more (`asking.EXCHANGE_MAX_S`)
 PAUSE_S: Final = 0.25  # after a connection that could not be made; a handshake for every query would be an attack
 IDLE_S: Final = 10.0  # plain TCP is for the few answers that are too large for UDP, and servers have few connections
+ENCRYPTED_IDLE_S: Final = 30.0  # longer, as every query goes over it and a handshake costs more
 
 
 class Pool:
     """All queries that go over connections. Lives in the event loop that it is first used in."""
 
-    def __init__(self, *, on_heard: Callable[[int, Heeded], None], on_failed: Callable[[int, str], None]) -> None:
+    def __init__(
+        self, roots: Roots, *, on_heard: Callable[[int, Heeded], None], on_failed: Callable[[int, str], None]
+    ) -> None:
+        self._roots = roots
         self._on_heard = on_heard
         self._on_failed = on_failed
         self._asked: dict[int, Asked] = {}
@@ -39,7 +47,8 @@ class Pool:
         self._asked[ask.ask] = asked = Asked(ask)
         upstream = self._upstreams.get(ask.server)
         if upstream is None:
-            self._upstreams[ask.server] = upstream = _Upstream(ask.server, ask.transport, self._take)
+            upstream = _Upstream(ask.server, _line_to(ask.server, ask.transport, self._roots), self._take)
+            self._upstreams[ask.server] = upstream
         upstream.put(asked)
 
     def abandon(self, ask: int) -> None:
@@ -69,12 +78,46 @@ class Pool:
             self._on_heard(asked.ask.ask, what)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """How a server is connected to; with a `context` its certificate must be for `name`."""
+
+    pipeline: Callable[[], Pipeline]
+    idle_s: float
+    context: ResumingContext | None = None
+    name: str | None = None
+    alpn: str = ""  # that the server must choose
+
+
+def _line_to(server: Server, transport: Transport, roots: Roots) -> _Line:
+    name = server.name or server.host.partition("%")[0]  # an interface is no part of what a certificate says
+    match transport:
+        case Transport.TCP:
+            return _Line(pipeline=MessagePipeline, idle_s=IDLE_S)
+        case Transport.TLS:
+            messages = partial(MessagePipeline, padded=True)
+            return _Line(pipeline=messages, idle_s=ENCRYPTED_IDLE_S, context=roots.tls, name=name)
+        case Transport.HTTPS:
+            requests = partial(HttpsPipeline, _authority(server), server.path)
+            return _Line(pipeline=requests, idle_s=ENCRYPTED_IDLE_S, context=roots.https, name=name, alpn=ALPN_HTTPS)
+        case Transport.UDP:
+            raise AssertionError("no connections by UDP")
+        case _:
+            assert_never(transport)
+
+
+def _authority(server: Server) -> str:
+    """Return whom a request is for: the verified name, or else the address (RFC 3986 section 3.2)."""
+    host = server.name or (f"[{server.host.partition('%')[0]}]" if ":" in server.host else server.host)
+    return host if server.port == PORTS[Transport.HTTPS] else f"{host}:{server.port}"
+
+
 class _Upstream:
     """One server: its connections, and the queries that are on none."""
 
-    def __init__(self, server: Server, transport: Transport, report: Callable[[Asked, Heeded | str], None]) -> None:
+    def __init__(self, server: Server, line: _Line, report: Callable[[Asked, Heeded | str], None]) -> None:
         self._server = server
-        self._transport = transport
+        self._line = line
         self._report = report
         self._loop = asyncio.get_running_loop()
         self._queue: dict[int, Asked] = {}  # by ask; first in, first out
@@ -138,17 +181,24 @@ class _Upstream:
             self._send_queued()
 
     async def _connect(self) -> UpstreamConnection:
+        """Connect and shake hands; asyncio's default, to verify chain and name, is that of the context."""
+        line = self._line
         _, connection = await self._loop.create_connection(
             lambda: UpstreamConnection(
-                MessagePipeline(),
-                idle_s=IDLE_S,
+                line.pipeline(),
+                idle_s=line.idle_s,
                 on_answer=self._answered,
                 on_room=self._send_queued,
                 on_lost=self._lost,
             ),
             self._server.host,
             self._server.port,
+            ssl=line.context,
+            server_hostname=line.name,
         )
+        if line.alpn and (connection.tls is None or connection.tls.selected_alpn_protocol() != line.alpn):
+            connection.close("")
+            raise ConnectionError(f"it does not speak {line.alpn} (ALPN)")
         return connection
 
     def _fail_queued(self) -> None:
@@ -170,6 +220,8 @@ class _Upstream:
     def _lost(self, connection: UpstreamConnection, unanswered: list[Asked], why: str) -> None:
         if connection in self._connections:
             self._connections.remove(connection)
+        if self._line.context is not None and self._line.name and connection.tls is not None:
+            self._line.context.keep(self._line.name, connection.tls)
         for asked in unanswered:
             if connection.has_answered and not asked.sent_again:
                 self._send_again(asked)

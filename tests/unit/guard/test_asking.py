@@ -271,6 +271,67 @@ def test_a_server_that_is_always_odd_is_given_up_soon(said: Heard) -> None:
     assert client.waited_s < 0.2
 
 
+# Encrypted servers
+
+ENCRYPTED = [
+    Server("192.0.2.53", 853, Transport.TLS, "dns.example"),
+    Server("192.0.2.53", 443, Transport.HTTPS, "dns.example", "/dns-query"),
+]
+
+
+@pytest.mark.parametrize("server", ENCRYPTED, ids=str)
+@pytest.mark.parametrize(
+    "said",
+    [
+        positive(a(WWW, *OURS)),
+        None,
+        CaseChanged(),
+        Unreadable(detail="?"),
+        Heard(reply=Reply(rcode=Rcode.NOERROR), truncated=True),
+        Heard(reply=failure(Rcode.FORMERR), edns=False),
+    ],
+    ids=lambda said: type(said).__name__,
+)
+def test_an_encrypted_server_is_asked_in_its_own_way_alone_whatever_it_says(server: Server, said: Heard) -> None:
+    world = World(upstreams=(server,))
+    world.say(WWW, RRType.A, said)
+    world.query(WWW)
+    world.run(10)
+    assert set(sent(world)) == {(server, server.over)}
+    assert all(ask.query.cased_qname == WWW for _, ask in world.asked(WWW))
+
+
+@pytest.mark.parametrize("server", ENCRYPTED, ids=str)
+def test_an_encrypted_server_that_is_silent_is_passed_over_as_soon_as_a_plain_one(server: Server) -> None:
+    world = World(upstreams=(server, OTHER_UPSTREAM))
+    world.serve(a(WWW, *OURS))
+    world.down[server] = None
+    client = world.query(WWW)
+    world.run(2)
+    assert shown(client.reply) == OURS
+    assert client.waited_s == pytest.approx(RTO_FIRST_S + RTT_S)
+
+
+def test_a_handshake_over_a_slow_path_is_no_failure_of_the_server() -> None:
+    world = World(upstreams=(ENCRYPTED[0], OTHER_UPSTREAM))
+    world.serve(a(WWW, *OURS))
+    world.delay_s[ENCRYPTED[0]] = 3 * 0.3  # TCP, TLS 1.3 and the query itself
+    assert shown(world.look_up(WWW)) == OURS
+    assert sent(world) == [(ENCRYPTED[0], Transport.TLS)]
+
+
+def test_what_is_wrong_with_a_server_is_told_to_clients_and_operators() -> None:
+    world = World(upstreams=(ENCRYPTED[0],))
+    world.down[ENCRYPTED[0]] = Refusing("no trust in its certificate: certificate has expired")
+    told = "tls://192.0.2.53#dns.example: no trust in its certificate: certificate has expired"
+    assert told in world.look_up(WWW).errors[0].text
+    state = world.core.upstreams.state(ENCRYPTED[0])
+    assert state.failure == "no trust in its certificate: certificate has expired"
+    del world.down[ENCRYPTED[0]]
+    world.look_up("other.example.org.")
+    assert state.failure == ""
+
+
 # Defences and bounds
 
 

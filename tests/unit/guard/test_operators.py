@@ -194,7 +194,15 @@ def test_status_counts_what_is_there() -> None:
     assert (status["queries"], status["known_good"], status["lost"], status["held"]) == (3, 1, 1, 1)
     assert status["verdicts"] == {"fresh/none": 2, "hold/mistake": 2, "hold/unknown": 1}
     assert status["upstreams"] == [
-        {"server": str(UPSTREAM), "rtt_us": 10_000, "failures": 0, "down": False, "keeps_case": True, "edns": True}
+        {
+            "server": str(UPSTREAM),
+            "rtt_us": 10_000,
+            "failures": 0,
+            "failure": "",
+            "down": False,
+            "keeps_case": True,
+            "edns": True,
+        }
     ]
 
 

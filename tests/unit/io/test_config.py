@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from standfast.dns.name import parse_name
 from standfast.evidence.model import ProbeSpec
-from standfast.guard.events import Server
+from standfast.guard.events import Server, Transport
 from standfast.guard.policy import BogusMode, Mode, Policy
 from standfast.io import addresses, config
 from standfast.io.addresses import ListenAddress
@@ -158,7 +158,7 @@ def test_all_findings_come_at_once_each_with_its_line(tmp_path: Path) -> None:
 listen = ["127.0.0.1:5300", "localhost:53"]
 upsteams = ["127.0.0.1:5301"]
 upstreams = [
-  "tls://192.0.2.1",
+  "quic://192.0.2.1",
   "127.0.0.1:5300",   # ourselves
   "192.0.2.1:70000",
   "192.0.2.1", "192.0.2.1:53",
@@ -190,8 +190,7 @@ suffix = "EXAMPLE.org."
         '2: listen: "localhost:53" is a host name - give its IP address: to look the name up, a resolver is '
         "needed first",
         '3: unknown key "upsteams" in [guard] - did you mean "upstreams"?',
-        '5: upstreams: "tls://192.0.2.1": tls:// is not yet supported, plain DNS only - give an address like '
-        '"192.0.2.1:53"',
+        '5: upstreams: "quic://192.0.2.1": quic:// is not known here - give an address like "192.0.2.1:53"',
         '6: upstreams: "127.0.0.1:5300" is this guard itself, which listens on 127.0.0.1:5300 - asking it would '
         "be a loop",
         '7: upstreams: "192.0.2.1:70000": "70000" is not a port - give a number from 1 to 65535',
@@ -252,6 +251,49 @@ suffix = "EXAMPLE.org."
             '[guard]\nupstreams = ["udp://192.0.2.1"]',
             '2: upstreams: "udp://192.0.2.1": leave out "udp://" - plain DNS is asked by UDP, and by TCP where that '
             "is needed",
+        ),
+        (
+            '[guard]\nupstreams = ["https://dns.example/dns-query"]',
+            '2: upstreams: "https://dns.example/dns-query": "dns.example" is a host name - write its IP address in its '
+            'place, and the name at the end, like "https://192.0.2.1/dns-query#dns.example": to look the name up, a '
+            "resolver is needed first",
+        ),
+        (
+            '[guard]\nupstreams = ["tls://dns.example:853"]',
+            '2: upstreams: "tls://dns.example:853": "dns.example" is a host name - write its IP address in its place, '
+            'and the name at the end, like "tls://192.0.2.1#dns.example": to look the name up, a resolver is needed '
+            "first",
+        ),
+        (
+            '[guard]\nupstreams = ["tls://192.0.2.1/dns-query"]',
+            '2: upstreams: "tls://192.0.2.1/dns-query": tls:// has no path - leave out "/dns-query"',
+        ),
+        (
+            '[guard]\nupstreams = ["tls://192.0.2.1#"]',
+            '2: upstreams: "tls://192.0.2.1#": "" is no host name that a certificate can be for - write it like '
+            '"dns.example"',
+        ),
+        (
+            '[guard]\nupstreams = ["https://192.0.2.1/dns-query{?dns}"]',
+            '2: upstreams: "https://192.0.2.1/dns-query{?dns}": "/dns-query{?dns}" is not a path - most servers have '
+            '"/dns-query"',
+        ),
+        (
+            '[guard]\nupstreams = ["https://192.0.2.1:0/"]',
+            '2: upstreams: "https://192.0.2.1:0/": "192.0.2.1:0": "0" is not a port - give a number from 1 to 65535',
+        ),
+        (
+            '[guard]\nupstreams = ["tls://0.0.0.0#dns.example"]',
+            '2: upstreams: "tls://0.0.0.0#dns.example" is not the address of one server',
+        ),
+        (
+            '[guard]\nupstreams = ["tls://192.0.2.1#dns.example"]\nsecond_opinions = ["tls://192.0.2.1:853#dns.other"]',
+            '3: second_opinions: "tls://192.0.2.1:853#dns.other" is in upstreams already',
+        ),
+        (
+            '[guard]\nlisten = ["127.0.0.1"]\nupstreams = ["tls://127.0.0.1:53#dns.example"]',
+            '3: upstreams: "tls://127.0.0.1:53#dns.example" is this guard itself, which listens on 127.0.0.1:53 - '
+            "asking it would be a loop",
         ),
         ('[guard]\nupstreams = ["0.0.0.0"]', '2: upstreams: "0.0.0.0" is not the address of one server'),
         ('[guard]\nupstreams = ["224.0.0.251"]', '2: upstreams: "224.0.0.251" is not the address of one server'),
@@ -415,6 +457,41 @@ def test_a_mistake_elsewhere_in_the_file_does_not_hide_the_running_guard(tmp_pat
 )
 def test_an_address_is_read_in_every_usual_form(text: str, server: Server) -> None:
     assert addresses.parse_server(text) == server
+
+
+@pytest.mark.parametrize(
+    ("text", "server", "shown"),
+    [
+        ("192.0.2.1", Server("192.0.2.1", 53), "192.0.2.1:53"),
+        (
+            "tls://192.0.2.1#Dns.Example.",
+            Server("192.0.2.1", 853, Transport.TLS, "dns.example"),
+            "tls://192.0.2.1#dns.example",
+        ),
+        (
+            "tls://[2001:DB8::1]:8853#dns.example",
+            Server("2001:db8::1", 8853, Transport.TLS, "dns.example"),
+            "tls://[2001:db8::1]:8853#dns.example",
+        ),
+        ("tls://[2001:db8::1]", Server("2001:db8::1", 853, Transport.TLS), "tls://[2001:db8::1]"),
+        (
+            "https://192.0.2.1#dns.example",
+            Server("192.0.2.1", 443, Transport.HTTPS, "dns.example", "/dns-query"),
+            "https://192.0.2.1/dns-query#dns.example",
+        ),
+        (
+            "https://[2001:db8::1]:8443/profile/7?key=a%2Fb#dns.example",
+            Server("2001:db8::1", 8443, Transport.HTTPS, "dns.example", "/profile/7?key=a%2Fb"),
+            "https://[2001:db8::1]:8443/profile/7?key=a%2Fb#dns.example",
+        ),
+    ],
+)
+def test_an_upstream_is_read_in_every_form_and_shown_in_that_of_the_configuration(
+    text: str, server: Server, shown: str
+) -> None:
+    assert addresses.parse_upstream(text) == server
+    assert str(server) == shown
+    assert addresses.parse_upstream(shown) == server
 
 
 @given(st.ip_addresses(), st.integers(1, 65535))

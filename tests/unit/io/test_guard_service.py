@@ -37,7 +37,7 @@ from standfast.io.addresses import ListenAddress
 from standfast.io.clock import SteadyClock
 from standfast.io.guard_service import GuardService
 from standfast.io.listener import ListenError
-from standfast.io.probes import Roots
+from standfast.io.roots import Roots
 
 QUESTION = Question("www.example.org.", RRType.A)
 OUTBOUND = Outbound(id=7, question=QUESTION, cased_qname="www.example.org.")

@@ -15,10 +15,12 @@ from standfast.dns.exchange import CaseChanged, Heard, Heeded, Outbound, Unreada
 from standfast.dns.model import Query, Question, Rcode, Reply, RRset, RRType
 from standfast.guard.events import Ask, Server, Transport
 from standfast.io.addresses import has_ipv6
+from standfast.io.roots import Roots
 from standfast.io.upstream import Asker
 from standfast.io.upstream_datagrams import PORT_FIRST, PORT_TRIES_MAX
 from standfast.io.upstream_messages import NOT_OURS_MAX
 
+ROOTS = Roots()
 QUESTION = Question("www.example.org.", RRType.A)
 OUTBOUND = Outbound(id=4711, question=QUESTION, cased_qname="wWw.Example.org.")
 REPLY = Reply(rcode=Rcode.NOERROR, answer=(rrset_from_text("www.example.org.", RRType.A, 60, ["192.0.2.1"]),))
@@ -57,7 +59,7 @@ class Datagrams:
 
 
 def asker_of(report: Report, rng: random.Random | None = None) -> Asker:
-    return Asker(rng or random.Random(1), on_heard=report.take, on_failed=report.take)
+    return Asker(rng or random.Random(1), ROOTS, on_heard=report.take, on_failed=report.take)
 
 
 def run(scene: Coroutine[None, None, None]) -> None:

@@ -14,9 +14,11 @@ from standfast.dns.exchange import Heard, Heeded, Outbound
 from standfast.dns.model import Query, Question, Rcode, Reply, RRset, RRType
 from standfast.guard.events import Ask, Server, Transport
 from standfast.io import upstream_connection, upstream_pool
+from standfast.io.roots import Roots
 from standfast.io.upstream_messages import NOT_OURS_MAX, PIPELINE_MAX
 from standfast.io.upstream_pool import CONNECTIONS_MAX, QUEUE_MAX, Pool
 
+ROOTS = Roots()
 CLOSED = "the connection was closed without an answer"
 LARGE = Reply(
     rcode=Rcode.NOERROR, answer=(RRset(owner="n1.example.org.", rtype=65_280, ttl_s=1, rdatas=(b"x" * 65_000,)),)
@@ -27,7 +29,7 @@ class Asking:
     """A pool and what it reports, each ask by its number."""
 
     def __init__(self, port: int) -> None:
-        self.pool = Pool(on_heard=self._take, on_failed=self._take)
+        self.pool = Pool(ROOTS, on_heard=self._take, on_failed=self._take)
         self._server = Server("127.0.0.1", port)
         self._reports: dict[int, asyncio.Future[Heeded | str]] = {}
 
