@@ -106,7 +106,7 @@ class World:
         self.probes: list[tuple[float, Probe]] = []
         self.records: list[Record] = []
         self.alarms: list[Alarm] = []
-        self._heap: list[tuple[float, int, Callable[[], list[Action]]]] = []
+        self._heap: list[tuple[float, int, Callable[[], Iterable[Action]]]] = []
         self._order = count()
         self._under_way: set[int] = set()
         self.core = self._start(enabled=enabled)
@@ -216,7 +216,7 @@ class World:
         if heard is not None:
             self._later(self.delay_s.get(ask.server, RTT_S), lambda: self._heard(ask.ask, heard))
 
-    def _heard(self, ask: int, heard: Heeded) -> list[Action]:
+    def _heard(self, ask: int, heard: Heeded) -> Iterable[Action]:
         return self.core.on_heard(self.now, ask, heard) if ask in self._under_way else []
 
     def _answer(self, ask: Ask) -> Heeded | None:
@@ -246,7 +246,7 @@ class World:
 
         self._later(delay_s, land)
 
-    def _later(self, delay_s: float, event: Callable[[], list[Action]]) -> None:
+    def _later(self, delay_s: float, event: Callable[[], Iterable[Action]]) -> None:
         heappush(self._heap, (self.now + delay_s, next(self._order), event))
 
 

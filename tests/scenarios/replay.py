@@ -272,7 +272,7 @@ class _Stage(World):
                 return says
         return None
 
-    def _arrives(self, ask: Ask, wire: bytes) -> list[Action]:
+    def _arrives(self, ask: Ask, wire: bytes) -> Iterable[Action]:
         if ask.ask not in self._under_way:
             return []
         heard = decode_incoming(wire, ask.query)
@@ -283,7 +283,7 @@ class _Stage(World):
             return self._fails(ask, "an answer to something that was not asked")
         return []
 
-    def _fails(self, ask: Ask, detail: str) -> list[Action]:
+    def _fails(self, ask: Ask, detail: str) -> Iterable[Action]:
         return self.core.on_ask_failed(self.now, ask.ask, detail) if ask.ask in self._under_way else []
 
     def _check_sent(self, sent: Sent) -> None:

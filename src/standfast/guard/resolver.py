@@ -7,7 +7,7 @@ The order of a question's way through the house stands in `on_query`, that of an
 A client never waits for evidence: the judge gives a provisional verdict at once, and a better one when it is in.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from standfast.dns.exchange import Heeded
@@ -127,13 +127,19 @@ class Resolver:
         self.queries += number
         self.hits += number
 
-    def on_heard(self, now: float, ask: int, heard: Heeded) -> list[Action]:
-        """Take in what came back for an `Ask`."""
-        return self._out(now, self._asked(now, *self.asking.on_heard(now, ask, heard)))
+    def on_heard(self, now: float, ask: int, heard: Heeded) -> Iterator[Action]:
+        """Take in what came back for an `Ask`.
 
-    def on_ask_failed(self, now: float, ask: int, detail: str) -> list[Action]:
-        """Take in that an `Ask` could not be sent, or its connection broke."""
-        return self._out(now, self._asked(now, *self.asking.on_failed(now, ask, detail)))
+        Actions are made one by one, the answer to who waits first: what is to be remembered of it is worked out while
+        it is on its way. All of them must be taken before anything else is told or asked.
+        """
+        yield from self._asked(now, *self.asking.on_heard(now, ask, heard))
+        yield from self.gathering.shots(now)
+
+    def on_ask_failed(self, now: float, ask: int, detail: str) -> Iterator[Action]:
+        """Take in that an `Ask` could not be sent, or its connection broke. Actions are made as by `on_heard`."""
+        yield from self._asked(now, *self.asking.on_failed(now, ask, detail))
+        yield from self.gathering.shots(now)
 
     def on_probed(self, now: float, probe: int, result: ProbeResult) -> list[Action]:
         """Take in the result of a `Probe`."""
@@ -228,41 +234,40 @@ class Resolver:
         text = "too much under way; try again"
         if not self.losses.usable(now, key.question, self.policy(key.question)):
             return [_refuse(client, query, Rcode.SERVFAIL, Ede.OTHER, text)]
-        actions, reply = self._settle(now, key, Timeout(detail=text), looked=False)
-        return [Respond(client=client, query=query, reply=reply), *actions]
+        return list(self._settle(now, key, Timeout(detail=text), [(client, query)], looked=False))
 
     def _client_timer(self, now: float, key: Key) -> list[Action]:
         """The client must not wait longer: answer from the known-good, and go on asking (RFC 8767 section 5)."""
         resolution = self._resolutions[key]
         waited = f"no upstream answered within {self.settings.client_timeout_s:g} s"
-        actions, reply = self._settle(now, key, Timeout(detail=waited), looked=False)
         waiters, resolution.waiters = resolution.waiters, []
-        return actions + _respond(waiters, reply)
+        return list(self._settle(now, key, Timeout(detail=waited), waiters, looked=False))
 
-    def _asked(self, now: float, actions: list[Action], done: Done | None) -> list[Action]:
-        if done is None:
-            return actions
+    def _asked(self, now: float, actions: list[Action], done: Done | None) -> Iterator[Action]:
+        if done is not None:
+            yield from self._done(now, done)
+        yield from actions
+
+    def _done(self, now: float, done: Done) -> Iterable[Action]:
         match done.purpose:
             case ("client", Key() as key):
                 self._timers.clear(("client", key))
                 waiters = self._resolutions.pop(key).waiters
-                settled, reply = self._settle(now, key, done.outcome, looked=False)
-                return actions + settled + _respond(waiters, reply)
+                return self._settle(now, key, done.outcome, waiters, looked=False)
             case ("look" | "peek" as kind, Key() as key):
                 self.losses.heard(key.question)
-                settled, _ = self._settle(now, key, done.outcome, looked=kind == "look")
-                return actions + settled
+                return self._settle(now, key, done.outcome, (), looked=kind == "look")
             case ("zone", Question() as question):
-                return actions + self._remembering.take_zone(now, question, done.outcome)
+                return self._remembering.take_zone(now, question, done.outcome)
             case (str(kind), Question() as question, Server() as server, int(number)):
                 watch = self.losses.get(question)
                 if watch is None or watch.number != number:
-                    return actions  # for a watch that is closed by now
+                    return []  # for a watch that is closed by now
                 if kind == "opinion":
                     self.gathering.take_opinion(now, watch, server, done, self.policy(question))
                 else:
                     self.gathering.take_delegation(now, watch, server, done)
-                return actions + self._judge_again(now, question)
+                return self._judge_again(now, question)
             case _:
                 raise AssertionError(f"an exchange for nobody: {done.purpose}")
 
@@ -281,16 +286,22 @@ class Resolver:
 
     # From an outcome to its answer --------------------------------------------------------------------------
 
-    def _settle(self, now: float, key: Key, outcome: Outcome, *, looked: bool) -> tuple[list[Action], Reply]:
-        """Judge a new outcome and do what the verdict says. Returns the actions and the reply for who waits."""
+    def _settle(
+        self, now: float, key: Key, outcome: Outcome, waiters: Sequence[tuple[Hashable, Query]], *, looked: bool
+    ) -> Iterator[Action]:
+        """Judge a new outcome, answer who waits, and then do what the verdict says."""
         if key.cd and isinstance(outcome, Positive):
-            return [], self._cache(now, key, outcome)  # nobody validated it: neither remembered nor judged
+            yield from _respond(waiters, self._cache(now, key, outcome))
+            return  # nobody validated it: neither remembered nor judged
         policy = self.policy(key.question)
         outcome = against_known(outcome, self.memory.get(key.question), policy, now)
         taken = self.losses.take_outcome(now, key.question, outcome, policy, looked=looked)
         verdict, recorded = self.losses.judge(now, key.question, outcome, policy)
         reply = self.losses.served(now, key.question, verdict, policy, do=key.do) or self._cache(now, key, outcome)
-        return taken + recorded + self._carry_out(now, key.question, outcome, verdict), reply
+        yield from _respond(waiters, reply)
+        yield from taken
+        yield from recorded
+        yield from self._carry_out(now, key.question, outcome, verdict)
 
     def _time_over(self, now: float, question: Question) -> list[Action]:
         """The time of a verdict is over: judge again, unless nobody wants the name.
@@ -370,8 +381,8 @@ class Resolver:
         return actions + self.gathering.shots(now)
 
 
-def _respond(waiters: list[tuple[Hashable, Query]], reply: Reply) -> list[Action]:
-    return [Respond(client=client, query=query, reply=reply) for client, query in waiters]
+def _respond(waiters: Iterable[tuple[Hashable, Query]], reply: Reply) -> Iterator[Action]:
+    return (Respond(client=client, query=query, reply=reply) for client, query in waiters)
 
 
 def _refuse(client: Hashable, query: Query, rcode: Rcode, code: Ede, text: str) -> Action:

@@ -138,8 +138,8 @@ class Datagrams:
             return
         heard = decode_incoming(bytes(self._received[:size]), datagram.ask.query)
         if not isinstance(heard, NotOurs):
-            self.abandon(ask)
             self._on_heard(ask, heard)
+            self.abandon(ask)  # if that has not been said yet: a client waits, a socket does not
             return
         datagram.not_ours += 1
         if datagram.not_ours >= NOT_OURS_MAX:

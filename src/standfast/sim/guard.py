@@ -192,10 +192,10 @@ class SimulatedGuard:
             enabled=self.store.enabled,
         )
 
-    def _call(self, now: float, event: Callable[[], list[Action]], cause: Cause) -> None:
+    def _call(self, now: float, event: Callable[[], Iterable[Action]], cause: Cause) -> None:
         """Tell the guard of an event and do what it says; an exception is seen, and ends it as a crash would."""
         try:
-            actions = event()
+            actions = list(event())
         except Exception as error:
             for witness in self._witnesses:
                 witness.crashed(now, error)

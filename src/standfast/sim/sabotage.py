@@ -5,7 +5,7 @@ sees it caught, while the honest guard plays the same script without a fault. Th
 the guard is told and in what it does, so that they stay what they are when the guard's inside changes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,8 +55,8 @@ class Bent(Resolver):
     def on_query(self, now: float, client: Any, query: Query) -> list[Action]:
         return self.bend(super().on_query(now, client, query))
 
-    def on_heard(self, now: float, ask: int, heard: Heeded) -> list[Action]:
-        return self.bend(super().on_heard(now, ask, self.hear(heard)))
+    def on_heard(self, now: float, ask: int, heard: Heeded) -> Iterator[Action]:
+        return iter(self.bend(list(super().on_heard(now, ask, self.hear(heard)))))
 
     def on_probed(self, now: float, probe: int, result: ProbeResult) -> list[Action]:
         return self.bend(super().on_probed(now, probe, self.see(result)))

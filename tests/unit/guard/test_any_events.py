@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -114,7 +114,7 @@ class AnyEvents(RuleBasedStateMachine):
             enabled=self.enabled,
         )
 
-    def do(self, actions: list[Action]) -> None:
+    def do(self, actions: Iterable[Action]) -> None:
         for action in actions:
             match action:
                 case Respond(client=client, query=query, reply=reply):

@@ -353,8 +353,8 @@ def test_what_was_abandoned_or_never_asked_is_ignored() -> None:
     world.serve(a(WWW, *OURS))
     world.look_up(WWW)
     heard = Heard(reply=positive(a(WWW, "203.0.113.66")))
-    assert world.core.on_heard(world.now, world.asks[0][1].ask, heard) == []
-    assert world.core.on_heard(world.now, 999, heard) == []
+    assert list(world.core.on_heard(world.now, world.asks[0][1].ask, heard)) == []
+    assert list(world.core.on_heard(world.now, 999, heard)) == []
     assert shown(world.look_up(WWW)) == OURS
 
 
