@@ -349,6 +349,8 @@ def _read_record_head(wire: bytes, at: int) -> tuple[int, int, int, int, int]:
 
 def _read_rrsets(wire: bytes, at: int, count: int, seen: Seen) -> tuple[tuple[RRset, ...], int]:
     """Return the next `count` records as RRsets in order of appearance, and the offset behind them."""
+    if not count:
+        return (), at
     ttls: dict[tuple[bytes, int], int] = {}
     rdatas: dict[tuple[bytes, int], dict[bytes, None]] = {}
     for _ in range(count):

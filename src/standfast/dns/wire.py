@@ -5,6 +5,7 @@ read, whatever it says.
 """
 
 import struct
+from functools import lru_cache
 from typing import Final
 
 import dns.name
@@ -17,6 +18,7 @@ NAME_OCTETS_MAX: Final = 255  # RFC 1035 section 2.3.4
 LABEL_OCTETS_MAX: Final = 63
 POINTERS_MAX: Final = 127  # a name has at most 127 labels, and an honest pointer leads to at least one of them
 POINTER: Final = 0xC0  # the two high bits that mark a compression pointer
+NAMES_MAX: Final = 1024  # kept in both forms: of one query, the same few are read and written several times
 POINTER_REACH: Final = 0x4000  # what comes later in a message cannot be pointed to
 
 _PLAIN = bytes(octet for octet in range(0x21, 0x7F) if octet not in b'"().;\\@$')  # dnspython escapes the others
@@ -118,18 +120,20 @@ def write_name(out: bytearray, name: bytes, offsets: Offsets) -> None:
     out += name
 
 
+@lru_cache(maxsize=NAMES_MAX)
 def name_to_text(name: bytes) -> str:
     """Return an uncompressed name as absolute text, letter case kept, escaped as dnspython escapes it."""
     labels = []
     at = 0
     while length := name[at]:
         at += 1 + length
-        label = name[at - length : at]
-        labels.append(_escape(label) if label.translate(None, _PLAIN) else label.decode("ascii"))
-    labels.append("")
-    return ".".join(labels) if at else "."
+        labels.append(name[at - length : at])
+    if b"".join(labels).translate(None, _PLAIN):
+        return "".join([_escape(label) + "." for label in labels])
+    return b".".join(labels).decode("ascii") + "."
 
 
+@lru_cache(maxsize=NAMES_MAX)
 def name_from_text(text: Name) -> bytes:
     """Return the uncompressed octets of an absolute name in text, letter case kept.
 

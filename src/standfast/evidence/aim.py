@@ -26,6 +26,10 @@ FORBIDDEN = tuple(
     )
 )
 
+# The same as numbers, by IP version: every new address is judged, and `in` of the library takes ten times as long.
+_FORBIDDEN_NUMBERS = {
+    version: [(int(n.network_address), int(n.netmask)) for n in FORBIDDEN if n.version == version] for version in (4, 6)
+}
 _NAT64 = ip_network("64:ff9b::/96")  # RFC 6052 section 2.1
 _TRANSLATED = ip_network("::ffff:0:0:0/96")  # RFC 2765 section 2.1
 _COMPATIBLE = ip_network("::/96")  # RFC 4291 section 2.5.5.1
@@ -51,7 +55,8 @@ def may_probe(address: str) -> bool:
 
 
 def _is_forbidden(address: IPv4Address | IPv6Address) -> bool:
-    return any(address in network for network in FORBIDDEN if network.version == address.version)
+    number = int(address)
+    return any(number & mask == start for start, mask in _FORBIDDEN_NUMBERS[address.version])
 
 
 def _inner(address: IPv6Address) -> IPv4Address | None:

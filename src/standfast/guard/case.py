@@ -95,6 +95,8 @@ WORDS: dict[str, Callable[[Case], str]] = {
 def says(text: str) -> Callable[[Case], str]:
     """Return a reason that begins with the outcome and goes on with `text`; what is in braces there is of `WORDS`."""
     words = {name: WORDS[name] for _, name, _, _ in Formatter().parse(text) if name}
+    if not words:
+        return lambda case: f"{outcome_name(case.outcome)}: {text}"
 
     def reason(case: Case) -> str:
         return f"{outcome_name(case.outcome)}: " + text.format(**{name: word(case) for name, word in words.items()})

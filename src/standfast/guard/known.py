@@ -44,7 +44,7 @@ class Answer:
     @property
     def ttl_s(self) -> int:
         """The smallest TTL of the answer, in seconds."""
-        return min((rrset.ttl_s for rrset in self.rrsets), default=0)
+        return min([rrset.ttl_s for rrset in self.rrsets], default=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from standfast.dns.model import Name
-from standfast.dns.name import ancestors
+from standfast.dns.name import ROOT, ancestors, parent
 from standfast.evidence.model import ProbeSpec
 
 
@@ -96,15 +96,11 @@ class PolicyTable:
         if policy is None:
             if len(self._found) >= LOOKUPS_MAX:
                 self._found.clear()
-            policy = self._found[qname] = self._look_up(qname)
+            policy = self._by_suffix.get(qname)
+            if policy is None:  # then that of the name above, which its neighbours have probably asked for
+                policy = self._base if qname == ROOT else self.lookup(parent(qname))
+            self._found[qname] = policy
         return policy
-
-    def _look_up(self, qname: Name) -> Policy:
-        for suffix in ancestors(qname):
-            policy = self._by_suffix.get(suffix)
-            if policy is not None:
-                return policy
-        return self._base
 
     def suffixes(self) -> tuple[Name, ...]:
         """Return every suffix that has settings of its own."""

@@ -99,7 +99,10 @@ class Upstreams:
 
     def state(self, server: Server) -> ServerState:
         """Return what is known of `server`; one that was not configured gets an entry."""
-        return self._states.setdefault(server, ServerState(server))
+        state = self._states.get(server)
+        if state is None:
+            state = self._states[server] = ServerState(server)
+        return state
 
     def in_order(self, servers: Iterable[Server], now: float) -> list[Server]:
         """Return `servers` healthy ones first, else as configured; those down are last, soonest back first."""

@@ -8,6 +8,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from math import inf
 from types import TracebackType
 from typing import Final, Protocol, Self, assert_never
 
@@ -125,7 +126,7 @@ class GuardService:
         self._asker = Asker(rng or random.SystemRandom(), roots, on_heard=self._on_heard, on_failed=self._on_ask_failed)
         self._probes: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_at_s: float | None = None
+        self._timer_at_s = inf
         self._look_timer: asyncio.TimerHandle | None = None
         self._jumped_s = 0.0
         self._running = False
@@ -223,11 +224,11 @@ class GuardService:
         self._carry_out(self._core.on_ask_failed(self._clock.now(), ask, detail))
 
     def _on_time(self) -> None:
-        self._timer = self._timer_at_s = None
+        self._timer, self._timer_at_s = None, inf
         try:
             actions = self._core.on_time(self._clock.now())
         except BaseException:
-            self._set_timer()  # a fault in one thing that was due must not stop the clock for all others
+            self._set_timer()
             raise
         self._carry_out(actions)
 
@@ -252,9 +253,11 @@ class GuardService:
     def _carry_out(self, actions: Iterable[Action]) -> None:
         if not self._running:
             return
-        for action in actions:
-            self._do(action)
-        self._set_timer()
+        try:
+            for action in actions:
+                self._do(action)
+        finally:
+            self._set_timer()  # a fault in one thing must not stop the clock for all others
 
     def _do(self, action: Action) -> None:
         match action:
@@ -283,12 +286,12 @@ class GuardService:
                 assert_never(action)
 
     def _set_timer(self) -> None:
+        """See that the core's time is not missed; a timer set for an earlier one stays, and finds nothing due."""
         at_s = self._core.next_time()
-        if at_s == self._timer_at_s or not self._running:
+        if at_s is None or at_s >= self._timer_at_s or not self._running:
             return
         if self._timer is not None:
             self._timer.cancel()
         self._timer_at_s = at_s
-        if at_s is not None:
-            wait_s = max(at_s - self._clock.now(), TICK_MIN_S)
-            self._timer = asyncio.get_running_loop().call_later(wait_s, self._on_time)
+        wait_s = max(at_s - self._clock.now(), TICK_MIN_S)
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self._on_time)
