@@ -33,7 +33,14 @@ from standfast.io.guard_service import GuardService
 from standfast.io.limits import Limits
 from standfast.io.roots import Roots
 
-PACKAGES = {"dig": "bind9-dnsutils", "knotd": "knot", "nsd": "nsd", "unbound": "unbound"}
+PACKAGES = {
+    "dig": "bind9-dnsutils",
+    "knotd": "knot",
+    "ldns-keygen": "ldnsutils",
+    "ldns-signzone": "ldnsutils",
+    "nsd": "nsd",
+    "unbound": "unbound",
+}
 SBIN = ("/usr/sbin", "/sbin")  # where servers lie, and where the PATH of a plain user may not look
 START_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 10.0

@@ -48,7 +48,8 @@ def apply(zone: Zone, changes: Iterable[Change]) -> Zone:
     draft = Draft(
         origin=zone.origin,
         file="",
-        nodes={owner: dict(node) for owner, node in zone.nodes.items() if node},
+        nodes={owner: dict(node) for owner, node in zone.nodes.items() if node}
+        | {owner: {RRType.NSEC3: rrset} for owner, rrset in zone.nsec3.items()},
         signatures={owner: dict(node) for owner, node in zone.signatures.items()},
     )
     for change in changes:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
 from standfast.authority.checks import ADDRESSES, TARGET_AT, target_of
+from standfast.authority.denial import wildcard_of
 from standfast.authority.zone import MINIMUM_AT, Node, Zone
 from standfast.dns.model import CNAME_CHAIN_MAX, Ede, ExtendedError, Name, Query, Rcode, Reply, RRset, RRType
-from standfast.dns.name import ancestors, is_below, parent
+from standfast.dns.name import ROOT, ancestors, is_below, parent
 from standfast.dns.wire import NAME_OCTETS_MAX, name_from_text
 
 Zones = Mapping[Name, Zone]  # by origin
@@ -24,13 +25,15 @@ class Exact:
     """The name is there; an empty node where it is so for the sake of names below."""
 
     node: Node
+    owner: Name
 
 
 @dataclass(frozen=True, slots=True)
 class Wild:
-    """The name is not there, and its closest encloser has a wildcard (RFC 4592 section 3.3.1)."""
+    """The name is not there, and its closest encloser has a wildcard, `owner` (RFC 4592 section 3.3.1)."""
 
     node: Node
+    owner: Name
     encloser: Name
 
 
@@ -55,6 +58,7 @@ class Missing:
     encloser: Name
 
 
+Following = Name | Reply | None  # a name to look up next, the reply that ends it; None: all that was asked for is in
 Found = Exact | Wild | Delegated | Renamed | Missing
 
 
@@ -68,37 +72,29 @@ def answer(zones: Zones, query: Query, *, any_whole: bool = False) -> Reply:
     if zone is None:
         error = ExtendedError(code=Ede.NOT_AUTHORITATIVE, text="this server has no zone for the name")
         return Reply(rcode=Rcode.REFUSED, ra=False, errors=(error,))
-    sections = _Sections()
+    sections = _Sections(do=query.do)
     visited: set[Name] = set()
     while zone is not None and qname not in visited and len(visited) <= CNAME_CHAIN_MAX:
         visited.add(qname)
         found = find(zone, qname, qtype)
         match found:
             case Delegated(cut=cut):
-                return _referral(zone, cut, sections)
-            case Missing():
-                return _denial(zone, Rcode.NXDOMAIN, sections)
+                following: Following = _referral(zone, cut, sections)
+            case Missing(encloser=encloser):
+                following = _no_name(zone, qname, encloser, sections)
             case Renamed(owner=owner):
                 following = _rename(zone, qname, owner, sections)
-                if following is None:
-                    return sections.reply(Rcode.YXDOMAIN)
-            case Exact(node=node) | Wild(node=node):
-                rrsets = _asked_for(node, qtype, any_whole=any_whole)
-                if rrsets:
-                    sections.answer.extend(replace(rrset, owner=qname) for rrset in rrsets)
-                    break
-                alias = node.get(RRType.CNAME)
-                if alias is None:
-                    return _denial(zone, Rcode.NOERROR, sections)
-                sections.answer.append(replace(alias, owner=qname))
-                following = target_of(alias.rdatas[0])
+            case Exact() | Wild():
+                following = _take(zone, qname, qtype, found, sections, any_whole=any_whole)
             case _:
                 assert_never(found)
-        if qtype in _NOT_CHASED:
+        if isinstance(following, Reply):
+            return following
+        if following is None or qtype in _NOT_CHASED:
             break
         qname = following
         zone = closest(zones, qname, qtype)
-    sections.additional.extend(_addresses_for(zones, sections.answer))
+    _bring_addresses(zones, sections)
     return sections.reply(Rcode.NOERROR)
 
 
@@ -108,7 +104,7 @@ def closest(zones: Zones, qname: Name, qtype: int) -> Zone | None:
         zone = zones.get(above)
         if zone is None:
             continue
-        if qtype == RRType.DS and above == qname and above != "." and (upper := closest(zones, parent(above), qtype)):
+        if qtype == RRType.DS and above == qname and above != ROOT and (upper := closest(zones, parent(above), qtype)):
             return upper
         return zone
     return None
@@ -125,26 +121,42 @@ def find(zone: Zone, qname: Name, qtype: int) -> Found:
                 return Renamed(owner)
     node = zone.nodes.get(qname)
     if node is not None:
-        return Exact(node)
+        return Exact(node, qname)
     encloser = parent(qname)
     while encloser not in zone.nodes:
         encloser = parent(encloser)
     if encloser in zone.wildcards:
-        return Wild(zone.nodes[f"*.{encloser}" if encloser != "." else "*."], encloser)
+        owner = wildcard_of(encloser)
+        return Wild(zone.nodes[owner], owner, encloser)
     return Missing(encloser)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Sections:
     """A reply in the making."""
 
+    do: bool
     answer: list[RRset] = field(default_factory=list)
     authority: list[RRset] = field(default_factory=list)
     glue: list[RRset] = field(default_factory=list)
     additional: list[RRset] = field(default_factory=list)
+    proofs: set[Name] = field(default_factory=set)  # owners of what proves a denial, each of which is needed once
+
+    def add(self, section: list[RRset], zone: Zone, rrset: RRset, *, owner: Name | None = None) -> None:
+        """Put `rrset` of `zone` in, and its signature for who wants one; with `owner` in place of a wildcard's."""
+        signature = zone.signature(rrset.owner, rrset.rtype) if self.do else None
+        added = [rrset] if signature is None else [rrset, signature]
+        section.extend(added if owner in (None, rrset.owner) else [replace(each, owner=owner) for each in added])
+
+    def prove(self, zone: Zone, proof: Iterable[RRset]) -> None:
+        """Put in what proves a denial, for who wants it."""
+        for rrset in proof if self.do else ():
+            if rrset.owner not in self.proofs:
+                self.proofs.add(rrset.owner)
+                self.add(self.authority, zone, rrset)
 
     def reply(self, rcode: Rcode, *, aa: bool = True) -> Reply:
-        there = {(rrset.owner, rrset.rtype) for rrset in self.answer}
+        there = {(rrset.owner, rrset.rtype) for rrset in self.answer if rrset.rtype != RRType.RRSIG}
         return Reply(
             rcode=rcode,
             answer=tuple(self.answer),
@@ -156,60 +168,103 @@ class _Sections:
         )
 
 
-def _asked_for(node: Node, qtype: int, *, any_whole: bool) -> list[RRset]:
+def _take(
+    zone: Zone, qname: Name, qtype: int, found: Exact | Wild, sections: _Sections, *, any_whole: bool
+) -> Following:
+    """Put in what is asked for, or the CNAME in its place; a wildcard's with the proof that it may speak."""
+    rrsets = _asked_for(zone, found.node, found.owner, qtype, any_whole=any_whole)
+    alias = None if rrsets else found.node.get(RRType.CNAME)
+    if not rrsets and alias is None:
+        return _no_data(zone, qname, found, sections)
+    for rrset in [alias] if alias else rrsets:
+        sections.add(sections.answer, zone, rrset, owner=qname)
+    if isinstance(found, Wild) and zone.denial is not None:
+        sections.prove(zone, zone.denial.wildcard(qname, found.encloser))
+    return target_of(alias.rdatas[0]) if alias else None
+
+
+def _asked_for(zone: Zone, node: Node, owner: Name, qtype: int, *, any_whole: bool) -> list[RRset]:
     if qtype == RRType.ANY:
         return list(node.values())[: None if any_whole else 1]
+    if qtype == RRType.RRSIG:
+        return list(zone.signatures.get(owner, {}).values())
     rrset = node.get(qtype)
     return [] if rrset is None else [rrset]
 
 
 def _referral(zone: Zone, cut: Name, sections: _Sections) -> Reply:
-    """Send the client on; authoritative only is what stands in the answer already (RFC 1034 section 4.3.2, 3b)."""
-    ns = zone.nodes[cut][RRType.NS]
+    """Send the client on; authoritative only is what stands in the answer already (RFC 1034 section 4.3.2, 3b).
+
+    Whether the other zone is signed is said along with it (RFC 4035 section 3.1.4).
+    """
+    node = zone.nodes[cut]
+    ns = node[RRType.NS]
     sections.authority.append(ns)
+    if RRType.DS in node:
+        if sections.do:
+            sections.add(sections.authority, zone, node[RRType.DS])
+    elif zone.denial is not None:
+        sections.prove(zone, zone.denial.no_data(cut))
     for server in map(target_of, ns.rdatas):
         section = sections.glue if is_below(server, cut) else sections.additional
-        section.extend(_addresses(zone, server))
+        for address in _addresses(zone, server):
+            sections.add(section, zone, address)
     return sections.reply(Rcode.NOERROR, aa=bool(sections.answer))
 
 
-def _denial(zone: Zone, rcode: Rcode, sections: _Sections) -> Reply:
+def _no_name(zone: Zone, qname: Name, encloser: Name, sections: _Sections) -> Reply:
+    proof = zone.denial.no_name(qname, encloser) if zone.denial else ()
+    return _denied(zone, Rcode.NXDOMAIN, sections, proof)
+
+
+def _no_data(zone: Zone, qname: Name, found: Exact | Wild, sections: _Sections) -> Reply:
+    proof: Iterable[RRset] = ()
+    if zone.denial is not None and isinstance(found, Wild):
+        proof = zone.denial.wildcard_no_data(qname, found.encloser)
+    elif zone.denial is not None:
+        proof = zone.denial.no_data(qname)
+    return _denied(zone, Rcode.NOERROR, sections, proof)
+
+
+def _denied(zone: Zone, rcode: Rcode, sections: _Sections, proof: Iterable[RRset]) -> Reply:
     """Say that there is nothing, and for how long that may be remembered (RFC 2308 section 3)."""
     soa = zone.soa
-    minimum_s = int.from_bytes(soa.rdatas[0][MINIMUM_AT:], "big")
-    sections.authority.append(replace(soa, ttl_s=min(soa.ttl_s, minimum_s)))
+    ttl_s = min(soa.ttl_s, int.from_bytes(soa.rdatas[0][MINIMUM_AT:], "big"))
+    start = len(sections.authority)
+    sections.add(sections.authority, zone, soa)
+    sections.authority[start:] = [replace(each, ttl_s=ttl_s) for each in sections.authority[start:]]
+    sections.prove(zone, proof)
     return sections.reply(rcode)
 
 
-def _rename(zone: Zone, qname: Name, owner: Name, sections: _Sections) -> Name | None:
-    """Put in the DNAME at `owner` and the CNAME made of it (RFC 6672 section 3.1).
-
-    Returns the new name; None where it would be too long, which is YXDOMAIN (section 2.2).
-    """
+def _rename(zone: Zone, qname: Name, owner: Name, sections: _Sections) -> Following:
+    """Put in the DNAME at `owner` and the CNAME made of it (RFC 6672 section 3.1); YXDOMAIN where that is too long."""
     dname = zone.nodes[owner][RRType.DNAME]
-    sections.answer.append(dname)
+    sections.add(sections.answer, zone, dname)
     prefix = name_from_text(qname)[: -len(name_from_text(owner))]
     octets = prefix + dname.rdatas[0]
     if len(octets) > NAME_OCTETS_MAX:
-        return None
+        return sections.reply(Rcode.YXDOMAIN)
     sections.answer.append(RRset(owner=qname, rtype=RRType.CNAME, ttl_s=dname.ttl_s, rdatas=(octets,)))
     return target_of(octets)
 
 
-def _addresses_for(zones: Zones, rrsets: Iterable[RRset]) -> Iterator[RRset]:
-    """Yield what a client will ask for next (RFC 1034 section 4.3.2 step 6, RFC 2782, RFC 9460 section 4.1)."""
+def _bring_addresses(zones: Zones, sections: _Sections) -> None:
+    """Add what a client will ask for next (RFC 1034 section 4.3.2 step 6, RFC 2782, RFC 9460 section 4.1)."""
     told: set[Name] = set()
-    for rrset in rrsets:
+    for rrset in sections.answer:
         if rrset.rtype not in _BRING_ADDRESSES:
             continue
         for rdata in rrset.rdatas:
             target = target_of(rdata[TARGET_AT[rrset.rtype] :])
-            if rrset.rtype in (RRType.SVCB, RRType.HTTPS) and target == ".":
+            if rrset.rtype in (RRType.SVCB, RRType.HTTPS) and target == ROOT:
                 target = rrset.owner  # RFC 9460 section 2.5.2
             zone = closest(zones, target, RRType.A)
-            if zone is not None and target not in told and not isinstance(find(zone, target, RRType.A), Delegated):
-                told.add(target)
-                yield from _addresses(zone, target)
+            if zone is None or target in told or isinstance(find(zone, target, RRType.A), Delegated):
+                continue
+            told.add(target)
+            for address in _addresses(zone, target):
+                sections.add(sections.additional, zone, address)
 
 
 def _addresses(zone: Zone, owner: Name) -> Iterator[RRset]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
+from standfast.authority.denial import Denial, Nsec3Denial, NsecDenial
 from standfast.dns.masterfile import Fault, Record
 from standfast.dns.model import Name, RRset, RRType, type_name
 from standfast.dns.name import is_below, parent
@@ -24,7 +25,7 @@ class Zone:
     """All records of a zone. `nodes` has every name there is, empty non-terminals too (RFC 4592 section 2.2.2).
 
     Signatures stand apart, by owner and the type that they cover: as records they are no RRset of their own (RFC 4035
-    section 2.2).
+    section 2.2). So do NSEC3 records, whose owners are no names that anybody can ask for (RFC 5155 section 7.2.8).
     """
 
     origin: Name
@@ -33,6 +34,8 @@ class Zone:
     cuts: frozenset[Name]  # where other zones begin: owners of NS but for the origin
     dnames: frozenset[Name]
     wildcards: frozenset[Name]  # closest enclosers that have a wildcard, so that others need no look
+    nsec3: Mapping[Name, RRset]
+    denial: Denial | None  # proves what is not there; None where the zone is not signed
 
     @property
     def soa(self) -> RRset:
@@ -48,10 +51,17 @@ class Zone:
         """Return what stands at `owner`, wherever in the zone that is; None where nothing does."""
         return self.nodes.get(owner, _EMPTY).get(rtype)
 
+    def signature(self, owner: Name, covered: int) -> RRset | None:
+        """Return the signatures of the RRset at `owner` of the type `covered`; None where there are none."""
+        return self.signatures.get(owner, _EMPTY).get(covered)
+
     def rrsets(self) -> Iterator[RRset]:
         """Yield every RRset, names in the order of the zone file."""
         for owner, node in self.nodes.items():
             yield from node.values()
+            yield from self.signatures.get(owner, _EMPTY).values()
+        for owner, rrset in self.nsec3.items():
+            yield rrset
             yield from self.signatures.get(owner, _EMPTY).values()
 
 
@@ -78,8 +88,9 @@ class Draft:
 
     def zone(self) -> Zone:
         """Return the snapshot. Judge it first: what has faults gives answers that nobody should get."""
-        nodes: dict[Name, Node] = dict(self.nodes)
-        for owner in self.nodes:
+        nsec3 = {owner: node[RRType.NSEC3] for owner, node in self.nodes.items() if RRType.NSEC3 in node}
+        nodes: dict[Name, Node] = {owner: node for owner, node in self.nodes.items() if owner not in nsec3}
+        for owner in list(nodes):
             above = parent(owner)
             while owner != self.origin and above not in nodes:  # stops at the origin, since its SOA is there
                 nodes[above] = _EMPTY
@@ -89,9 +100,19 @@ class Draft:
             nodes=nodes,
             signatures=dict(self.signatures),
             cuts=self.cuts(),
-            dnames=frozenset(owner for owner, node in self.nodes.items() if RRType.DNAME in node),
+            dnames=frozenset(owner for owner, node in nodes.items() if RRType.DNAME in node),
             wildcards=frozenset(parent(owner) for owner in nodes if owner.startswith("*.")),
+            nsec3=nsec3,
+            denial=_denial(nodes, nsec3, self.origin),
         )
+
+
+def _denial(nodes: Mapping[Name, Node], nsec3: Mapping[Name, RRset], origin: Name) -> Denial | None:
+    parameters = nodes[origin].get(RRType.NSEC3PARAM)
+    if parameters is not None and nsec3:
+        return Nsec3Denial(parameters.rdatas[0], nsec3.values())
+    nsec = [node[RRType.NSEC] for node in nodes.values() if RRType.NSEC in node]
+    return NsecDenial(nsec) if nsec else None
 
 
 def draft_of(records: Iterable[Record], *, origin: Name, file: str) -> Draft:

@@ -38,6 +38,7 @@ class RRType(IntEnum):
     NSEC = 47
     DNSKEY = 48
     NSEC3 = 50
+    NSEC3PARAM = 51
     SVCB = 64
     HTTPS = 65
     IXFR = 251
