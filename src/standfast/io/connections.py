@@ -15,6 +15,7 @@ from standfast.dns.model import Query, Reply
 from standfast.guard.cache import Entry
 from standfast.io.batch import packed_address
 from standfast.io.client import Client, OnQuery
+from standfast.io.cookies import NO_COOKIES, Cookies
 from standfast.io.limits import Gate, Seats
 from standfast.io.tls_streams import Handshakes, OwnContext, TlsStream
 
@@ -41,6 +42,7 @@ class Connections:
         client_connections_max: int = CLIENT_CONNECTIONS_MAX,
         idle_s: float = IDLE_S,
         gate: Gate | None = None,
+        cookies: Cookies = NO_COOKIES,
     ) -> None:
         """Make room for `connections_max`.
 
@@ -52,10 +54,12 @@ class Connections:
             client_connections_max: of one client; does not hold for this machine's own programs, which look like one.
             idle_s: how long nothing may happen on one.
             gate: says who may connect, None is everyone.
+            cookies: makes those of clients. They prove nothing here, and are learnt here for queries by UDP.
         """
         self.on_query = on_query
         self.idle_s = idle_s
         self.encrypted = own_context is not None
+        self.cookies = cookies
         self.queries = 0
         self._make = make or FramedConnection
         self._gate = gate
@@ -200,7 +204,8 @@ class FramedConnection(Connection):
         self._waiting -= 1
         if self._transport.is_closing():
             return
-        self._send(encode_response(query, reply, tcp=True, encrypted=self._connections.encrypted))
+        cookie = self._connections.cookies.answer(query.cookie, self.address)
+        self._send(encode_response(query, reply, tcp=True, encrypted=self._connections.encrypted, cookie=cookie))
         if self._waiting == PIPELINE_MAX - 1 or (self._no_more and self.is_idle):
             self._loop.call_soon(self._go_on)
 
@@ -227,7 +232,8 @@ class FramedConnection(Connection):
         if isinstance(query, Query):
             self._ask(_FramedClient(self), query)
         elif isinstance(query, Rejected):
-            self._send(encode_rejected(query, encrypted=self._connections.encrypted))
+            cookie = self._connections.cookies.answer(query.cookie, self.address)
+            self._send(encode_rejected(query, encrypted=self._connections.encrypted, cookie=cookie))
         else:
             self.abort()  # no query at all: there is no telling where the next one would start
 

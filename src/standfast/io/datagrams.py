@@ -13,8 +13,9 @@ from standfast.dns.codec import Rejected, decode_query, encode_rejected, encode_
 from standfast.dns.model import Ede, ExtendedError, Query, Rcode, Reply, RRType
 from standfast.dns.prepared import Keeper, PreparedAnswers
 from standfast.guard.cache import Entry
-from standfast.io.batch import SLOTS, Datagram, batch_on, send
+from standfast.io.batch import SLOTS, Datagram, batch_on, packed_address, send
 from standfast.io.client import Client, OnQuery
+from standfast.io.cookies import NO_COOKIES, Cookies
 from standfast.io.limits import Admission, Gate
 
 BATCHES_MAX: Final = 8  # full ones served before the event loop turns to others
@@ -47,11 +48,14 @@ class Datagrams:
         fast: FastPath,
         tells_local: bool,
         gate: Gate | None,
+        cookies: Cookies = NO_COOKIES,
     ) -> None:
         """Read nothing yet. `tells_local` and `gate` are as in `batch_on`, the rest as in `Listener`."""
         self.udp = udp
         self.tells_local = tells_local
         self.gated = gate is not None
+        self._gate = gate
+        self._cookies = cookies
         self.dropped = 0  # that could not be sent
         self.keeper: Keeper = fast.answers  # of what is prepared for whoever reads the socket
         self._on_query = on_query
@@ -78,19 +82,28 @@ class Datagrams:
         """Take in a datagram that no answer was prepared for."""
         query = decode_query(datagram.wire)
         if isinstance(query, Query):
-            if query.question.qtype == RRType.ANY:  # large, and seldom of use to who asks by UDP (RFC 8482 section 4.4)
-                self.send(encode_truncated(query), datagram)
+            # Large, so nobody is to have it sent to another (RFC 8482 section 4.4).
+            if query.question.qtype == RRType.ANY and not self._is_proven(query, datagram):
+                self.send(encode_truncated(query, cookie=self._cookie(query, datagram)), datagram)
             else:
                 self._on_query(_DatagramClient(self, datagram), query)
         elif isinstance(query, Rejected):
-            self.send(encode_rejected(query), datagram)
+            self.send(encode_rejected(query, cookie=self._cookie(query, datagram)), datagram)
 
     def notify(self, datagram: Datagram, admission: Admission) -> None:
-        """Tell its sender that a datagram was not let in."""
+        """Tell its sender that a datagram was not let in.
+
+        One that is over its client's rate, and proves by its cookie that it is the client's, gets another chance.
+        """
         query = decode_query(datagram.wire)
-        if isinstance(query, Query):  # what is malformed gets silence
-            told = encode_truncated(query) if admission is Admission.TRUNCATE else encode_response(query, PROHIBITED)
-            self.send(told, datagram)
+        if not isinstance(query, Query):  # what is malformed gets silence
+            return
+        if admission is not Admission.TRUNCATE:
+            self.send(encode_response(query, PROHIBITED), datagram)
+        elif self._has_another_chance(query, datagram):
+            self.take(datagram)
+        else:
+            self.send(encode_truncated(query, cookie=self._cookie(query, datagram)), datagram)
 
     def send(self, wire: bytes, datagram: Datagram) -> None:
         """Send `wire` to the sender of `datagram`; what the system does not take is dropped and counted."""
@@ -99,10 +112,22 @@ class Datagrams:
 
     def respond(self, query: Query, reply: Reply, entry: Entry | None, datagram: Datagram) -> None:
         """Send a reply to the sender of `datagram`, and keep it prepared where it may be given again."""
-        wire = encode_response(query, reply, size_max=self._size_max)
+        cookie = self._cookie(query, datagram)
+        wire = encode_response(query, reply, size_max=self._size_max, cookie=cookie)
         self.send(wire, datagram)
         if entry is not None:
             entry.prepare(self.keeper, datagram.wire, wire, self._fast.now())
+
+    def _cookie(self, query: Query | Rejected, datagram: Datagram) -> bytes:
+        return self._cookies.answer(query.cookie, _address(datagram)) if query.cookie else b""
+
+    def _has_another_chance(self, query: Query, datagram: Datagram) -> bool:
+        if self._gate is None or not self._is_proven(query, datagram):
+            return False
+        return self._gate.admit_proven(_address(datagram), self._fast.now())
+
+    def _is_proven(self, query: Query, datagram: Datagram) -> bool:
+        return self._cookies.prove(query.cookie, _address(datagram))
 
     def _readable(self) -> None:
         for _ in range(BATCHES_MAX):
@@ -126,3 +151,7 @@ class _DatagramClient(Client):
 
     def respond(self, query: Query, reply: Reply, entry: Entry | None = None) -> None:
         self._datagrams.respond(query, reply, entry, self._datagram)
+
+
+def _address(datagram: Datagram) -> bytes:
+    return packed_address(datagram.address[0])

@@ -15,6 +15,7 @@ from typing import Final, Protocol, Self, assert_never
 import structlog
 
 from standfast.dns.codec import PAYLOAD_OURS
+from standfast.dns.cookies import ServerCookies
 from standfast.dns.exchange import Heeded
 from standfast.dns.model import Query, Question
 from standfast.dns.prepared import PreparedAnswers
@@ -38,6 +39,7 @@ from standfast.io.addresses import ListenAddress, Scheme
 from standfast.io.certificates import OwnCertificate
 from standfast.io.client import Client
 from standfast.io.clock import SteadyClock
+from standfast.io.cookies import Cookies
 from standfast.io.datagrams import FastPath
 from standfast.io.encrypted import EncryptedListener
 from standfast.io.limits import Gate, Limits
@@ -105,7 +107,7 @@ class GuardService:
             listen: addresses to listen on; port 0 takes any free one.
             roots: whom probes and encrypted upstreams must prove themselves by.
             certificate: what clients that come encrypted are shown; needed where `listen` has such an address.
-            rng: picks the ports of queries; the system's randomness where none is given.
+            rng: picks the ports of queries and the secrets of cookies; the system's randomness where none is given.
             size_max: the largest datagram that is sent to a client, in octets.
             limits: who is served, and how often.
         """
@@ -116,14 +118,16 @@ class GuardService:
         self._roots = roots
         fast = FastPath(PreparedAnswers(), now=clock.now, on_hits=core.count_hits)
         self.gate = Gate(limits)
+        rng = rng or random.SystemRandom()
+        cookies = Cookies(ServerCookies(rng, clock.now()), clock.now)
         self._certificate = certificate
         self._listeners = [
             self._encrypted(address)
             if address.scheme is not Scheme.DO53
-            else Listener(address.server, self._on_query, size_max=size_max, fast=fast, gate=self.gate)
+            else Listener(address.server, self._on_query, size_max=size_max, fast=fast, gate=self.gate, cookies=cookies)
             for address in listen
         ]
-        self._asker = Asker(rng or random.SystemRandom(), roots, on_heard=self._on_heard, on_failed=self._on_ask_failed)
+        self._asker = Asker(rng, roots, on_heard=self._on_heard, on_failed=self._on_ask_failed)
         self._probes: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at_s = inf

@@ -133,6 +133,13 @@ class Gate:
         self.limited += 1
         return Admission.TRUNCATE if self._truncations.take(b"", now) else Admission.DROP
 
+    def admit_proven(self, address: bytes, now: float) -> bool:
+        """Say whether a datagram that was to be truncated is served after all, as its cookie proves its sender.
+
+        Such queries have a rate of their own, as high as the other, which nobody can use up in their client's name.
+        """
+        return self._rate is None or self._rate.take(_PROVEN + address[:_CLIENT_OCTETS], now)
+
     def admit_connection(self, address: bytes) -> bool:
         """Say whether `address` may connect. There is no rate: a connection answers for its own address and pace."""
         allowed = self.allows(address)
@@ -220,6 +227,7 @@ def client_of(address: bytes) -> bytes:
 
 
 _LOOPBACK_V6: Final = bytes(15) + b"\1"
+_PROVEN: Final = b"proven"  # before the client in the key of its bucket for such queries; none is so long otherwise
 _UNKNOWN: Final = Rate(1, burst=1)  # stands for no client's
 
 

@@ -13,6 +13,7 @@ from standfast.guard.events import Server
 from standfast.io.batch import ask_for_local, packed_address
 from standfast.io.client import OnQuery
 from standfast.io.connections import Connections
+from standfast.io.cookies import NO_COOKIES, Cookies
 from standfast.io.datagrams import NO_FAST_PATH, Datagrams, FastPath
 from standfast.io.faults import in_words
 from standfast.io.limits import Gate, is_loopback
@@ -41,11 +42,13 @@ class Listener:
         size_max: int = PAYLOAD_OURS,
         fast: FastPath = NO_FAST_PATH,
         gate: Gate | None = None,
+        cookies: Cookies = NO_COOKIES,
         sockets: int = 1,
     ) -> None:
         """Make a listener; `size_max` is the largest datagram, in octets, that is sent.
 
         `gate` says who is served. It is not asked at a loopback address: none but this machine's programs get there.
+        `cookies` makes and knows those of clients; by default they are not looked at.
         `sockets` is how many there are for UDP, among which the kernel divides clients (SO_REUSEPORT, socket(7)).
         """
         self.bound = server
@@ -54,8 +57,9 @@ class Listener:
         self._size_max = size_max
         self._fast = fast
         self._gate = None if is_loopback(packed_address(server.host)) else gate
+        self._cookies = cookies
         self._sockets = sockets
-        self.connections = Connections(on_query, gate=self._gate)
+        self.connections = Connections(on_query, gate=self._gate, cookies=cookies)
 
     @property
     def dropped(self) -> int:
@@ -86,6 +90,7 @@ class Listener:
                 fast=self._fast,
                 tells_local=tells_local,
                 gate=self._gate,
+                cookies=self._cookies,
             )
             for udp in udps
         )

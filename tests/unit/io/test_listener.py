@@ -1,14 +1,17 @@
 """Clients by UDP: who gets an answer, from which address, and who gets silence."""
 
 import asyncio
+import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import replace
 from ipaddress import ip_network
 
 import pytest
 
 from standfast.dns.codec import decode_incoming, encode_outbound, rrset_from_text
+from standfast.dns.cookies import ServerCookies
 from standfast.dns.exchange import Heard, Outbound
 from standfast.dns.model import Ede, Query, Question, Rcode, Reply, RRType
 from standfast.dns.prepared import PreparedAnswers
@@ -17,6 +20,7 @@ from standfast.guard.events import Server
 from standfast.io.addresses import has_ipv6
 from standfast.io.batch import OCTETS
 from standfast.io.client import Client
+from standfast.io.cookies import Cookies
 from standfast.io.datagrams import FastPath
 from standfast.io.limits import REFUSALS_QPS, Admission, Gate, Limits
 from standfast.io.listener import Listener, ListenError
@@ -173,7 +177,8 @@ class Guarded:
         self.asked = 0
         self.gate = gate or Gate(Limits(allow=(ip_network(f"{CLIENT}/32"),), rate_limit_qps=0))
         fast = FastPath(PreparedAnswers(), now=lambda: self.now, on_hits=self._count)
-        self.listener = Listener(Server("0.0.0.0", 0), self._answer, fast=fast, gate=self.gate)
+        cookies = Cookies(ServerCookies(random.Random(1), self.now), now=lambda: self.now)
+        self.listener = Listener(Server("0.0.0.0", 0), self._answer, fast=fast, gate=self.gate, cookies=cookies)
 
     def _count(self, hits: int) -> None:
         self.hits += hits
@@ -322,5 +327,128 @@ def test_a_query_of_type_any_is_sent_to_tcp_and_not_asked() -> None:  # RFC 8482
         assert decode_incoming(wire, outbound) == Heard(reply=Reply(rcode=Rcode.NOERROR), truncated=True)
         assert len(wire) <= len(encode_outbound(outbound))
         assert guarded.asked == 0
+
+    play(guarded, scene)
+
+
+# Cookies (RFC 7873)
+
+CLIENT_PART = b"client's"
+
+
+def with_cookie(cookie: bytes = CLIENT_PART, *, qtype: RRType = RRType.A) -> Outbound:
+    return replace(OUTBOUND, question=Question("www.example.org.", qtype), cookie=cookie)
+
+
+def heard(wire: bytes, outbound: Outbound) -> Heard:
+    found = decode_incoming(wire, outbound)
+    assert isinstance(found, Heard)
+    return found
+
+
+async def introduced(guarded: Guarded, host: str = CLIENT) -> bytes:
+    """Return the cookie that `host` gets."""
+    (wire,) = await guarded.exchange(host, encode_outbound(with_cookie()))
+    cookie = heard(wire, with_cookie()).cookie
+    assert cookie.startswith(CLIENT_PART)
+    return cookie
+
+
+def test_a_client_that_sends_a_cookie_gets_one_and_keeps_it_while_it_is_fresh() -> None:
+    guarded = Guarded()
+
+    async def scene() -> None:
+        cookie = await introduced(guarded)
+        assert len(cookie) == 24
+        again = with_cookie(cookie)
+        wires = await guarded.exchange(CLIENT, *[encode_outbound(again)] * 2)
+        assert [heard(wire, again) for wire in wires] == [Heard(reply=REPLY, cookie=cookie)] * 2
+        guarded.now += 2000
+        (wire,) = await guarded.exchange(CLIENT, encode_outbound(again))
+        assert heard(wire, again).cookie not in (b"", cookie)
+
+    play(guarded, scene)
+
+
+def test_a_cookie_of_another_address_is_replaced_and_its_bearer_answered_as_without() -> None:
+    guarded = Guarded(Gate(Limits(allow=(ip_network("127.0.0.0/8"),), rate_limit_qps=0)))
+
+    async def scene() -> None:
+        stolen = await introduced(guarded)
+        asks = with_cookie(stolen, qtype=RRType.ANY)
+        (wire,) = await guarded.exchange(STRANGER, encode_outbound(asks))
+        assert heard(wire, asks).truncated
+        assert heard(wire, asks).cookie not in (b"", stolen)
+
+    play(guarded, scene)
+
+
+def test_by_tcp_a_cookie_is_given_as_well() -> None:
+    guarded = Guarded()
+
+    async def scene() -> None:
+        wire = encode_outbound(with_cookie())
+        port = guarded.listener.bound.port
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(CLIENT, 0))
+        writer.write(len(wire).to_bytes(2, "big") + wire)
+        size = int.from_bytes(await reader.readexactly(2), "big")
+        cookie = heard(await reader.readexactly(size), with_cookie()).cookie
+        writer.close()
+        asks = with_cookie(cookie, qtype=RRType.ANY)
+        (answer,) = await guarded.exchange(CLIENT, encode_outbound(asks))
+        assert not heard(answer, asks).truncated  # it proves the address by UDP
+
+    play(guarded, scene)
+
+
+def test_who_proves_its_address_need_not_come_by_tcp_for_a_query_of_type_any() -> None:  # RFC 7873 section 5.2.5
+    guarded = Guarded()
+    unproven = with_cookie(qtype=RRType.ANY)
+
+    async def scene() -> None:
+        (wire,) = await guarded.exchange(CLIENT, encode_outbound(unproven))
+        assert heard(wire, unproven).truncated
+        assert len(wire) <= len(encode_outbound(unproven)) + 16
+        proven = with_cookie(heard(wire, unproven).cookie, qtype=RRType.ANY)
+        (wire,) = await guarded.exchange(CLIENT, encode_outbound(proven))
+        assert heard(wire, proven).reply == REPLY
+        plain = replace(proven, cookie=b"")  # and what it got is not given to who proves nothing
+        (wire,) = await guarded.exchange(CLIENT, encode_outbound(plain))
+        assert heard(wire, plain).truncated
+
+    play(guarded, scene)
+
+
+def test_a_flood_in_a_client_s_name_does_not_send_to_tcp_what_proves_to_be_its_own() -> None:
+    guarded = Guarded(Elsewhere(Limits(allow=(ip_network("192.0.2.0/24"),), rate_limit_qps=2)))
+    flood = encode_outbound(OUTBOUND)
+
+    async def scene() -> None:
+        proven = with_cookie(await introduced(guarded))
+        answers = await guarded.exchange(CLIENT, *[flood] * 4, *[encode_outbound(proven)] * 6)
+        assert heard(answers[3], OUTBOUND).truncated
+        assert [heard(wire, proven).truncated for wire in answers[4:]] == [False] * 4 + [True] * 2
+
+    play(guarded, scene)
+
+
+def test_a_malformed_cookie_gets_formerr() -> None:
+    guarded = Guarded()
+
+    async def scene() -> None:
+        (wire,) = await guarded.exchange(CLIENT, encode_outbound(with_cookie(CLIENT_PART + b"!")))
+        assert (wire[3] & 0xF, guarded.asked) == (Rcode.FORMERR, 0)
+
+    play(guarded, scene)
+
+
+def test_what_is_rejected_for_another_reason_carries_the_cookie() -> None:
+    guarded = Guarded()
+
+    async def scene() -> None:
+        cookie = await introduced(guarded)
+        asks = with_cookie(cookie, qtype=RRType.AXFR)
+        (wire,) = await guarded.exchange(CLIENT, encode_outbound(asks))
+        assert (heard(wire, asks).reply.rcode, heard(wire, asks).cookie) == (Rcode.REFUSED, cookie)
 
     play(guarded, scene)

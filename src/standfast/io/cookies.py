@@ -1,0 +1,26 @@
+"""Server cookies for clients in clear text, by the guard's clock (RFC 7873)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from standfast.dns.cookies import ServerCookies
+
+
+@dataclass(frozen=True, slots=True)
+class Cookies:
+    """What a client gets for the cookie that it sent, and what that proves; without `ours` nothing."""
+
+    ours: ServerCookies | None
+    now: Callable[[], float]
+
+    def answer(self, cookie: bytes, address: bytes) -> bytes:
+        """Return the cookie of the response to a client at `address`, in octets; none where it sent none."""
+        return self.ours.answer(cookie, address, self.now()) if cookie and self.ours is not None else b""
+
+    def prove(self, cookie: bytes, address: bytes) -> bool:
+        """Say whether who sent `cookie` must be at `address`."""
+        return self.ours is not None and self.ours.proves(cookie, address, self.now())
+
+
+NO_COOKIES: Final = Cookies(None, now=lambda: 0.0)
