@@ -97,6 +97,7 @@ class Rejected:
     rd: bool = False
     question: bytes = b""
     edns: bool = False
+    do: bool = False
     padded: bool = False
     cookie: bytes = b""
 
@@ -150,7 +151,14 @@ def decode_query(wire: bytes) -> Query | Rejected | None:
     cookie, padded = (edns.cookie or b"", edns.padded) if edns else (b"", False)
     if rcode is not None:
         return Rejected(
-            id=id_, rcode=rcode, rd=rd, question=question, edns=edns is not None, padded=padded, cookie=cookie
+            id=id_,
+            rcode=rcode,
+            rd=rd,
+            question=question,
+            edns=edns is not None,
+            do=edns is not None and edns.do,
+            padded=padded,
+            cookie=cookie,
         )
     cased_qname = name_to_text(qname)
     return Query(
@@ -173,7 +181,7 @@ def encode_rejected(rejected: Rejected, *, encrypted: bool = False, cookie: byte
     flags = QR | rejected.opcode << 11 | RA | rejected.rcode & 0xF
     if rejected.rd:
         flags |= RD
-    opt = _opt(do=False, rcode=rejected.rcode, cookie=cookie) if rejected.edns else b""
+    opt = _opt(do=rejected.do, rcode=rejected.rcode, cookie=cookie) if rejected.edns else b""
     head = _HEADER.pack(rejected.id, flags, rejected.question != b"", 0, 0, opt != b"") + rejected.question
     if encrypted and rejected.padded:
         opt = _padded(opt, len(head), PADDING_BLOCK)
