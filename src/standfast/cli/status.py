@@ -44,6 +44,7 @@ def _facts(answer: dict[str, Any]) -> list[tuple[str, str]]:
         ),
         ("listens on", ", ".join(answer["listen"])),
         ("queries", f"{queries}{at_once}"),
+        *_workers_facts(answer["workers"], answer["pid"]),
         *_turned_away_facts(answer["turned_away"]),
         ("asked", f"{count(answer['asked'], 'time')}, {answer['late']} late; {count(answer['probes'], 'probe')}"),
         ("known-good", f"{count(answer['known_good'], 'question')}, {answer['known_good_bytes'] / 1e6:.1f} MB"),
@@ -52,6 +53,14 @@ def _facts(answer: dict[str, Any]) -> list[tuple[str, str]]:
         *_store_facts(answer["store"]),
         *_ledger_facts(answer["ledger"]),
     ]
+
+
+def _workers_facts(workers: dict[str, Any], pid: int) -> list[tuple[str, str]]:
+    if workers["number"] == 1:
+        return []
+    processes = [str(pid), *(f"{each['pid']} ({each['hits']} answered)" for each in workers["others"])]
+    lost = f"; {workers['lost']} lost so far" if workers["lost"] else ""
+    return [("workers", f"{len(processes)} of {workers['number']} serve: process {', '.join(processes)}{lost}")]
 
 
 def _turned_away_facts(turned_away: dict[str, int]) -> list[tuple[str, str]]:

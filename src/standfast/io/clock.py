@@ -15,14 +15,21 @@ class SteadyClock:
     (clock_gettime(2)).
     """
 
-    def __init__(self, *, wall: Callable[[], float] = time.time, boot: Callable[[], float] = _boot_s) -> None:
+    def __init__(
+        self,
+        *,
+        wall: Callable[[], float] = time.time,
+        boot: Callable[[], float] = _boot_s,
+        offset_s: float | None = None,
+    ) -> None:
+        """Start from the wall clock; with `offset_s`, that of another process's clock, show the same time as that."""
         self._wall = wall
         self._boot = boot
-        self._offset_s = wall() - boot()
+        self.offset_s = wall() - boot() if offset_s is None else offset_s
 
     def now(self) -> float:
         """Return the present time in seconds since the epoch, as the wall clock was at the start."""
-        return self._offset_s + self._boot()
+        return self.offset_s + self._boot()
 
     def jumped(self) -> float:
         """Return how far, in seconds, the wall clock has moved ahead (back: negative) against this clock."""

@@ -99,7 +99,12 @@ class Commands:
             **self._about,
             "pid": os.getpid(),
             "listen": [str(server) for server in self._service.bound],
-            "turned_away": {"outside": self._service.gate.outside, "limited": self._service.gate.limited},
+            "turned_away": {"outside": self._service.outside, "limited": self._service.limited},
+            "workers": {
+                "number": 1 + self._service.workers.number,
+                "lost": self._service.workers.lost,
+                "others": [{"pid": pid, "hits": hits} for pid, hits in self._service.workers.serving.items()],
+            },
             "store": self._store.status(),
             "ledger": {
                 "file": str(self._ledger_path),

@@ -37,6 +37,7 @@ class Config:
 
     source: Path | None
     listen: tuple[ListenAddress, ...]
+    workers: int
     upstreams: tuple[Server, ...]
     second_opinions: tuple[Server, ...]
     limits: Limits
@@ -71,6 +72,7 @@ def load(path: Path | None, *, environ: Mapping[str, str] = os.environ, resolv_c
     return Config(
         source=path,
         listen=listen,
+        workers=guard.workers,
         upstreams=_upstreams(draft, listen, resolv_conf),
         second_opinions=tuple(parse_upstream(text) for text in guard.second_opinions),
         limits=Limits(
@@ -95,6 +97,7 @@ def describe(config: Config) -> dict[str, object]:
     return {
         "config": str(config.source) if config.source else None,
         "listen": [str(address) for address in config.listen],
+        "workers": config.workers,
         "upstreams": [str(server) for server in config.upstreams],
         "second_opinions": [str(server) for server in config.second_opinions],
         "allow": [str(network) for network in config.limits.allow],

@@ -29,6 +29,7 @@ SECONDS_MAX = 10 * 365 * 86_400  # ten years: longer is a slip of the hand
 HELD_TTL_MAX_S = 3_600  # the caches of others must not keep a held answer for long after its verdict has changed
 RECHECK_MIN_S = 0.1  # looking again more often would be a load of its own
 CLIENT_TIMEOUT_MAX_S = 10.0  # clients give up before
+WORKERS_MAX = 64  # more than any machine's network would keep busy
 RATE_LIMIT_MAX_QPS = 1_000_000  # more than any client can ask, so no limit at all; that is 0
 
 
@@ -122,6 +123,7 @@ class GuardKeys(_Table):
     """`[guard]`."""
 
     listen: Annotated[list[ListenText], Field(min_length=1)] | None = None
+    workers: Annotated[int, Field(ge=1, le=WORKERS_MAX)] = 1
     upstreams: Annotated[list[UpstreamText], Field(min_length=1)] | None = None
     second_opinions: list[UpstreamText] = []
     allow: Annotated[list[NetworkText], Field(min_length=1)] | None = None

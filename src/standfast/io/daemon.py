@@ -107,6 +107,7 @@ async def _guard(config: Config) -> AsyncIterator[GuardService]:
             roots=Roots(config.ca_file),
             certificate=OwnCertificate(config.certificate) if config.certificate else None,
             limits=config.limits,
+            workers=config.workers,
         )
         started: dict[str, JsonValue] = {
             "version": version("standfast"),

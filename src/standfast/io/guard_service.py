@@ -47,6 +47,7 @@ from standfast.io.listener import Listener
 from standfast.io.probes import probe
 from standfast.io.roots import Roots
 from standfast.io.upstream import Asker
+from standfast.io.workers import Workers
 from standfast.ports import Random
 
 TICK_MIN_S: Final = 0.001  # between two calls of the core's timer, so that one that is always due cannot spin
@@ -96,6 +97,7 @@ class GuardService:
         rng: Random | None = None,
         size_max: int = PAYLOAD_OURS,
         limits: Limits = Limits(),  # noqa: B008  frozen
+        workers: int = 1,
     ) -> None:
         """Bind nothing yet. `core` must have been started at the time of `clock`.
 
@@ -110,6 +112,7 @@ class GuardService:
             rng: picks the ports of queries and the secrets of cookies; the system's randomness where none is given.
             size_max: the largest datagram that is sent to a client, in octets.
             limits: who is served, and how often.
+            workers: processes that answer by UDP, this one included.
         """
         self._core = core
         self._clock = clock
@@ -117,16 +120,25 @@ class GuardService:
         self._ledger = ledger
         self._roots = roots
         fast = FastPath(PreparedAnswers(), now=clock.now, on_hits=core.count_hits)
-        self.gate = Gate(limits)
+        self._gate = Gate(limits)
         rng = rng or random.SystemRandom()
         cookies = Cookies(ServerCookies(rng, clock.now()), clock.now)
         self._certificate = certificate
         self._listeners = [
             self._encrypted(address)
             if address.scheme is not Scheme.DO53
-            else Listener(address.server, self._on_query, size_max=size_max, fast=fast, gate=self.gate, cookies=cookies)
+            else Listener(
+                address.server,
+                self._on_query,
+                size_max=size_max,
+                fast=fast,
+                gate=self._gate,
+                cookies=cookies,
+                sockets=workers,
+            )
             for address in listen
         ]
+        self.workers = Workers(clock=clock, limits=limits, on_hits=core.count_hits)
         self._asker = Asker(rng, roots, on_heard=self._on_heard, on_failed=self._on_ask_failed)
         self._probes: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -145,8 +157,8 @@ class GuardService:
 
     @property
     def dropped(self) -> int:
-        """Answers by UDP that the system would not send."""
-        return sum(listener.dropped for listener in self._listeners if isinstance(listener, Listener))
+        """Answers by UDP that the system would not send, and queries that workers could not hand on."""
+        return sum(listener.dropped for listener in self._plain()) + self.workers.tally.dropped
 
     @property
     def connection_queries(self) -> dict[str, int]:
@@ -166,16 +178,30 @@ class GuardService:
         """When the certificate that clients are shown expires, in seconds since the epoch; None where there is none."""
         return None if self._certificate is None else self._certificate.not_after_s
 
+    @property
+    def outside(self) -> int:
+        """Datagrams and connections from outside of what is served."""
+        return self._gate.outside + self.workers.tally.outside
+
+    @property
+    def limited(self) -> int:
+        """Datagrams over the rate of their client."""
+        return self._gate.limited + self.workers.tally.limited
+
     async def start(self) -> None:
         """Listen and serve from now on.
 
         Raises:
             ListenError: an address cannot be listened on; then none is.
+            WorkerError: a worker does not start.
         """
         self._running = True
         try:
             for listener in self._listeners:
                 await listener.start()
+            # The first socket of each address stays with this process, the others have a worker each.
+            others = [listener.datagrams[1:] for listener in self._plain()]
+            await self.workers.start(list(zip(*others, strict=True)))
         except BaseException:
             await self.stop()
             raise
@@ -185,6 +211,7 @@ class GuardService:
     async def stop(self) -> None:
         """Close all sockets, end all probes. Queries that wait get no reply; a client asks again."""
         self._running = False
+        await self.workers.stop()
         for listener in self._listeners:
             listener.stop()
         self._asker.close()
@@ -248,9 +275,12 @@ class GuardService:
             self._log.warning("clock.jumped", ahead_s=round(jumped_s, 1))
         self._look_timer = asyncio.get_running_loop().call_later(LOOK_S, self._look_around)
 
+    def _plain(self) -> list[Listener]:
+        return [listener for listener in self._listeners if isinstance(listener, Listener)]
+
     def _encrypted(self, address: ListenAddress) -> EncryptedListener:
         assert self._certificate is not None
-        return EncryptedListener(address, self._on_query, self._certificate, gate=self.gate)
+        return EncryptedListener(address, self._on_query, self._certificate, gate=self._gate)
 
     # What is to be done ---------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ class Facts:
     upstreams_down: Sequence[str]
     enabled: bool
     known_good: int
+    workers_missing: int = 0
     store_failure: str | None = None
     ledger_failure: str | None = None
 
@@ -45,6 +46,8 @@ def judge(facts: Facts) -> Health:
         elif not facts.known_good:
             healthy = False
             troubles.append("nothing can be answered but from the cache: no answer is known to be good")
+    if facts.workers_missing:
+        troubles.append(f"workers that do not serve now: {facts.workers_missing}")
     if facts.store_failure is not None:
         troubles.append(f"known-good answers are not written: {facts.store_failure}")
     if facts.ledger_failure is not None:
@@ -72,6 +75,7 @@ def _facts(sources: Sources) -> Facts:
         upstreams_down=[str(s) for s in upstreams if resolver.upstreams.state(s).failures >= DOWN_AFTER],
         enabled=resolver.enabled,
         known_good=len(resolver.memory),
+        workers_missing=sources.service.workers.number - len(sources.service.workers.serving),
         store_failure=sources.store.failure,
         ledger_failure=sources.ledger.refusal,
     )

@@ -92,8 +92,8 @@ def _held(sources: Sources) -> float:
 
 
 def _turned_away(sources: Sources) -> Samples:
-    yield ("outside",), sources.service.gate.outside
-    yield ("limited",), sources.service.gate.limited
+    yield ("outside",), sources.service.outside
+    yield ("limited",), sources.service.limited
     yield ("handshake",), sources.service.handshakes_failed
 
 
@@ -127,7 +127,9 @@ METRICS: Final = (
         lambda s: s.resolver.hits,
     ),
     Described(
-        "standfast_guard_drops_total", "Answers by UDP that the system would not send.", lambda s: s.service.dropped
+        "standfast_guard_drops_total",
+        "Answers by UDP that the system would not send, and queries that workers could not hand on.",
+        lambda s: s.service.dropped,
     ),
     Described(
         "standfast_guard_turned_away_total", "Datagrams and connections that were not served.", _turned_away, ("why",)
@@ -136,6 +138,16 @@ METRICS: Final = (
         "standfast_guard_certificate_expires_timestamp_seconds",
         "When the certificate that clients are shown expires; absent where there is none.",
         _certificate_expires,
+    ),
+    Described(
+        "standfast_guard_workers",
+        "Processes that answer now, the guard's own included.",
+        lambda s: 1 + len(s.service.workers.serving),
+    ),
+    Described(
+        "standfast_guard_workers_lost_total",
+        "Workers that ended or hung, and were replaced.",
+        lambda s: s.service.workers.lost,
     ),
     Described(
         "standfast_guard_upstream_queries_total",

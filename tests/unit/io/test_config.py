@@ -40,6 +40,7 @@ def findings(tmp_path: Path, text: str, resolv_conf: str = "nameserver 192.0.2.5
 WHOLE = """
 [guard]
 listen = ["127.0.0.1:5300", "[::1]:5300"]
+workers = 2
 upstreams = ["127.0.0.1:5301", "127.0.0.1:5302"]
 second_opinions = ["127.0.0.1:5303"]
 allow = ["192.0.2.0/24", "2001:db8::/32", "198.51.100.7"]
@@ -78,6 +79,7 @@ def test_every_key_of_a_file_reaches_the_settings(tmp_path: Path) -> None:
     assert found == Config(
         source=tmp_path / "standfast.toml",
         listen=(ListenAddress(Server("127.0.0.1", 5300)), ListenAddress(Server("::1", 5300))),
+        workers=2,
         upstreams=(Server("127.0.0.1", 5301), Server("127.0.0.1", 5302)),
         second_opinions=(Server("127.0.0.1", 5303),),
         limits=Limits(
