@@ -13,7 +13,8 @@ class RemoteAnswers:
     def __init__(self, channel: socket.socket, page: Page) -> None:
         """Speak over `channel`, the guard's end, and `page`."""
         self._channel = channel
-        self._numbers = page.numbers
+        self._page = page
+        self._is_closed = False
 
     def put(
         self, query: bytes, answer: bytes, *, stored_at_s: float, expires_at_s: float, now: float
@@ -31,12 +32,21 @@ class RemoteAnswers:
         When this returns, nobody gets it who asks from now on: the worker looks at the page after it has received a
         query and before it answers.
         """
+        if self._is_closed:
+            return
         if not self._send(encode_to_worker(Void(key))):
-            self._numbers[Count.FLUSHES] += 1
-        self._numbers[Count.EPOCH] += 1  # last, when all is there that it leads to
+            self._page.numbers[Count.FLUSHES] += 1
+        self._page.numbers[Count.EPOCH] += 1  # last, when all is there that it leads to
+
+    def close(self) -> None:
+        """Have the process give nothing any more, and let go of channel and page."""
+        self._is_closed = True
+        self._channel.close()
+        self._page.numbers[Count.EPOCH] += 1  # leads to a channel that is closed, which ends it
+        self._page.close()
 
     def _send(self, message: bytes) -> bool:
-        if len(message) > TO_WORKER_OCTETS_MAX:
+        if self._is_closed or len(message) > TO_WORKER_OCTETS_MAX:
             return False
         try:
             self._channel.send(message)

@@ -41,7 +41,13 @@ class Page:
 
     def __init__(self, fd: int) -> None:
         """Map the page behind `fd`, which may be closed after that."""
-        self.numbers = memoryview(mmap.mmap(fd, mmap.PAGESIZE)).cast("Q")
+        self._memory = mmap.mmap(fd, mmap.PAGESIZE)
+        self.numbers = memoryview(self._memory).cast("Q")
+
+    def close(self) -> None:
+        """Let go of it; `numbers` is of no use any more."""
+        self.numbers.release()
+        self._memory.close()
 
 
 def make_page() -> int:

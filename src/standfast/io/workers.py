@@ -237,8 +237,8 @@ class _Worker:
 
     def _part_with(self, process: "_Process") -> None:
         asyncio.get_running_loop().remove_reader(process.channel)
-        process.channel.close()
         self._before += process.tally
+        process.answers.close()
         self._ended.append(process)
         self.process = None
 
