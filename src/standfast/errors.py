@@ -14,6 +14,7 @@
     |- ConfigError ....... io: a configuration cannot be used; carries every finding
     |- CertificateError .. io: the certificate to show clients cannot be used
     |- ListenError ....... io: an address cannot be listened on
+    |- WorkerError ....... io: a worker does not start
     |- StoreError ........ io: a state directory or file cannot be used
     |- ZoneFileError ..... io: a zone must not be served; carries everything that is wrong
     |- ControlError ...... io: the running process cannot be reached, or refused a command
