@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from bound_sockets import bound_pair
-from standfast.dns.model import Question
+from standfast.dns.model import Question, RRType
 from standfast.drills.live.authority import Certificate
 from standfast.evidence.model import ProbeSpec
 from standfast.guard.events import JsonValue, Server
@@ -35,9 +35,11 @@ from standfast.io.roots import Roots
 
 PACKAGES = {
     "dig": "bind9-dnsutils",
+    "kdig": "knot-dnsutils",
     "knotd": "knot",
     "ldns-keygen": "ldnsutils",
     "ldns-signzone": "ldnsutils",
+    "named": "bind9",
     "nsd": "nsd",
     "unbound": "unbound",
 }
@@ -60,8 +62,11 @@ def program(name: str) -> str:
 
 
 @contextmanager
-def knot(folder: Path, port: int, zones: Mapping[str, str]) -> Iterator[Server]:
-    """Serve `zones`, name to contents without SOA and NS, signed by Knot as it loads them."""
+def knot(folder: Path, port: int, zones: Mapping[str, str], *, cookies: bool = False) -> Iterator[Server]:
+    """Serve `zones`, name to contents without SOA and NS, signed by Knot as it loads them.
+
+    With `cookies`, whoever sends one by UDP gets an answer to Knot's own alone, and BADCOOKIE to any other.
+    """
     knotd = program("knotd")
     folder.mkdir(parents=True, exist_ok=True)
     declared = ""
@@ -74,7 +79,9 @@ def knot(folder: Path, port: int, zones: Mapping[str, str]) -> Iterator[Server]:
         f"log:\n  - target: stderr\n    any: warning\n"
         f'database:\n  storage: "{folder}"\n'
         "policy:\n  - id: one-key\n    single-type-signing: on\n"
+        "mod-cookies:\n  - id: default\n    badcookie-slip: 1\n"
         "template:\n  - id: default\n    dnssec-signing: on\n    dnssec-policy: one-key\n"
+        f"{'    global-module: mod-cookies/default' if cookies else ''}\n"
         f"zone:\n{declared}"
     )
     server = Server("127.0.0.1", port)
@@ -132,11 +139,32 @@ def unbound(
         yield server
 
 
+@contextmanager
+def named(folder: Path, port: int, statistics_port: int, options: str, zones: str = "") -> Iterator[Server]:
+    """Run BIND with `options` and `zones` in its own words; it is there when it has the SOA of example.org."""
+    config = folder / "named.conf"
+    config.write_text(f"""
+        options {{
+            directory "{folder}"; pid-file none; session-keyfile none;
+            listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
+            query-source address 127.0.0.1; transfer-source 127.0.0.1; notify no; dnssec-validation no;
+            {options}
+        }};
+        controls {{ }};
+        statistics-channels {{ inet 127.0.0.1 port {statistics_port} allow {{ 127.0.0.1; }}; }};
+        {zones}
+    """)
+    server = Server("127.0.0.1", port)
+    argv = [_unconfined(program("named"), folder), "-g", "-n", "1", "-c", str(config)]
+    with running(argv, folder / "named.log", server, ready=[Question("example.org.", RRType.SOA)]):
+        yield server
+
+
 def _unconfined(binary: str, folder: Path) -> str:
-    """Return a copy of `binary`: AppArmor's profile, by which it may read no certificate of ours, is for its path."""
+    """Return a copy of `binary`: AppArmor's profile, by which it may read no file of ours, is for its path."""
     if not binary.startswith(("/usr/", "/sbin/")):
         return binary  # a starter of what was unpacked, for which there is no profile
-    return str(shutil.copy(binary, folder / "unbound"))
+    return str(shutil.copy(binary, folder / Path(binary).name))
 
 
 @contextmanager
