@@ -36,7 +36,7 @@ class Scheme(Enum):
     DOH = "https"  # DNS over HTTPS (RFC 8484)
 
 
-_LISTENED = {scheme.value: scheme for scheme in (Scheme.DOT,)}
+_LISTENED = {scheme.value: scheme for scheme in (Scheme.DOT, Scheme.DOH)}
 _PORTS = {Scheme.DO53: DNS_PORT, Scheme.DOT: 853, Scheme.DOH: 443}
 
 
@@ -104,7 +104,7 @@ def parse_listen(text: str) -> ListenAddress:
     if scheme is Scheme.DOT and slash:
         raise BadServer(f'"{text}": tls:// has no path - write "tls://{host}"')
     path = (slash + path) or DOH_PATH
-    if any(letter in "?#{}" or not "!" <= letter <= "~" for letter in path):
+    if not _PATH.fullmatch(path) or "?" in path or "#" in path:
         raise BadServer(f'"{text}": "{path}" is not a path - write it like "https://{host}{DOH_PATH}"')
     return ListenAddress(server, scheme, path if scheme is Scheme.DOH else "")
 

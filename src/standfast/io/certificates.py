@@ -21,6 +21,7 @@ from standfast.io.addresses import Scheme
 from standfast.io.faults import in_words
 
 EXPIRY_NOTICE_S: Final = 7 * 86_400  # how long before its end people are told: whoever renews it should have by then
+EXPIRY_NOTICE_PART: Final = 1 / 4  # of its whole time, where that is short
 NOTICE_AGAIN_S: Final = 86_400
 _ALPN: Final = {Scheme.DOT: "dot", Scheme.DOH: "h2"}  # RFC 7858 section 7, RFC 9113 section 3.1
 
@@ -58,7 +59,7 @@ class Certificate:
             return f"expired on {_day(self.not_after_s)} - renew it: clients refuse it"
         if now_s < self.not_before_s:
             return f"is valid only from {_day(self.not_before_s)} on - clients refuse it until then"
-        if now_s > self.not_after_s - EXPIRY_NOTICE_S:
+        if now_s > self.not_after_s - min(EXPIRY_NOTICE_S, EXPIRY_NOTICE_PART * (self.not_after_s - self.not_before_s)):
             return f"expires on {_day(self.not_after_s)} - renew it"
         return None
 

@@ -5,11 +5,12 @@ from dataclasses import replace
 from functools import partial
 
 from standfast.guard.events import Server
-from standfast.io.addresses import ListenAddress
+from standfast.io.addresses import ListenAddress, Scheme
 from standfast.io.batch import packed_address
 from standfast.io.certificates import OwnCertificate
 from standfast.io.client import OnQuery
-from standfast.io.connections import Connections
+from standfast.io.connections import Connection, Connections, FramedConnection
+from standfast.io.http2 import HttpConnection
 from standfast.io.limits import Gate, is_loopback
 from standfast.io.listener import ListenError, advice, bind
 
@@ -24,9 +25,15 @@ class EncryptedListener:
         self.bound = address
         self.connections = Connections(
             on_query,
+            make=self._connection,
             own_context=partial(certificate.context, address.scheme),
             gate=None if is_loopback(packed_address(address.server.host)) else gate,
         )
+
+    def _connection(self, connections: Connections) -> Connection:
+        if self.bound.scheme is Scheme.DOH:
+            return HttpConnection(connections, self.bound.path)
+        return FramedConnection(connections)
 
     async def start(self) -> None:
         """Bind and listen; `bound` then has the port, also when any was asked for (port 0).

@@ -87,9 +87,11 @@ def test_another_certificates_key_is_refused(files: CertificateFiles, authority:
     ("not_before", "not_after", "told"),
     [
         (NOW - timedelta(days=9), NOW - timedelta(days=1), "expired on"),
-        (NOW - timedelta(days=9), NOW + timedelta(days=6), "expires on"),
+        (NOW - timedelta(days=60), NOW + timedelta(days=6), "expires on"),
+        (NOW - timedelta(days=60), NOW + timedelta(days=8), None),
+        (NOW - timedelta(days=5), NOW + timedelta(days=1), "expires on"),
+        (NOW - timedelta(days=4), NOW + timedelta(days=2), None),
         (NOW + timedelta(days=1), NOW + timedelta(days=90), "is valid only from"),
-        (NOW - timedelta(days=9), NOW + timedelta(days=8), None),
     ],
 )
 def test_what_is_wrong_with_its_time_is_told(
@@ -145,7 +147,8 @@ def test_a_pair_that_was_half_there_is_taken_up_when_it_is_whole(
 
 
 def test_its_end_is_told_of_once_a_day(tmp_path: Path, authority: ThrowawayAuthority) -> None:
-    own = OwnCertificate(install(tmp_path, authority.issue(["a.example"], not_after=NOW + timedelta(days=1))))
+    begun, over = NOW - timedelta(days=60), NOW + timedelta(days=1)
+    own = OwnCertificate(install(tmp_path, authority.issue(["a.example"], not_before=begun, not_after=over)))
     with capture_logs() as logs:
         for after_s in (0.0, 60.0, NOTICE_AGAIN_S - 1, NOTICE_AGAIN_S, NOTICE_AGAIN_S + 60):
             own.look(NOW.timestamp() + after_s)

@@ -1,5 +1,6 @@
 """What `standfast.toml` may say, what is found wrong in it, and what holds where it is silent."""
 
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -8,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from standfast.dns.name import parse_name
+from standfast.drills.live.authority import Certificate, ThrowawayAuthority, issue_self_signed
 from standfast.evidence.model import ProbeSpec
 from standfast.guard.events import Server, Transport
 from standfast.guard.policy import BogusMode, Mode, Policy
 from standfast.io import addresses, config
 from standfast.io.addresses import ListenAddress
+from standfast.io.certificates import CertificateFiles
 from standfast.io.config import Config
 from standfast.io.config_file import read
 from standfast.io.limits import ALLOW_DEFAULT, Limits
@@ -513,3 +516,97 @@ def test_the_documented_example_is_a_good_configuration(tmp_path: Path) -> None:
     example = Path(__file__).parents[3] / "standfast.example.toml"
     found = config.load(example, environ=HOME)
     assert found.policy_table.lookup(parse_name("anything.example")) == Policy()
+
+
+# Encrypted clients
+
+
+def encrypted(listen: str, tls: str = "") -> str:
+    return f"[guard]\nlisten = [{listen}]\n[guard.tls]\n{tls}"
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Certificate:
+    return issue_self_signed(tmp_path / "own", ["ns.example.org"])
+
+
+def named(certificate: Certificate) -> str:
+    return f'certificate = "own/{certificate.cert_file.name}"\nkey = "own/{certificate.key_file.name}"'
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("tls://192.0.2.1", "tls://192.0.2.1:853"),
+        ("tls://[2001:db8::1]:8853", "tls://[2001:db8::1]:8853"),
+        ("https://192.0.2.1", "https://192.0.2.1:443/dns-query"),
+        ("https://192.0.2.1/", "https://192.0.2.1:443/"),
+        ("https://[2001:db8::1]:0/a/b", "https://[2001:db8::1]:0/a/b"),
+        ("192.0.2.1", "192.0.2.1:53"),
+    ],
+)
+def test_an_address_says_what_is_spoken_there(text: str, shown: str) -> None:
+    address = addresses.parse_listen(text)
+    assert str(address) == shown
+    assert addresses.parse_listen(shown) == address
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("quic://192.0.2.1", "clients can ask by tls:// and https://, and without a scheme by UDP and TCP"),
+        ("://192.0.2.1", "clients can ask by tls:// and https://"),
+        ("tls://192.0.2.1/dns-query", 'tls:// has no path - write "tls://192.0.2.1"'),
+        (
+            "https://192.0.2.1/dns-query{?dns}",
+            '"/dns-query{?dns}" is not a path - write it like "https://192.0.2.1/dns',
+        ),
+        ("https://ns.example.org/dns-query", '"ns.example.org" is a host name - give its IP address'),
+        ("tls://192.0.2.1:x", '"x" is not a port'),
+        ("tls://224.0.0.1", "is a multicast address"),
+    ],
+)
+def test_an_address_that_is_none_is_refused_in_words(text: str, told: str) -> None:
+    with pytest.raises(addresses.BadServer) as caught:
+        addresses.parse_listen(text)
+    assert told in str(caught.value)
+
+
+def test_a_certificate_is_read_from_files_beside_the_configuration(tmp_path: Path, own: Certificate) -> None:
+    found = load(tmp_path, encrypted('"tls://127.0.0.1", "https://127.0.0.1"', named(own)))
+    assert found.certificate == CertificateFiles(certificate=own.cert_file, key=own.key_file)
+    assert not found.warnings
+
+
+@pytest.mark.parametrize(
+    ("tls", "told"),
+    [
+        ("", '2: listen: "tls://127.0.0.1" needs a certificate - name its files in [guard.tls], certificate and key'),
+        ('key = "k.pem"', "4: key is of no use without certificate - name both files"),
+        ('certificate = "c.pem"', "4: certificate is of no use without key - name both files"),
+        ('certificate = "c.pem"\nkey = "k.pem"', "c.pem cannot be read: no such file or directory"),
+    ],
+)
+def test_who_comes_encrypted_must_be_shown_a_certificate(tmp_path: Path, tls: str, told: str) -> None:
+    (found,) = findings(tmp_path, encrypted('"127.0.0.1", "tls://127.0.0.1"', tls))
+    assert told in found
+
+
+def test_another_ones_key_is_a_finding_on_its_line(tmp_path: Path, own: Certificate) -> None:
+    (tmp_path / "own" / own.key_file.name).write_bytes(issue_self_signed(tmp_path, ["a.example"]).key_file.read_bytes())
+    (found,) = findings(tmp_path, encrypted('"tls://127.0.0.1"', named(own)))
+    assert found.startswith("5: key: ")
+    assert found.endswith(f"is not the key of {own.cert_file}")
+
+
+def test_an_expired_certificate_is_told_of_and_used(tmp_path: Path) -> None:
+    past = datetime.now(UTC) - timedelta(days=2)
+    own = ThrowawayAuthority.create(tmp_path / "own").issue(["a.example"], not_before=past, not_after=past)
+    (warning,) = load(tmp_path, encrypted('"tls://127.0.0.1"', named(own))).warnings
+    assert warning.line == 4
+    assert warning.text.endswith(f"expired on {past:%Y-%m-%d} - renew it: clients refuse it")
+
+
+def test_one_port_is_for_one_kind_of_client(tmp_path: Path, own: Certificate) -> None:
+    told = findings(tmp_path, encrypted('"127.0.0.1:853", "tls://127.0.0.1"', named(own)))
+    assert told == ['2: listen: "tls://127.0.0.1" is in listen already']
