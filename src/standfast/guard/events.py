@@ -56,7 +56,8 @@ class Server:
 class Respond:
     """Send `reply` to the client that `client` stands for.
 
-    While `entry`, the cache's, stands, the very same query may be given the same answer without asking the core.
+    While `entry`, of a cache or of a held answer, stands, the very same query may be given the same answer without
+    asking the core.
     """
 
     client: Hashable

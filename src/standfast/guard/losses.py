@@ -13,7 +13,7 @@ from standfast.dns.model import Question, Reply
 from standfast.evidence.model import IDENTITY_WORTH_S, Evidence, contradicted
 from standfast.guard.answers import held_reply, opinion_reply
 from standfast.guard.asking import Asking
-from standfast.guard.cache import Key
+from standfast.guard.cache import Entry, Key
 from standfast.guard.case import is_usable
 from standfast.guard.events import Action, Alarm, Record, Server
 from standfast.guard.gathering import Gathering
@@ -32,6 +32,7 @@ from standfast.ports import Random
 WATCHES_MAX = 20_000  # lost questions looked after at once; the longest unused is let go, its memory stays
 VERDICTS_MAX = 65_536  # last recorded verdicts, to tell a change from a repetition
 LOOK_LATER_S = 1.0  # when a look finds that somebody is asking already
+ENTRY_WORTH_S = 1.0  # how long a held answer is given again and again until this room hears that it is wanted
 LOOK_UNUSED_S = 3600.0  # a lost name that nobody asked for so long is looked at again only when somebody asks
 
 
@@ -73,20 +74,23 @@ class Losses:
         known = self._memory.get(question)
         return policy.mode is Mode.HOLD and is_usable(known, policy, lost_at_s=now)
 
-    def reply(self, now: float, watch: Watch, policy: Policy, *, do: bool) -> tuple[Reply | None, list[Action]]:
+    def entry(self, now: float, watch: Watch, policy: Policy, *, do: bool) -> tuple[Entry | None, list[Action]]:
         """Return the answer of a question whose standing verdict serves one, and a look at it where one is due."""
         if watch.verdict is None:
             return None, []
         watch.used_at_s = now
         self._watches.move_to_end(watch.question)
-        reply = self.served(now, watch.question, watch.verdict, policy, do=do)
-        if reply is None:  # then upstream is asked for the client, which is as good as a look
-            return None, []
+        entry = watch.entries.get(do)
+        if entry is None or now >= entry.expires_at_s:
+            reply = self.served(now, watch.question, watch.verdict, policy, do=do)
+            if reply is None:  # then upstream is asked for the client, which is as good as a look
+                return None, []
+            entry = watch.entries[do] = Entry(reply, now, now + ENTRY_WORTH_S)
         if watch.due:
-            return reply, self.look(now, watch.question, policy, asked_for=True)
+            return entry, self.look(now, watch.question, policy, asked_for=True)
         if isinstance(watch.outcome, Negative) and now - watch.heard_at_s >= policy.recheck_min_s:
-            return reply, self._peek(now, watch)
-        return reply, []
+            return entry, self._peek(now, watch)
+        return entry, []
 
     def served(self, now: float, question: Question, verdict: Verdict, policy: Policy, *, do: bool) -> Reply | None:
         """Return what `verdict` serves instead of the outcome, or None where the outcome itself is served."""
@@ -146,6 +150,7 @@ class Losses:
         verdict = judge(outcome, known, evidence, policy, now)
         if watch is not None:
             watch.verdict = verdict
+            watch.void_entries()
             worth_until_s = min((p.at_s + IDENTITY_WORTH_S for p in verdict.evidence.known), default=inf)
             self._timers.set(("judge", question), max(min(verdict.look_again_at_s, worth_until_s), now + 0.05))
             if verdict.serve is Serve.OPINION:  # ask again before the opinion is worth nothing any more
@@ -200,6 +205,7 @@ class Losses:
         """End the watch of `question`; what is still under way for it is ignored when it comes in."""
         watch = self._watches.pop(question, None)
         if watch is not None:
+            watch.void_entries()
             self._timers.clear(("judge", question))
             self._timers.clear(("look", question))
             self._gathering.stop(watch)

@@ -110,13 +110,10 @@ class Resolver:
         if not query.rd:  # there is nothing of our own to answer with, and what others asked is nobody's business
             return [_refuse(client, query, Rcode.REFUSED, Ede.NOT_AUTHORITATIVE, "recursion was not desired")]
         key = Key(query.question, query.do, query.cd)
-        reply, actions = None, list[Action]()
+        entry, actions = None, list[Action]()
         if watch := self.losses.get(query.question):
-            reply, actions = self.losses.reply(now, watch, self.policy(query.question), do=query.do)
-        if reply is not None:
-            self.hits += 1
-            return self._out(now, [Respond(client=client, query=query, reply=reply), *actions])
-        if entry := self.positive.get(key, now) or self.negative.get(key, now):
+            entry, actions = self.losses.entry(now, watch, self.policy(query.question), do=query.do)
+        if entry := entry or self.positive.get(key, now) or self.negative.get(key, now):
             self.hits += 1
             hit = Respond(client=client, query=query, reply=entry.reply_at(now), entry=entry)
             return self._out(now, [hit, *actions])

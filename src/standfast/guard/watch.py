@@ -14,6 +14,7 @@ from standfast.evidence.model import (
     Standing,
     standing,
 )
+from standfast.guard.cache import Entry
 from standfast.guard.known import KnownGood
 from standfast.guard.outcome import Outcome
 from standfast.guard.policy import Policy
@@ -45,7 +46,7 @@ class Watch:
     `number` tells this watch from an earlier one of the same question. `opened_at_s` is since when the present kind
     of outcome is looked into. `pause_s` is the present pause between two looks. `due` says that the time for another
     look has come but waits for a client to ask, as it does when the upstream only fails. `heard_at_s` is when
-    upstream last said something.
+    upstream last said something. `entries` are the answers that the verdict serves, to clients with and without DO.
     """
 
     number: int
@@ -65,6 +66,13 @@ class Watch:
     opinions: dict[str, Opinion] = field(default_factory=dict)
     delegations: dict[str, Delegation] = field(default_factory=dict)
     awaited: set[str] = field(default_factory=set)
+    entries: dict[bool, Entry] = field(default_factory=dict)
+
+    def void_entries(self) -> None:
+        """End what is given by the verdict so far, wherever it was prepared."""
+        for entry in self.entries.values():
+            entry.void()
+        self.entries.clear()
 
     def evidence(self) -> Evidence:
         """Return all the evidence so far."""
