@@ -1,8 +1,8 @@
 """Datagrams in and out, many to a system call; those with a prepared answer never become messages.
 
 `recvmmsg(2)` and `sendmmsg(2)` are called through ctypes with structures that are laid out once, so that a hit costs
-one look-up by its octets and the writing of one address and one length. Where the C library has no such calls, or a
-reply needs more than an address to go back to, `PlainBatch` does the same one by one.
+one look-up by its octets and the writing of one address and one length. Where the C library has no such calls,
+`PlainBatch` does the same one by one.
 """
 
 import ctypes
@@ -26,6 +26,7 @@ OCTETS: Final = (
 IP_PKTINFO: Final = 8
 _IN_PKTINFO = struct.Struct("=I4s4s")  # interface, the local address to send from, destination
 _PKTINFO_SPACE = socket.CMSG_SPACE(20)  # of IPv6, the larger one
+_CMSG = struct.Struct("@Nii")  # struct cmsghdr, cmsg(3): length with this head, level, type; then the data
 
 _SOCKADDR_IN6: Final = 28  # octets, the larger of the two
 _SOCKADDR = {  # length, and how to read it: ip(7), ipv6(7)
@@ -85,9 +86,9 @@ def batch_on(
     `gate`: says who is served; None, where nobody else can send to the socket, is everyone.
     `on_received`: called between receiving and answering, so that what was prepared can be brought up to date.
     """
-    if _LIBC is None or tells_local:
+    if _LIBC is None:
         return PlainBatch(udp, tells_local=tells_local, gate=gate, on_received=on_received)
-    return ManyBatch(udp, _LIBC, gate, on_received)
+    return ManyBatch(udp, _LIBC, tells_local=tells_local, gate=gate, on_received=on_received)
 
 
 class PlainBatch:
@@ -163,22 +164,27 @@ class ManyBatch:
 
     What has the same index belongs together: the octets of a datagram, its sender, the message that receives it, and
     the message that answers it, in two parts: the ID where it was received, and the prepared octets where they lie.
+    Where the system tells which address was asked, the answer goes out with what it told (`IP_PKTINFO`).
     """
 
     def __init__(
         self,
         udp: socket.socket,
         libc: ctypes.CDLL,
+        *,
+        tells_local: bool,
         gate: Gate | None = None,
         on_received: Callable[[], None] = _nothing,
     ) -> None:
         self._udp = udp
+        self._tells_local = tells_local
         self._gate = gate
         self._on_received = on_received
         self._receive: Callable[..., int] = libc.recvmmsg
         self._send: Callable[..., int] = libc.sendmmsg
         self._octets = bytearray(SLOTS * OCTETS)
         self._senders = bytearray(SLOTS * _SOCKADDR_IN6)
+        self._told = bytearray(SLOTS * _PKTINFO_SPACE)
         self._view = memoryview(self._octets)
         self._sockaddr_length, self._sockaddr = _SOCKADDR[udp.family]
         self._address_at, self._address_octets = _ADDRESS[udp.family]
@@ -189,13 +195,26 @@ class ManyBatch:
         # The same memory as plain numbers: attributes of structures are slow.
         words = memoryview(self._in).cast("B").cast("I")
         self._lengths = words[_Message.length.offset // 4 :: sizeof(_Message) // 4]
+        self._in_told, self._out_told = (
+            memoryview(messages).cast("B").cast("L")[_Header.control_length.offset // 8 :: sizeof(_Message) // 8]
+            for messages in (self._in, self._out)
+        )
+        self._told_space = memoryview((c_size_t * SLOTS)(*[_PKTINFO_SPACE] * SLOTS)).cast("B").cast("L")
+        self._interfaces = memoryview(self._told).cast("I")[_CMSG.size // 4 :: _PKTINFO_SPACE // 4]
+        self._any_interface = memoryview(bytes(4 * SLOTS)).cast("I")
         self._out_words = memoryview(self._out_parts).cast("B").cast("L")  # as long as size_t, on Linux
 
     def serve(self, prepared: PreparedAnswers, now: float) -> Served:
         """Serve one batch."""
+        if self._tells_local:
+            self._in_told[:] = self._told_space  # the system has left there what it told the last time
         count = self._receive(self._udp.fileno(), self._in_at, SLOTS, 0, None)
         if count <= 0:  # nothing has come, or an error that belongs to a datagram of before
             return Served()
+        if self._tells_local:
+            self._out_told[:] = self._in_told
+            if self._udp.family == socket.AF_INET:  # where an answer leaves is for the routes, as it is of any other
+                self._interfaces[:] = self._any_interface
         self._on_received()
         find, words = prepared.by_query.get, self._out_words
         octets = bytes(self._view[: count * OCTETS])  # one copy, since a slice of it costs less than one of a view
@@ -254,13 +273,22 @@ class ManyBatch:
         wire = octets[slot * OCTETS : slot * OCTETS + length]
         port, *rest = self._sockaddr.unpack_from(self._senders, slot * _SOCKADDR_IN6)
         if self._udp.family == socket.AF_INET:
-            return Datagram(wire, (socket.inet_ntoa(rest[0]), port))
+            return Datagram(wire, (socket.inet_ntoa(rest[0]), port), self._ancillary(slot))
         (scope,) = struct.unpack_from("=I", self._senders, slot * _SOCKADDR_IN6 + 24)
-        return Datagram(wire, (str(IPv6Address(rest[1])), port, rest[0], scope))
+        return Datagram(wire, (str(IPv6Address(rest[1])), port, rest[0], scope), self._ancillary(slot))
+
+    def _ancillary(self, slot: int) -> Ancillary | None:
+        """Return what the system told of the datagram in `slot`, as `sendmsg` of the socket module takes it."""
+        if not self._tells_local or not self._in_told[slot]:
+            return None
+        at = slot * _PKTINFO_SPACE
+        length, level, kind = _CMSG.unpack_from(self._told, at)
+        return _local_of([(level, kind, bytes(self._told[at + _CMSG.size : at + length]))])
 
     def _lay_out(self) -> None:
         octets_at = addressof((c_char * len(self._octets)).from_buffer(self._octets))
         senders_at = addressof((c_char * len(self._senders)).from_buffer(self._senders))
+        told_at = addressof((c_char * len(self._told)).from_buffer(self._told))
         for slot in range(SLOTS):
             octets = octets_at + slot * OCTETS
             self._in_parts[slot] = _Part(octets, OCTETS)
@@ -271,6 +299,7 @@ class ManyBatch:
                     name_length=self._sockaddr_length,
                     parts=addressof(parts) + slot * parts_count * sizeof(_Part),
                     parts_count=parts_count,
+                    control=told_at + slot * _PKTINFO_SPACE if self._tells_local else None,
                 )
 
 

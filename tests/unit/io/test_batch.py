@@ -2,12 +2,13 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from ipaddress import ip_network
 
 import pytest
 
 from standfast.dns.prepared import PreparedAnswers
-from standfast.io.batch import SLOTS, Batch, ManyBatch, PlainBatch, Served, ask_for_local, batch_on
+from standfast.io.batch import SLOTS, Batch, ManyBatch, PlainBatch, Served, ask_for_local, batch_on, send
 from standfast.io.limits import Admission, Gate, Limits
 
 QUESTION = b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03www\x07example\x03org\x00\x00\x01\x00\x01"
@@ -48,10 +49,10 @@ def batch(kind: str, pair: tuple[socket.socket, socket.socket]) -> Batch:
     return batch_of(kind, pair[0])
 
 
-def batch_of(kind: str, udp: socket.socket, gate: Gate | None = None) -> Batch:
+def batch_of(kind: str, udp: socket.socket, gate: Gate | None = None, *, tells_local: bool = False) -> Batch:
     if kind == "plain":
-        return PlainBatch(udp, tells_local=False, gate=gate)
-    made = batch_on(udp, tells_local=False, gate=gate)
+        return PlainBatch(udp, tells_local=tells_local, gate=gate)
+    made = batch_on(udp, tells_local=tells_local, gate=gate)
     if not isinstance(made, ManyBatch):
         pytest.skip("the C library of this machine has no recvmmsg")
     return made
@@ -125,20 +126,35 @@ def test_a_batch_has_an_end_and_nothing_waiting_is_an_empty_one(
         assert client.recv(512) == b"\x00\x0c" + ANSWER
 
 
-def test_on_all_addresses_an_answer_leaves_from_the_one_that_was_asked(answers: PreparedAnswers) -> None:
-    with (
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server,
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
-    ):
-        server.bind(("0.0.0.0", 0))
+@pytest.mark.parametrize(("everywhere", "asked"), [("0.0.0.0", "127.{}.2.1"), ("::", "::1")])
+def test_on_all_addresses_an_answer_leaves_from_the_one_that_was_asked(
+    kind: str, everywhere: str, asked: str, answers: PreparedAnswers
+) -> None:
+    family = socket.AF_INET6 if ":" in everywhere else socket.AF_INET
+    with ExitStack() as stack:
+        server, *clients = [stack.enter_context(socket.socket(family, socket.SOCK_DGRAM)) for _ in range(SLOTS // 2)]
+        try:
+            server.bind((everywhere, 0))
+            for number, client in enumerate(clients):
+                client.settimeout(2)
+                client.connect((asked.format(number), server.getsockname()[1]))  # takes nothing from another address
+        except OSError:
+            pytest.skip("this machine has no IPv6")
         server.setblocking(False)
         ask_for_local(server)
-        client.settimeout(2)
-        there = ("127.3.2.1", server.getsockname()[1])
-        client.connect(there)  # takes nothing from another address
-        client.send(b"\x00\x0d" + QUESTION)
-        assert serve(batch_on(server, tells_local=True), answers).hits == 1
-        assert client.recvfrom(512) == (b"\x00\x0d" + ANSWER, there)
+        batch = batch_of(kind, server, tells_local=True)
+        for turn in range(3):
+            for number, client in enumerate(clients):
+                client.send(bytes((turn, number)) + QUESTION)
+                client.send(bytes((turn, number)) + b"missed")
+            served = serve(batch, answers)
+            assert (served.hits, len(served.missed)) == (len(clients), len(clients))
+            for datagram in served.missed:
+                assert send(server, datagram.wire, datagram)
+            for number, client in enumerate(clients):
+                come = {client.recv(512) for _ in range(2)}
+                assert come == {bytes((turn, number)) + ANSWER, bytes((turn, number)) + b"missed"}
+            clients.reverse()  # so that a slot is another address's the next time
 
 
 def test_only_who_may_ask_gets_what_is_prepared_and_the_rest_is_told_or_dropped(
