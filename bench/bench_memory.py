@@ -28,7 +28,7 @@ from bench import loadgen, machine, peers, report
 from standfast.dns.model import Question, RRset, RRType
 from standfast.drills.live.loopback import Endpoint
 from standfast.errors import StandfastError
-from standfast.guard.events import Alarm
+from standfast.guard.events import Alarm, Remember
 from standfast.guard.known import Answer, Baseline, KnownGood
 from standfast.guard.memory import KnownGoodMemory
 from standfast.io.store import Store
@@ -84,8 +84,7 @@ class Restarted:
     """What the names took in a fresh process: `traced_bytes` by Python's own account, None where it was not kept."""
 
     names: int
-    read: Took
-    fill: Took
+    load: Took
     rss_bytes: int
     traced_bytes: int | None
 
@@ -171,7 +170,7 @@ def write(state_dir: Path, names: int) -> Written:
     before = Took.now()
     for first in range(0, names, WRITE_CHUNK):
         for number in range(first, min(first + WRITE_CHUNK, names)):
-            store.remember(_known(number))
+            store.remember(Remember.of(_known(number)))
         if not store.flush(WRITE_TIMEOUT_S):
             raise BadState(f"{WRITE_CHUNK} names were not written in {WRITE_TIMEOUT_S:g} s: {alarms}")
     took = Took.since(before)
@@ -190,19 +189,14 @@ def restart(state_dir: Path, traced: bool) -> Restarted:
     if traced:
         tracemalloc.start()
     before = Took.now()
-    loaded = store.load()
-    read = Took.since(before)
-    before = Took.now()
-    memory.load(loaded.known)
-    fill = Took.since(before)
+    memory.load(store.load().entries)
+    load = Took.since(before)
     if alarms:
         raise BadState(f"the store was in trouble: {alarms}")
-    del loaded
     gc.collect()
     return Restarted(
         names=len(memory),
-        read=read,
-        fill=fill,
+        load=load,
         rss_bytes=machine.rss_bytes() - before_bytes,
         traced_bytes=tracemalloc.get_traced_memory()[0] if traced else None,
     )
@@ -258,8 +252,7 @@ def _print(out: Console, result: Result) -> None:
     table = report.table(f"Time for {result.names:,} names", "what", "s", "CPU s")
     for what, took in (
         ("store: making and writing all", result.written.took),
-        ("store: reading all, the file being in the system's cache", result.restarted.read),
-        ("core: filling its memory", result.restarted.fill),
+        ("store and core: loading all, the file being in the system's cache", result.restarted.load),
         ("whole guard, from its start to its first answer", result.guard.start),
         ("the same without names", result.guard_empty.start),
     ):

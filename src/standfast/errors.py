@@ -5,7 +5,6 @@
     |- WireError ......... dns: octets are not a message
     |  `- OptError
     |- RdataError ........ dns: a text or octets are not data of a record
-    |- PackedError ....... dns: stored records cannot be read back
     |- MasterFileError ... dns: a file that a zone is made of cannot be had
     |- LedgerError ....... ledger: a ledger cannot be read or written
     |  |- UnfitValue

@@ -23,8 +23,7 @@ from bound_sockets import bound_pair
 from standfast.dns.model import Question, RRType
 from standfast.drills.live.authority import Certificate
 from standfast.evidence.model import ProbeSpec
-from standfast.guard.events import JsonValue, Server
-from standfast.guard.known import KnownGood
+from standfast.guard.events import JsonValue, Remember, Server
 from standfast.guard.policy import PolicyTable
 from standfast.guard.resolver import Resolver, Settings
 from standfast.io.addresses import ListenAddress
@@ -242,7 +241,7 @@ def _without_ttl(line: str) -> str:
 class NothingKept:
     """A store and a ledger that forget."""
 
-    def remember(self, known: KnownGood) -> None:
+    def remember(self, action: Remember) -> None:
         """Keep nothing."""
 
     def forget(self, question: Question) -> None:

@@ -22,14 +22,14 @@ def known(address: bytes = b"\xc0\x00\x02\x01") -> KnownGood:
 
 def test_what_was_written_is_there_after_a_crash_once_it_has_landed() -> None:
     store = Store()
-    store.write(Remember(known=known()), 10.0)
+    store.write(Remember.of(known()), 10.0)
     store.crash(LANDED_S)
     assert list(store.known(LANDED_S)) == [known()]
 
 
 def test_a_crash_loses_the_last_instant() -> None:
     store = Store()
-    store.write(Remember(known=known()), 10.0)
+    store.write(Remember.of(known()), 10.0)
     store.write(Switch(enabled=False), 10.0)
     store.crash(LANDED_S - 0.01)
     assert list(store.known(LANDED_S + 10)) == []
@@ -38,8 +38,8 @@ def test_a_crash_loses_the_last_instant() -> None:
 
 def test_the_newest_write_of_a_question_counts() -> None:
     store = Store()
-    store.write(Remember(known=known()), 10.0)
-    store.write(Remember(known=known(b"\xc0\x00\x02\x02")), 11.0)
+    store.write(Remember.of(known()), 10.0)
+    store.write(Remember.of(known(b"\xc0\x00\x02\x02")), 11.0)
     assert list(store.known(20.0)) == [known(b"\xc0\x00\x02\x02")]
     store.write(Forget(question=QUESTION), 20.0)
     assert list(store.known(30.0)) == []

@@ -12,7 +12,6 @@ from typing import Final
 from standfast.dns.cookies import CLIENT_OCTETS, LENGTHS
 from standfast.dns.exchange import CaseChanged, Heard, Incoming, NotOurs, Outbound, Unreadable
 from standfast.dns.model import ExtendedError, Query, Question, Rcode, Reply, RRset, RRType
-from standfast.dns.packed import PackedError, pack_rrsets, unpack_rrsets
 from standfast.dns.rdata import (
     RdataError,
     read_rdata,
@@ -33,8 +32,7 @@ from standfast.dns.wire import (
     write_name,
 )
 
-__all__ = [  # all that other rooms need of the wire, records at rest and as text included
-    "PackedError",
+__all__ = [  # all that other rooms need of the wire, records as text included
     "RdataError",
     "Rejected",
     "decode_incoming",
@@ -43,11 +41,9 @@ __all__ = [  # all that other rooms need of the wire, records at rest and as tex
     "encode_rejected",
     "encode_response",
     "encode_truncated",
-    "pack_rrsets",
     "rrset_from_text",
     "rrset_to_text",
     "rrsig_valid_at",
-    "unpack_rrsets",
 ]
 
 PAYLOAD_OURS: Final = 1232  # octets; fits the smallest IPv6 path, 1280, without fragments (RFC 9715)

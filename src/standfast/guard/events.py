@@ -13,6 +13,7 @@ from standfast.dns.model import Name, Query, Question, Reply
 from standfast.evidence.model import ProbeSpec
 from standfast.guard.cache import Entry
 from standfast.guard.known import KnownGood
+from standfast.guard.packed import Packed, pack, unpack
 
 JsonValue = bool | int | str | None | list["JsonValue"] | dict[str, "JsonValue"]
 
@@ -108,9 +109,25 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remember:
-    """Persist this known-good answer, replacing the one of the same question."""
+    """Persist the known-good answer of `question`, replacing the one that is there.
 
-    known: KnownGood
+    `packed` is the memory's own, of `guard.packed`: whoever keeps it keeps no second one. What `may_wait` is confirmed
+    and has not changed.
+    """
+
+    question: Question
+    packed: Packed
+    may_wait: bool = False
+
+    @classmethod
+    def of(cls, known: KnownGood) -> "Remember":
+        """Return what persists `known`."""
+        return cls(question=known.question, packed=pack(known))
+
+    @property
+    def known(self) -> KnownGood:
+        """The answer itself."""
+        return unpack(self.question, self.packed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

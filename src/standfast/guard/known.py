@@ -1,5 +1,6 @@
 """A known-good answer: the last positive answer to one question, whole, with its history. Data only."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from standfast.dns.model import Name, Question, RRset, RRType, addresses_of
@@ -83,6 +84,14 @@ class KnownGood:
     operator_hold_until_s: float | None = None
 
 
+def is_mere_confirmation(before: KnownGood, known: KnownGood) -> bool:
+    """Say whether `known` differs from `before` in nothing but times and counts that move with each confirmation.
+
+    An answer is the same with other TTLs or in another order; caches and servers change those all the time.
+    """
+    return _lasting(before) == _lasting(known)
+
+
 def was_proven(known: KnownGood) -> bool:
     """Say whether the name's servers have proven their identity while it was well."""
     return known.baseline is not None and known.baseline.proven_at_s is not None
@@ -96,3 +105,20 @@ def was_ever_doubtful(known: KnownGood) -> bool:
 def vouches_for(known: KnownGood, addresses: tuple[str, ...]) -> bool:
     """Say whether the history of a name has any of `addresses`, where there are addresses at all."""
     return not addresses or not {*known.seen, *known.answer.addresses}.isdisjoint(addresses)
+
+
+def _lasting(known: KnownGood) -> Hashable:
+    return (
+        frozenset((rrset.owner, rrset.rtype, frozenset(rrset.rdatas)) for rrset in known.answer.rrsets),
+        known.answer.ad,
+        known.first_seen_s,
+        known.changed_at_s,
+        frozenset(known.seen),
+        known.baseline is None,
+        was_proven(known),
+        known.zone,
+        known.released_at_s,
+        known.lost_at_s,
+        known.proven_at_s is None,
+        known.operator_hold_until_s,
+    )

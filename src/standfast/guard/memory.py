@@ -4,21 +4,22 @@ Two queues stand behind it. A question begins on probation and is kept once it w
 flood of names that are asked once passes through probation and cannot push out what matters. Probation has a small
 share for itself, so that new names are learned also when the memory is full of old ones.
 
-Answers are kept packed: as objects each would take three times the room.
+Answers are kept packed, as they are on the disk, and unpacked when they are asked for: a million of them are two
+million octet strings and nothing else.
 """
 
-import marshal
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 
-from standfast.dns.model import Question, RRset
+from standfast.dns.model import Name, Question
 from standfast.guard.events import Action, Forget, Remember
-from standfast.guard.known import Answer, Baseline, KnownGood
+from standfast.guard.known import KnownGood, is_mere_confirmation
+from standfast.guard.packed import Key, Packed, is_standing, key_of, keys_of, pack, question_of, unpack, worth
 
 EVICTION_LOOK = 16  # of the kept that were confirmed longest ago, the least valuable goes; to look at all is too much
 PROBATION_SHARE = 0.1  # of the bounds, also of the bytes
-ENTRY_OVERHEAD_BYTES = 300  # of objects around what is packed, for the bound on bytes; measured, rounded up
+ENTRY_OVERHEAD_BYTES = 230  # of two octet strings and their place in a queue, less the octets; measured, rounded up
 RECENT_MAX = 1024  # answers at hand unpacked as well: one outcome asks for its own several times
 
 
@@ -43,14 +44,12 @@ class KnownGoodMemory:
         return len(self._probation.entries) + len(self._kept.entries)
 
     def __iter__(self) -> Iterator[KnownGood]:
-        for queue in (self._kept, self._probation):
-            for question, packed in queue.entries.items():
-                yield unpack(question, packed)
+        for key, packed in chain(self._kept.entries.items(), self._probation.entries.items()):
+            yield unpack(question_of(key), packed)
 
-    def questions(self) -> Iterator[Question]:
-        """Yield what is remembered, without unpacking it."""
-        yield from self._kept.entries
-        yield from self._probation.entries
+    def entries(self) -> dict[Key, Packed]:
+        """Return all that is remembered, as it is packed."""
+        return {**self._kept.entries, **self._probation.entries}
 
     @property
     def bytes(self) -> int:
@@ -62,39 +61,44 @@ class KnownGoodMemory:
         known = self._recent.get(question)
         if known is not None:
             return known
-        packed = self._kept.entries.get(question) or self._probation.entries.get(question)
+        packed = self._packed(key_of(question))
         return None if packed is None else self._at_hand(unpack(question, packed))
+
+    def of_name(self, qname: Name) -> list[Question]:
+        """Return every question for `qname` that is remembered; takes some 30 ms, however many there are of others."""
+        return [question_of(key) for key in keys_of(qname) if self._packed(key) is not None]
 
     def keep(self, known: KnownGood) -> list[Action]:
         """Put `known`, and have the disk follow."""
+        before = self.get(known.question)
         evicted = self.put(known)
-        actions: list[Action] = [Forget(question=question) for question in evicted]
-        return actions if known.question in evicted else [Remember(known=known), *actions]
+        forgotten: list[Action] = [Forget(question=question) for question in evicted]
+        packed = self._packed(key_of(known.question))
+        if packed is None:  # not worth what would have to go for it
+            return forgotten
+        may_wait = before is not None and is_mere_confirmation(before, known)
+        return [Remember(question=known.question, packed=packed, may_wait=may_wait), *forgotten]
 
     def put(self, known: KnownGood) -> list[Question]:
         """Remember `known`. Returns the questions that were given up for it: few, and perhaps its own."""
-        self.forget(known.question)
-        packed = pack(known)
-        if _size(known.question, packed) > PROBATION_SHARE * self._bytes_max:
-            return [known.question]  # one answer must not push out all others
-        kept = known.confirmations > 1 or known.lost_at_s is not None or self._is_pinned(known.question)
-        (self._kept if kept else self._probation).add(known.question, packed)
-        self._at_hand(known)
-        evicted: list[Question] = []
-        while len(self) > self._entries_max or self.bytes > self._bytes_max:
-            evicted.append(self._evict(newcomer=known.question))
+        evicted = self._place(key_of(known.question), pack(known))
+        if known.question not in evicted:
+            self._at_hand(known)
         return evicted
 
-    def load(self, all_known: Iterable[KnownGood]) -> None:
-        """Fill from the disk at the start."""
-        for known in all_known:
-            self.put(known)
+    def load(self, entries: Iterable[tuple[Key, Packed]]) -> list[Question]:
+        """Fill from the disk at the start, with what is whole. Returns the questions that did not fit."""
+        return [question for key, packed in entries for question in self._place(key, packed)]
 
     def forget(self, question: Question) -> None:
         """Drop `question`."""
         self._recent.pop(question, None)
-        self._kept.remove(question)
-        self._probation.remove(question)
+        key = key_of(question)
+        self._kept.remove(key)
+        self._probation.remove(key)
+
+    def _packed(self, key: Key) -> Packed | None:
+        return self._kept.entries.get(key) or self._probation.entries.get(key)
 
     def _at_hand(self, known: KnownGood) -> KnownGood:
         if len(self._recent) >= RECENT_MAX:
@@ -102,92 +106,62 @@ class KnownGoodMemory:
         self._recent[known.question] = known
         return known
 
-    def _evict(self, *, newcomer: Question) -> Question:
+    def _place(self, key: Key, packed: Packed) -> list[Question]:
+        if _size(key, packed) > PROBATION_SHARE * self._bytes_max:  # one answer must not push out all others
+            self.forget(question_of(key))
+            return [question_of(key)]
+        if is_standing(packed) or self._is_pinned(question_of(key)):
+            self._kept.put(key, packed)
+            self._probation.remove(key)
+        else:
+            self._probation.put(key, packed)
+            self._kept.remove(key)
+        evicted = list[Question]()
+        while len(self) > self._entries_max or self.bytes > self._bytes_max:
+            evicted.append(self._evict(newcomer=key))
+        return evicted
+
+    def _evict(self, *, newcomer: Key) -> Question:
         over_share = (
             len(self._probation.entries) > max(1.0, PROBATION_SHARE * self._entries_max)
             or self._probation.bytes > PROBATION_SHARE * self._bytes_max
         )
-        on_probation = next((question for question in self._probation.entries if question != newcomer), None)
+        on_probation = next((key for key in self._probation.entries if key != newcomer), None)
         if over_share and on_probation is not None:
             victim = on_probation
         else:
-            oldest = [question for question in islice(self._kept.entries, EVICTION_LOOK) if question != newcomer]
+            oldest = [key for key in islice(self._kept.entries, EVICTION_LOOK) if key != newcomer]
             victim = min(oldest, key=self._value, default=on_probation or newcomer)
-        self.forget(victim)
-        return victim
+        question = question_of(victim)
+        self.forget(question)
+        return question
 
-    def _value(self, question: Question) -> tuple[bool, bool, int, float]:
+    def _value(self, key: Key) -> tuple[bool, tuple[bool, int, float]]:
         """Pinned first, then lost ones (their memory is in use), then much used, then long standing."""
-        known = unpack(question, self._kept.entries[question])
-        return self._is_pinned(question), known.lost_at_s is not None, known.confirmations, -known.first_seen_s
+        return self._is_pinned(question_of(key)), worth(self._kept.entries[key])
 
 
 class _Queue:
-    """Packed entries in the order of their last confirmation, and their size."""
+    """Records by their keys, in the order of their last confirmation, and their size."""
 
     def __init__(self) -> None:
-        self.entries: OrderedDict[Question, bytes] = OrderedDict()
+        self.entries: OrderedDict[Key, Packed] = OrderedDict()
         self.bytes = 0
 
-    def add(self, question: Question, packed: bytes) -> None:
-        self.entries[question] = packed
-        self.bytes += _size(question, packed)
+    def put(self, key: Key, packed: Packed) -> None:
+        before = self.entries.get(key)
+        self.entries[key] = packed
+        if before is None:
+            self.bytes += _size(key, packed)
+        else:
+            self.bytes += len(packed) - len(before)
+            self.entries.move_to_end(key)
 
-    def remove(self, question: Question) -> None:
-        gone = self.entries.pop(question, None)
+    def remove(self, key: Key) -> None:
+        gone = self.entries.pop(key, None)
         if gone is not None:
-            self.bytes -= _size(question, gone)
+            self.bytes -= _size(key, gone)
 
 
-def pack(known: KnownGood) -> bytes:
-    """Return all of `known` but its question; `unpack` is the inverse. Not for the disk: it has no version."""
-    qname = known.question.qname
-    return marshal.dumps(
-        (
-            [(None if r.owner == qname else r.owner, int(r.rtype), r.ttl_s, r.rdatas) for r in known.answer.rrsets],
-            known.answer.ad,
-            None if known.seen == known.answer.addresses else known.seen,
-            None if known.baseline is None else (known.baseline.asked_at_s, known.baseline.proven_at_s),
-            known.first_seen_s,
-            known.confirmed_at_s,
-            known.changed_at_s,
-            known.confirmations,
-            known.zone,
-            known.released_at_s,
-            known.lost_at_s,
-            known.proven_at_s,
-            known.operator_hold_until_s,
-        )
-    )
-
-
-def unpack(question: Question, packed: bytes) -> KnownGood:
-    """Return what was packed."""
-    rrsets, ad, seen, baseline, first_s, confirmed_s, changed_s, number, *rest = marshal.loads(packed)  # noqa: S302
-    zone, released_s, lost_s, proven_s, operator_s = rest
-    answer = Answer(
-        rrsets=tuple(
-            RRset(owner=owner or question.qname, rtype=rtype, ttl_s=ttl_s, rdatas=rdatas)
-            for owner, rtype, ttl_s, rdatas in rrsets
-        ),
-        ad=ad,
-    )
-    return KnownGood(
-        question=question,
-        answer=answer,
-        first_seen_s=first_s,
-        confirmed_at_s=confirmed_s,
-        changed_at_s=changed_s,
-        confirmations=number,
-        seen=answer.addresses if seen is None else seen,
-        baseline=None if baseline is None else Baseline(asked_at_s=baseline[0], proven_at_s=baseline[1]),
-        zone=zone,
-        released_at_s=released_s,
-        lost_at_s=lost_s,
-        proven_at_s=proven_s,
-        operator_hold_until_s=operator_s,
-    )
-
-
-def _size(question: Question, packed: bytes) -> int:
-    return ENTRY_OVERHEAD_BYTES + len(question.qname) + len(packed)
+def _size(key: Key, packed: Packed) -> int:
+    return ENTRY_OVERHEAD_BYTES + len(key) + len(packed)

@@ -1,6 +1,5 @@
 """What operators see and do: hold, release, switch, status, names, explain. Words and numbers; the resolver decides."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from standfast.dns.model import Name, Question, RRset, type_name
@@ -30,7 +29,7 @@ def hold(resolver: Resolver, now: float, qname: Name, qtype: int | None) -> Oper
     actions: list[Action] = []
     held: list[JsonValue] = []
     until_s = now
-    for question in _remembered(resolver, qname, qtype):
+    for question in remembered(resolver, qname, qtype):
         until_s = now + resolver.policy(question).hold_max_s
         actions += resolver.hold(now, question, until_s=until_s)
         held.append(str(question))
@@ -42,7 +41,7 @@ def release(resolver: Resolver, now: float, qname: Name, qtype: int | None) -> O
     """Give up the known-good answers of `qname`: from now on it gets what upstream says."""
     actions: list[Action] = []
     released: list[JsonValue] = []
-    for question in _remembered(resolver, qname, qtype):
+    for question in remembered(resolver, qname, qtype):
         actions += resolver.release(now, question)
         released.append(str(question))
     return _commanded(now, "release", qname, actions, {"questions": released})
@@ -139,6 +138,14 @@ def explain(resolver: Resolver, now: float, question: Question) -> JsonObject:
     return out
 
 
+def remembered(resolver: Resolver, qname: Name, qtype: int | None) -> list[Question]:
+    """Return the questions for `qname` that have a known-good answer; with `qtype`, at most the one."""
+    if qtype is None:
+        return resolver.memory.of_name(qname)
+    question = Question(qname, qtype)
+    return [] if resolver.memory.get(question) is None else [question]
+
+
 def _answer_now(resolver: Resolver, question: Question) -> tuple[str, str]:
     watch = resolver.losses.get(question)
     if watch is not None and watch.verdict is not None:
@@ -194,14 +201,6 @@ def _summary(resolver: Resolver, known: KnownGood) -> JsonObject:
         "served": None if verdict is None else verdict.serve,
         "reason": None if verdict is None else verdict.reason,
     }
-
-
-def _remembered(resolver: Resolver, qname: Name, qtype: int | None) -> Iterator[Question]:
-    if qtype is not None:
-        if resolver.memory.get(Question(qname, qtype)) is not None:
-            yield Question(qname, qtype)
-        return
-    yield from [question for question in resolver.memory.questions() if question.qname == qname]
 
 
 def _commanded(now: float, command: str, qname: Name, actions: list[Action], answer: JsonObject) -> Operated:

@@ -89,7 +89,8 @@ class Resolver:
             bytes_max=settings.known_bytes_max,
             is_pinned=lambda question: policies.lookup(question.qname).pinned,
         )
-        self.memory.load(known)
+        for each in known:
+            self.memory.put(each)
         self.upstreams = Upstreams((*settings.upstreams, *settings.second_opinions))
         self._timers = Timers()
         self.asking = Asking(self.upstreams, rng, self._timers)

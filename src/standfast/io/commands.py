@@ -143,8 +143,7 @@ class Commands:
     async def _by_name(self, command: _ByName, params: Mapping[str, JsonValue]) -> JsonValue:
         qname, qtype, dry_run = _question(params)
         if dry_run:
-            known = [k.question for k in self._resolver.memory if k.question.qname == qname]
-            return {"questions": [str(question) for question in known if qtype in (None, question.qtype)]}
+            return {"questions": list(map(str, operators.remembered(self._resolver, qname, qtype)))}
         return await self._saved(self._service.operate(lambda now: command(self._resolver, now, qname, qtype)))
 
     async def _saved(self, answer: JsonObject) -> JsonObject:

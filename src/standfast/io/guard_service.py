@@ -33,7 +33,6 @@ from standfast.guard.events import (
     Respond,
     Switch,
 )
-from standfast.guard.known import KnownGood
 from standfast.guard.operators import JsonObject, Operated
 from standfast.io.addresses import ListenAddress, Scheme
 from standfast.io.certificates import OwnCertificate
@@ -70,7 +69,7 @@ class Core(Protocol):
 class Store(Protocol):
     """What remembers across restarts. None of it may block."""
 
-    def remember(self, known: KnownGood) -> None: ...
+    def remember(self, action: Remember) -> None: ...
     def forget(self, question: Question) -> None: ...
     def switch(self, enabled: bool) -> None: ...
 
@@ -308,8 +307,8 @@ class GuardService:
                 task.add_done_callback(self._probes.discard)
             case Record(kind=kind, at_s=at_s, body=body):
                 self._ledger.append(kind, body, round(at_s * 1000))
-            case Remember(known=known):
-                self._store.remember(known)
+            case Remember():
+                self._store.remember(action)
             case Forget(question=question):
                 self._store.forget(question)
             case Switch(enabled=enabled):

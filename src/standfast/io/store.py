@@ -1,51 +1,55 @@
 """Keeps known-good answers on the disk: a writer thread, so that no client ever waits for it.
 
-What is handed in waits in memory, the newest state of each question only, and is written a few times a
-second, many in one transaction. A changed state (a new answer, a loss, a release) goes with the next one. The
-mere confirmation of an unchanged answer is written at most twice in `CONFIRMATION_PERIOD_S`: it moves a time
-stamp, and a crash may lose that much of it. While the disk is full or read-only everything waits, is tried
-again, and then lands.
+What is handed in waits, the newest state of each question only, and is written a few times a second, many in one
+transaction. A changed state (a new answer, a loss, a release) goes with the next one. The mere confirmation of an
+unchanged answer moves a time stamp, of which a crash may lose `CONFIRMATION_PERIOD_S`: confirmations are written
+share by share, each share of the keys once in that time, so that a million of them are no burst, and those in one
+transaction lie on neighbouring pages. What waits is the memory's own octets, never a copy. While the disk is full or
+read-only everything waits, is tried again, and then lands.
 """
 
+import math
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from standfast.dns.model import Question
-from standfast.guard.events import Alarm, JsonValue
-from standfast.guard.known import KnownGood
+from standfast.guard.events import Alarm, JsonValue, Remember
+from standfast.guard.packed import Key, Packed, key_of
 from standfast.io import store_file
 from standfast.io.state_dir import StoreError
 
 FLUSH_PERIOD_S = 0.2  # what a crash may lose of changed states; long enough to gather many in one transaction
-CONFIRMATION_PERIOD_S = 60.0
-BATCH_MAX = 5_000  # changes a transaction, so that one takes tens of milliseconds
-PENDING_MAX = 1_000_000  # questions that wait; what waits mostly refers to what the core holds in memory anyway
+CONFIRMATION_PERIOD_S = 300.0  # little against the days that an answer may be old; a million write 1 MB/s
+SHARES = 256  # of the keys, by their first octet, for confirmations
+BATCH_MAX = 5_000  # changes a transaction, so that one takes tens of milliseconds,
+BATCH_OCTETS_MAX = 4 << 20  # and octets, so that the WAL stays small
+PENDING_MAX = 1_000_000  # changed questions that wait; they refer to what the core holds in memory anyway
 RETRY_MIN_S = 0.5
 RETRY_MAX_S = 30.0
+COMPACT_RETRY_S = 60.0  # after a disk that had no room even for that
 CLOSE_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """What the disk remembered. `notices` say in words what could not be used."""
+    """What the disk remembered; `entries` are to be gone through before the store is started."""
 
-    known: list[KnownGood]
+    entries: Iterator[store_file.Row]
     enabled: bool
-    notices: tuple[str, ...]
 
 
 class Store:
     """The known-good answers and the on/off switch on the disk.
 
     `load` once, then `start`; from then on `remember`, `forget` and `switch` never block. `alarm` is told of
-    trouble and of its end, mostly from the writer thread. At most `pending_max` questions wait while nothing
-    can be written.
+    trouble and of its end, mostly from the writer thread. At most `pending_max` changed questions wait while nothing
+    can be written; of confirmations that wait there are never more than the memory holds.
     """
 
     def __init__(
@@ -59,21 +63,30 @@ class Store:
         self.path = state_dir / store_file.FILE_NAME
         self._alarm = alarm
         self._pending_max = pending_max
-        self._sieve = _Sieve(confirmation_period_s)
+        self._share_period_s = confirmation_period_s / SHARES
         self._connection: sqlite3.Connection | None = None
+        self._remembered: Callable[[], Mapping[Key, Packed]] = dict
         self._thread = threading.Thread(target=self._run, name="known-good-writer", daemon=True)
 
         self._changed = threading.Condition()  # guards what follows
-        self._pending: dict[Question, KnownGood | None] = {}
+        self._pending: dict[Key, Packed | None] = {}
+        self._confirmed: list[dict[Key, Packed | None]] = [{} for _ in range(SHARES)]
+        self._are_confirmed = False
         self._switch: bool | None = None
         self._handed_in = 0
-        self._settled = 0  # of those handed in: committed, or held back as mere confirmations
+        self._settled = 0  # of those handed in: committed
         self._writing = 0
         self._hurry = False
         self._closing = False
         self._failure: str | None = None
         self._refused = 0
         self._notices: list[str] = []
+
+        # The writer thread's own.
+        self._next_share = 0
+        self._next_share_at_s = 0.0
+        self._compact_at_s: float | None = 0.0  # None: there is nothing to give back
+        self._file_was_lost = False
 
     def load(self) -> Loaded:
         """Open the state file and return what it holds.
@@ -83,29 +96,33 @@ class Store:
         """
         connection = self._open()
         enabled = True
-        known: list[KnownGood] = []
-        skipped = store_file.Skipped()
         try:
             enabled = store_file.read_switch(connection)
-            known.extend(store_file.read_known(connection, skipped))
-        except store_file.ERRORS as error:  # passed the check and breaks all the same; what was read is good
+        except store_file.ERRORS as error:
             self._abandon_file(str(error))
-        if skipped.count:
-            rows = "; ".join(skipped.told)
-            self._notice("store.rows_skipped", f"{self.path}: {skipped.count} unreadable rows: {rows}")
-        return Loaded(known=known, enabled=enabled, notices=tuple(self._notices))
+        return Loaded(entries=self._read(), enabled=enabled)
 
-    def start(self) -> None:
-        """Begin to write."""
+    def start(self, remembered: Callable[[], Mapping[Key, Packed]] = dict) -> None:
+        """Begin to write. `remembered` gives all that is in memory, should the file be lost."""
+        self._remembered = remembered
         self._thread.start()
 
-    def remember(self, known: KnownGood) -> None:
-        """Have `known` written, in place of what is there for its question."""
-        self._hand_in(known.question, known)
+    def remember(self, action: Remember) -> None:
+        """Have `action` written, in place of what is there for its question."""
+        key = key_of(action.question)
+        with self._changed:
+            if action.may_wait and key not in self._pending:
+                if not self._are_confirmed:
+                    self._are_confirmed = True
+                    self._changed.notify_all()  # from now on there are times to be kept
+                self._confirmed[key[0]][key] = action.packed
+            else:
+                self._hand_in(key, action.packed)
 
     def forget(self, question: Question) -> None:
         """Have what is there for `question` deleted."""
-        self._hand_in(question, None)
+        with self._changed:
+            self._hand_in(key_of(question), None)
 
     def switch(self, enabled: bool) -> None:
         """Have it written whether the guard is on."""
@@ -163,22 +180,32 @@ class Store:
         with self._changed:
             return self._failure
 
-    def _hand_in(self, question: Question, known: KnownGood | None) -> None:
-        with self._changed:
-            if len(self._pending) + self._writing >= self._pending_max and question not in self._pending:
-                self._refused += 1  # `status` tells; the failure behind it has raised an alarm
-                return
-            if not self._pending:
-                self._changed.notify_all()  # later ones find the writer awake
-            self._pending[question] = known
-            self._handed_in += 1
+    def _hand_in(self, key: Key, packed: Packed | None) -> None:
+        if len(self._pending) + self._writing >= self._pending_max and key not in self._pending:
+            self._refused += 1  # `status` tells; the failure behind it has raised an alarm
+            return
+        if not self._pending:
+            self._changed.notify_all()  # later ones find the writer awake
+        self._confirmed[key[0]].pop(key, None)
+        self._pending[key] = packed
+        self._handed_in += 1
 
-    # What follows runs in the writer thread; `_open` and `_notice` in `load` too.
+    # What follows runs in the writer thread; `_open`, `_read`, `_abandon_file` and `_notice` before its start too.
+
+    def _read(self) -> Iterator[store_file.Row]:
+        skipped = store_file.Skipped()
+        try:
+            yield from store_file.read_known(self._connection or self._open(), skipped)
+        except store_file.ERRORS as error:  # passed the check and breaks all the same; what was read is good
+            self._abandon_file(str(error))
+        if skipped.count:
+            rows = "; ".join(skipped.told)
+            self._notice("store.rows_skipped", f"{self.path}: {skipped.count} unreadable rows: {rows}")
 
     def _run(self) -> None:
         try:
             while self._write_round():
-                pass
+                self._compact()
         except Exception as error:
             self._tell_failure(f"the writer has stopped: {error!r}")
             raise
@@ -189,30 +216,82 @@ class Store:
     def _write_round(self) -> bool:
         """Wait for work, gather more of it, write it; say whether another round is to come."""
         with self._changed:
-            self._changed.wait_for(self._has_work, self._sieve.pause_s(time.monotonic()))
+            if not self._has_work():
+                self._changed.wait(self._pause_s(time.monotonic()))
             self._changed.wait_for(lambda: self._hurry or self._closing, FLUSH_PERIOD_S)
-            taken, self._pending = self._pending, {}
-            switch, self._switch = self._switch, None
+            if self._file_was_lost:
+                self._file_was_lost = False
+                self._pending = {**self._remembered(), **self._pending}
+            number, switch, self._switch = len(self._pending), self._switch, None
             goal, self._hurry, last = self._handed_in, False, self._closing
-            self._writing = len(taken)
-        due = self._sieve.sift(taken, time.monotonic(), everything=last)
-        if not self._write_all(due, switch):
+        written = self._write_all(number) and (switch is None or self._write([], switch))
+        if not written:
             return False
         with self._changed:
-            self._writing = 0
             self._settled = goal
             self._changed.notify_all()
-        return not last
+        return self._write_confirmed(everything=last) and not last
 
     def _has_work(self) -> bool:
-        return bool(self._pending) or self._switch is not None or self._closing
+        return bool(self._pending) or self._switch is not None or self._closing or self._file_was_lost
 
-    def _write_all(self, due: dict[Question, KnownGood | None], switch: bool | None) -> bool:
-        rest = iter(due.items())
-        while batch := list(islice(rest, BATCH_MAX)):
+    def _pause_s(self, now_s: float) -> float | None:
+        """Return how long until there is something to do of itself, None when there is not."""
+        due_s = [] if self._compact_at_s is None else [self._compact_at_s]
+        self._are_confirmed = any(self._confirmed)
+        if self._are_confirmed:
+            due_s.append(self._next_share_at_s)
+        return max(0.0, min(due_s) - now_s) if due_s else None
+
+    def _write_all(self, number: int) -> bool:
+        """Write the `number` questions that wait longest, each in its newest state; say whether they are."""
+        while number:
+            with self._changed:
+                batch = list(_batch(islice(self._pending.items(), number)))
+                for key, _ in batch:
+                    del self._pending[key]
+                self._writing = len(batch)
             if not self._write(batch, None):
                 return False
-        return switch is None or self._write([], switch)
+            with self._changed:
+                self._writing = 0
+            number -= len(batch)
+        return True
+
+    def _write_confirmed(self, *, everything: bool) -> bool:
+        """Write the shares of the confirmations whose time has come, or everything; say whether that is done."""
+        late_s = time.monotonic() - self._next_share_at_s
+        number = SHARES if everything else min(1 + math.floor(late_s / self._share_period_s), SHARES)
+        if number <= 0:
+            return True
+        shares = [(self._next_share + n) % SHARES for n in range(number)]
+        self._next_share = (self._next_share + number) % SHARES
+        self._next_share_at_s += max(late_s, 0.0) + self._share_period_s
+        taken = []
+        with self._changed:
+            for share in shares:
+                taken.append(self._confirmed[share])
+                self._confirmed[share] = {}
+        rest = chain.from_iterable(confirmed.items() for confirmed in taken)
+        while batch := list(_batch(rest)):
+            if not self._write(batch, None):
+                return False
+        return True
+
+    def _compact(self) -> None:
+        """Give a little of the file back to the system, where much of it is free and there is nothing else to do."""
+        with self._changed:
+            busy = self._has_work()
+        now_s = time.monotonic()
+        if busy or self._connection is None or self._compact_at_s is None or now_s < self._compact_at_s:
+            return
+        try:
+            store_file.prepare(self._connection)
+            more = store_file.compact(self._connection)
+        except store_file.ERRORS:  # not worth an alarm: what cannot be written raises one
+            self._compact_at_s = now_s + COMPACT_RETRY_S
+        else:
+            self._compact_at_s = now_s if more else None
 
     def _write(self, batch: list[store_file.Change], switch: bool | None) -> bool:
         """Write one batch, again and again until it is done; False when the store was closed before that."""
@@ -236,6 +315,8 @@ class Store:
                     self._abandon_file(str(error))
             return False
         self._tell_failure(None)
+        if self._compact_at_s is None and any(packed is None for _, packed in batch):
+            self._compact_at_s = 0.0
         return True
 
     def _open(self) -> sqlite3.Connection:
@@ -245,11 +326,11 @@ class Store:
         return self._connection
 
     def _abandon_file(self, reason: str) -> None:
-        """Set a file aside that broke while in use. What is confirmed from now on fills the new one."""
+        """Set a file aside that broke while in use. What the memory holds fills the new one."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-        self._sieve.forget()
+        self._file_was_lost = True
         self._notice("store.set_aside", str(store_file.set_aside(self.path, f"is damaged ({reason})")))
 
     def _notice(self, event: str, text: str) -> None:
@@ -267,63 +348,14 @@ class Store:
             self._alarm(Alarm(event="store.write_recovered", fields={"file": str(self.path)}))
 
 
-class _Sieve:
-    """Holds back the mere confirmation of what was written in the present period already."""
-
-    def __init__(self, period_s: float) -> None:
-        self._period_s = period_s
-        self._ends_s = 0.0
-        self._held: dict[Question, KnownGood | None] = {}
-        self._written: dict[Question, int] = {}  # in this period, as a hash: answers would be dear to keep
-
-    def sift(
-        self, changes: dict[Question, KnownGood | None], now_s: float, *, everything: bool
-    ) -> dict[Question, KnownGood | None]:
-        """Return what of `changes`, and of what was held back before, is to be written now."""
-        due: dict[Question, KnownGood | None] = {}
-        if everything or now_s >= self._ends_s:
-            due, self._held, self._written, self._ends_s = self._held, {}, {}, now_s + self._period_s
-        for question, known in changes.items():
-            mark = hash(_lasting(known))
-            if known is not None and not everything and self._written.get(question) == mark:
-                self._held[question] = known
-            else:
-                self._held.pop(question, None)
-                self._written[question] = mark
-                due[question] = known
-        return due
-
-    def pause_s(self, now_s: float) -> float | None:
-        """Return how long until something held back is due, None when nothing is."""
-        return max(0.0, self._ends_s - now_s) if self._held else None
-
-    def forget(self) -> None:
-        """Take nothing for written any more."""
-        self._written.clear()
-
-
-def _lasting(known: KnownGood | None) -> Hashable:
-    """Return what of `known` must not wait: everything but times and counts that move with each confirmation.
-
-    An answer is the same with other TTLs or in another order; caches and servers change those all the time.
-    """
-    if known is None:
-        return None
-    baseline = known.baseline
-    return (
-        frozenset((rrset.owner, rrset.rtype, frozenset(rrset.rdatas)) for rrset in known.answer.rrsets),
-        known.answer.ad,
-        known.first_seen_s,
-        known.changed_at_s,
-        frozenset(known.seen),
-        baseline is None,
-        baseline is None or baseline.proven_at_s is None,
-        known.zone,
-        known.released_at_s,
-        known.lost_at_s,
-        known.proven_at_s is None,
-        known.operator_hold_until_s,
-    )
+def _batch(changes: Iterable[store_file.Change]) -> Iterator[store_file.Change]:
+    """Yield of `changes` what goes into one transaction."""
+    octets = 0
+    for number, (key, packed) in enumerate(changes, start=1):
+        yield key, packed
+        octets += len(key) + len(packed or b"")
+        if number >= BATCH_MAX or octets >= BATCH_OCTETS_MAX:
+            return
 
 
 _NEXT_STEP = (

@@ -6,60 +6,56 @@ WAL with `synchronous=NORMAL`: a commit is in the kernel's hands when it returns
 that was committed. Only the checkpoint waits for the disk, so a loss of power can take the last batches, and
 never leaves a damaged file (https://www.sqlite.org/pragma.html#pragma_synchronous). `locking_mode=EXCLUSIVE`
 keeps the index of the WAL in memory: without a mapped file, a full disk cannot end the process by SIGBUS.
+
+A row is what `guard.packed` makes of an answer, as the memory holds it. Pages that became free are given back in small
+steps (`auto_vacuum=INCREMENTAL`, https://www.sqlite.org/pragma.html#pragma_auto_vacuum).
 """
 
 import os
 import sqlite3
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from standfast.dns.model import Question
-from standfast.dns.packed import pack_rrsets, unpack_rrsets
 from standfast.errors import StandfastError
-from standfast.guard.known import Answer, Baseline, KnownGood
+from standfast.guard.packed import Key, Packed, is_whole, key_of, pack
+from standfast.io import store_format_1
 from standfast.io.state_dir import PRIVATE_FILE_MODE, StoreError
 
 FILE_NAME = "known-good.sqlite"
 APPLICATION_ID = 0x53744661  # "StFa"
-FORMAT_VERSION = 1  # raised with every change of the tables; an older program sets a newer file aside
+FORMAT_VERSION = 2  # raised with every change of the tables; an older program sets a newer file aside
 
 SET_ASIDE_MAX = 1_000  # files; more than that is a machine that breaks every file, and an operator must look
 SKIPPED_TOLD_MAX = 10  # rows told one by one; the rest is only counted
 _PAGE_MIN = 512  # octets; the smallest page and so the smallest file (https://www.sqlite.org/fileformat.html)
 _BUSY_TIMEOUT_S = 2.0  # somebody has the file open with the sqlite3 shell
 
-_COLUMNS = (
-    "qname, qtype, answer, ad, first_seen_s, confirmed_at_s, changed_at_s, confirmations, seen, "
-    "baseline_asked_at_s, baseline_proven_at_s, zone, released_at_s, lost_at_s, proven_at_s, "
-    "operator_hold_until_s"
-)
+WAL_MAX = 16 << 20  # octets that are kept of the WAL once its content is in the file; a transaction may take more
+FREE_SHARE = 0.2  # of the file's pages that may be free; names come and go
+FREE_PAGES_MIN = 1024  # 4 MiB, not worth the writing
+COMPACT_STEP_PAGES = 256  # 1 MiB, so that a step takes milliseconds
+_INCREMENTAL = 2  # the mode of `auto_vacuum`, as a number
+
+_TABLE = "CREATE TABLE known_good (key BLOB PRIMARY KEY, packed BLOB NOT NULL) STRICT, WITHOUT ROWID"
+_VERSION = f"PRAGMA user_version = {FORMAT_VERSION}"
 _SCHEMA = (
-    """
-CREATE TABLE known_good (
-  qname TEXT NOT NULL, qtype INTEGER NOT NULL,
-  answer BLOB NOT NULL, ad INTEGER NOT NULL,
-  first_seen_s REAL NOT NULL, confirmed_at_s REAL NOT NULL, changed_at_s REAL NOT NULL,
-  confirmations INTEGER NOT NULL,
-  seen TEXT NOT NULL,  -- addresses, newest last, with a blank between
-  baseline_asked_at_s REAL, baseline_proven_at_s REAL, zone TEXT,
-  released_at_s REAL, lost_at_s REAL, proven_at_s REAL, operator_hold_until_s REAL,
-  PRIMARY KEY (qname, qtype)
-) STRICT, WITHOUT ROWID""",
+    _TABLE,
     "CREATE TABLE switch (id INTEGER PRIMARY KEY CHECK (id = 1), enabled INTEGER NOT NULL) STRICT",
     f"PRAGMA application_id = {APPLICATION_ID}",
-    f"PRAGMA user_version = {FORMAT_VERSION}",
+    _VERSION,
 )
-_READ = f"SELECT {_COLUMNS} FROM known_good"  # noqa: S608  every part is a constant of this file
-_WRITE = f"INSERT OR REPLACE INTO known_good ({_COLUMNS}) VALUES ({', '.join('?' * 16)})"  # noqa: S608
-_DROP = "DELETE FROM known_good WHERE qname = ? AND qtype = ?"
+_READ = "SELECT key, packed FROM known_good"
+_WRITE = "INSERT INTO known_good (key, packed) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET packed = excluded.packed"
+_DROP = "DELETE FROM known_good WHERE key = ?"
 _SWITCH = "INSERT OR REPLACE INTO switch (id, enabled) VALUES (1, ?)"
 
 ERRORS = (sqlite3.Error, UnicodeDecodeError)  # the second: of an error whose own text quotes a damaged name
 
-Change = tuple[Question, KnownGood | None]  # None: forget it
+Row = tuple[Key, Packed]
+Change = tuple[Key, Packed | None]  # None: forget it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +77,11 @@ class Skipped:
         self.count = 0
         self.told: list[str] = []
 
-    def add(self, row: tuple[object, ...], error: Exception) -> None:
+    def add(self, key: object, reason: object) -> None:
         """Count one row."""
         self.count += 1
         if len(self.told) < SKIPPED_TOLD_MAX:
-            self.told.append(f"{row[0]!r} {row[1]!r}: {error}")
+            self.told.append(f"{key!r}: {reason}")
 
 
 def open_file(path: Path) -> tuple[sqlite3.Connection, SetAside | None]:
@@ -109,28 +105,40 @@ def open_file(path: Path) -> tuple[sqlite3.Connection, SetAside | None]:
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Make a new file ready to be written; does nothing to one that is.
+    """Make a new file, or one of format 1, ready to be written; does nothing to one that is.
 
     Raises:
         sqlite3.Error: the disk is full or cannot be written.
     """
+    if not _has_tables(connection):
+        connection.execute(f"PRAGMA auto_vacuum={_INCREMENTAL}")  # counts only before the first table
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute(f"PRAGMA journal_size_limit={WAL_MAX}")
     if not _has_tables(connection):
         with _transaction(connection):
             for statement in _SCHEMA:
                 connection.execute(statement)
+    elif _pragma(connection, "user_version") == 1:
+        _carry_over(connection)
 
 
-def read_known(connection: sqlite3.Connection, skipped: Skipped) -> Iterator[KnownGood]:
-    """Yield every known-good answer; a row that cannot be read is added to `skipped` and passed over."""
+def read_known(connection: sqlite3.Connection, skipped: Skipped) -> Iterator[Row]:
+    """Yield every answer, packed; a row that is not whole is added to `skipped` and passed over."""
     if not _has_tables(connection):
         return
-    for row in connection.execute(_READ):
+    if _pragma(connection, "user_version") == 1:
+        yield from _read_format_1(store_format_1.rows(connection, "known_good"), skipped)
+        return
+    for key, packed in connection.execute(_READ):
         try:
-            yield _from_row(row)
-        except (ValueError, TypeError, StandfastError) as error:
-            skipped.add(row, error)
+            whole = is_whole(key, packed)
+        except TypeError:  # damaged so that it seems to be a number
+            whole = False
+        if whole:
+            yield key, packed
+        else:
+            skipped.add(key, "the checksum is wrong")
 
 
 def read_switch(connection: sqlite3.Connection) -> bool:
@@ -147,17 +155,33 @@ def write(connection: sqlite3.Connection, changes: Iterable[Change], switch: boo
     Raises:
         sqlite3.Error: nothing was written.
     """
-    kept, dropped = [], []
-    for question, known in changes:
-        if known is None:
-            dropped.append((question.qname, question.qtype))
+    kept, dropped = list[Row](), list[tuple[Key]]()
+    for key, packed in sorted(changes):  # neighbours share pages
+        if packed is None:
+            dropped.append((key,))
         else:
-            kept.append(_to_row(known))
+            kept.append((key, packed))
     with _transaction(connection):
         connection.executemany(_DROP, dropped)
         connection.executemany(_WRITE, kept)
         if switch is not None:
             connection.execute(_SWITCH, (switch,))
+
+
+def compact(connection: sqlite3.Connection) -> bool:
+    """Give some of the free pages back, where there are many; say whether more are to be given back.
+
+    Raises:
+        sqlite3.Error: the disk is full or cannot be written; nothing has changed.
+    """
+    if _pragma(connection, "auto_vacuum") != _INCREMENTAL:  # once, for a file that was carried over
+        connection.execute(f"PRAGMA auto_vacuum={_INCREMENTAL}")
+        connection.execute("VACUUM")
+        return False
+    if _pragma(connection, "freelist_count") <= max(FREE_PAGES_MIN, FREE_SHARE * _pragma(connection, "page_count")):
+        return False
+    connection.execute(f"PRAGMA incremental_vacuum({COMPACT_STEP_PAGES})").fetchall()
+    return True
 
 
 def set_aside(path: Path, reason: str) -> SetAside:
@@ -188,12 +212,13 @@ def _fault(path: Path, connection: sqlite3.Connection) -> str | None:
     try:
         if not _has_tables(connection):
             return None  # new, or its making was cut short: nothing was in it yet
-        application, version, finding = (
-            connection.execute(f"PRAGMA {pragma}").fetchone()[0]
-            for pragma in ("application_id", "user_version", "quick_check(1)")
-        )
-        if application == APPLICATION_ID and version == FORMAT_VERSION:
-            connection.execute(f"{_READ} LIMIT 0")
+        application, version = _pragma(connection, "application_id"), _pragma(connection, "user_version")
+        finding = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if application == APPLICATION_ID and version in (1, FORMAT_VERSION):
+            if version == 1:
+                store_format_1.rows(connection, "known_good")
+            else:
+                connection.execute(f"{_READ} LIMIT 0")
             read_switch(connection)
     except ERRORS as error:
         no_such_column = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
@@ -202,7 +227,7 @@ def _fault(path: Path, connection: sqlite3.Connection) -> str | None:
         raise
     if application != APPLICATION_ID:
         return f"belongs to another program (application id {application:#x})"
-    if version != FORMAT_VERSION:
+    if version not in (1, FORMAT_VERSION):
         return f"has format {version}, this program reads format {FORMAT_VERSION}"
     return None if finding == b"ok" else f"is damaged ({finding.decode(errors='replace')})"
 
@@ -240,52 +265,33 @@ def _has_tables(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is not None
 
 
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    (number,) = connection.execute(f"PRAGMA {name}").fetchone()
+    assert isinstance(number, int)
+    return number
+
+
+def _carry_over(connection: sqlite3.Connection) -> None:
+    """Bring a file of format 1 into the present one, all of it or nothing. What is unreadable was told at the start."""
+    with _transaction(connection):
+        connection.execute("ALTER TABLE known_good RENAME TO known_good_1")
+        connection.execute(_TABLE)
+        found = store_format_1.rows(connection, "known_good_1", in_key_order=True)
+        connection.executemany(_WRITE, _read_format_1(found, Skipped()))
+        connection.execute("DROP TABLE known_good_1")
+        connection.execute(_VERSION)
+
+
+def _read_format_1(rows: Iterable[store_format_1.Row], skipped: Skipped) -> Iterator[Row]:
+    for row in rows:
+        try:
+            known = store_format_1.known_in(row)
+            carried = key_of(known.question), pack(known)
+        except (ValueError, TypeError, AttributeError, struct.error, StandfastError) as error:
+            skipped.add(row[:2], error)
+        else:
+            yield carried
+
+
 def _unusable(path: Path, error: Exception) -> StoreError:
     return StoreError(path, f"cannot be used: {error}", "See that this user may write it and the disk works.")
-
-
-def _to_row(known: KnownGood) -> tuple[object, ...]:
-    baseline = known.baseline
-    return (
-        known.question.qname,
-        known.question.qtype,
-        pack_rrsets(known.answer.rrsets),
-        known.answer.ad,
-        known.first_seen_s,
-        known.confirmed_at_s,
-        known.changed_at_s,
-        known.confirmations,
-        " ".join(known.seen),
-        baseline and baseline.asked_at_s,
-        baseline and baseline.proven_at_s,
-        known.zone,
-        known.released_at_s,
-        known.lost_at_s,
-        known.proven_at_s,
-        known.operator_hold_until_s,
-    )
-
-
-def _from_row(row: tuple[Any, ...]) -> KnownGood:
-    """Return the answer in `row`; raises what `read_known` catches for one that is not whole."""
-    (qname, qtype, answer, ad, first, confirmed, changed, confirmations, seen, *rest) = row
-    asked, proven, zone, released, lost, proven_at, hold_until = rest
-    name = qname.decode("ascii")
-    rrsets = unpack_rrsets(answer)
-    if not any(rrset.owner == name for rrset in rrsets):  # the checksum guards the answer, this the name
-        raise ValueError("the answer is to another name")
-    return KnownGood(
-        question=Question(name, qtype),
-        answer=Answer(rrsets=rrsets, ad=bool(ad)),
-        first_seen_s=first,
-        confirmed_at_s=confirmed,
-        changed_at_s=changed,
-        confirmations=confirmations,
-        seen=tuple(seen.decode("ascii").split()),
-        baseline=None if asked is None else Baseline(asked_at_s=asked, proven_at_s=proven),
-        zone=zone and zone.decode("ascii"),
-        released_at_s=released,
-        lost_at_s=lost,
-        proven_at_s=proven_at,
-        operator_hold_until_s=hold_until,
-    )

@@ -131,7 +131,7 @@ class SimulatedGuard:
         self._on_the_wire = on_the_wire
         self.store = Store()
         for each in known:
-            self.store.write(Remember(known=each), float("-inf"))
+            self.store.write(Remember.of(each), float("-inf"))
         self._heap: list[tuple[float, int, Callable[[float], None]]] = []
         self._order = count()
         self._asks: set[int] = set()  # under way, or lost

@@ -96,7 +96,7 @@ class Promises(Witness):
 
     def knows(self, known: KnownGood) -> None:
         """Note what the guard begins with."""
-        self._disk.write(Remember(known=known), float("-inf"))
+        self._disk.write(Remember.of(known), float("-inf"))
         self._known[known.question] = known
 
     def restarted(self, now: float) -> None:

@@ -95,8 +95,8 @@ class Notes:
 
     noted: list[tuple[object, ...]] = field(default_factory=list)
 
-    def remember(self, known: KnownGood) -> None:
-        self.noted.append(("remember", known))
+    def remember(self, action: Remember) -> None:
+        self.noted.append(("remember", action.known))
 
     def forget(self, question: Question) -> None:
         self.noted.append(("forget", question))
@@ -212,7 +212,7 @@ def test_what_is_to_be_kept_goes_to_the_store_and_the_ledger(roots: Roots) -> No
         async with service_of(ScriptedCore(), roots, notes=notes) as service:
             answer = service.operate(
                 operated(
-                    Remember(known=KNOWN),
+                    Remember.of(KNOWN),
                     Forget(question=QUESTION),
                     Switch(enabled=False),
                     Record(kind="verdict", at_s=1_795_000_000.1239, body={"name": "www.example.org."}),

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from standfast.dns.model import Question, RRset, RRType
-from standfast.guard.events import Alarm
+from standfast.guard.events import Alarm, Remember
 from standfast.guard.known import Answer, Baseline, KnownGood
+from standfast.guard.memory import KnownGoodMemory
+from standfast.guard.packed import key_of, question_of, unpack
 from standfast.io import store_file
 from standfast.io.state_dir import StoreError
-from standfast.io.store import Store, _Sieve
+from standfast.io.store import Loaded, Store
 
 FLUSH_TIMEOUT_S = 10.0
 NOW = 1_760_000_000.0
@@ -85,7 +88,17 @@ def after_a_crash(store: Store, at: Path) -> Store:
 
 
 def reopened(path: Path) -> list[KnownGood]:
-    return Store(path, alarm=lambda alarm: None).load().known
+    return known_in(Store(path, alarm=lambda alarm: None).load())
+
+
+def notices(store: Store) -> list[str]:
+    told = store.status()["notices"]
+    assert isinstance(told, list)
+    return list(map(str, told))
+
+
+def known_in(loaded: Loaded) -> list[KnownGood]:
+    return [unpack(question_of(key), packed) for key, packed in loaded.entries]
 
 
 # What comes back
@@ -148,7 +161,7 @@ def test_every_field_of_a_known_good_answer_survives_a_restart(
     store.load()
     store.start()
     for answer in answers:
-        store.remember(answer)
+        store.remember(Remember.of(answer))
     assert store.close()
     assert {k.question: k for k in reopened(path)} == {k.question: k for k in answers}
 
@@ -169,34 +182,34 @@ def test_a_field_that_known_good_gains_is_noticed_here() -> None:
 
 def test_what_was_flushed_survives_a_crash(begin: Callable[..., Store], tmp_path: Path) -> None:
     store = begin()
-    store.remember(replace(known(), lost_at_s=NOW + 1))
+    store.remember(Remember.of(replace(known(), lost_at_s=NOW + 1)))
     store.switch(False)
     assert store.flush(FLUSH_TIMEOUT_S)
     loaded = after_a_crash(store, tmp_path / "crashed").load()
-    assert [k.lost_at_s for k in loaded.known] == [NOW + 1]
+    assert [k.lost_at_s for k in known_in(loaded)] == [NOW + 1]
     assert loaded.enabled is False
 
 
 def test_a_changed_state_is_written_without_anybody_asking_for_it(begin: Callable[..., Store], tmp_path: Path) -> None:
     store = begin()
-    store.remember(known())
+    store.remember(Remember.of(known()))
     deadline = time.monotonic() + FLUSH_TIMEOUT_S
     while store.status()["waiting"] and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert after_a_crash(store, tmp_path / "crashed").load().known == [known()]
+    assert known_in(after_a_crash(store, tmp_path / "crashed").load()) == [known()]
 
 
 def test_the_newest_state_of_a_question_wins(begin: Callable[..., Store], tmp_path: Path) -> None:
     store = begin()
     for octet in range(100):
-        store.remember(known(address=bytes([192, 0, 2, octet])))
+        store.remember(Remember.of(known(address=bytes([192, 0, 2, octet]))))
     store.close()
     assert reopened(tmp_path) == [known(address=bytes([192, 0, 2, 99]))]
 
 
 def test_a_forgotten_answer_does_not_come_back(begin: Callable[..., Store], tmp_path: Path) -> None:
     store = begin()
-    store.remember(known())
+    store.remember(Remember.of(known()))
     assert store.flush(FLUSH_TIMEOUT_S)
     store.forget(known().question)
     store.close()
@@ -211,7 +224,7 @@ def test_what_waits_beyond_the_bound_is_counted_and_not_kept(tmp_path: Path, ala
     store = Store(tmp_path, alarm=alarms, pending_max=2)
     store.load()
     for name in ("a.example.org.", "b.example.org.", "c.example.org."):
-        store.remember(known(name))
+        store.remember(Remember.of(known(name)))
     assert store.status()["refused"] == 1
     store.start()
     store.close()
@@ -221,61 +234,64 @@ def test_what_waits_beyond_the_bound_is_counted_and_not_kept(tmp_path: Path, ala
 # Which changes may wait
 
 
-def test_a_mere_confirmation_waits_for_the_end_of_the_period() -> None:
-    sieve = _Sieve(60.0)
-    first, again = known(), known(at_s=NOW + 30)
-    assert sieve.sift({first.question: first}, 0.0, everything=False) == {first.question: first}
-    assert sieve.sift({again.question: again}, 30.0, everything=False) == {}
-    assert sieve.pause_s(30.0) == 30.0
-    assert sieve.sift({}, 60.0, everything=False) == {again.question: again}
-    assert sieve.pause_s(60.0) is None
+def confirmed(answer: KnownGood) -> Remember:
+    return replace(Remember.of(answer), may_wait=True)
 
 
-def test_other_ttls_and_another_order_are_a_mere_confirmation() -> None:
-    rrset = RRset(owner="www.example.org.", rtype=RRType.A, ttl_s=60, rdatas=(b"\xc0\0\2\1", b"\xc0\0\2\2"))
-    first = replace(known(), answer=Answer(rrsets=(rrset,)))
-    turned = replace(rrset, ttl_s=17, rdatas=rrset.rdatas[::-1])
-    sieve = _Sieve(60.0)
-    sieve.sift({first.question: first}, 0.0, everything=False)
-    again = replace(first, answer=Answer(rrsets=(turned,)), confirmed_at_s=NOW + 43)
-    assert sieve.sift({again.question: again}, 1.0, everything=False) == {}
+def test_confirmations_are_written_within_the_period_without_anybody_asking_for_it(
+    begin: Callable[..., Store], tmp_path: Path
+) -> None:
+    store = begin(confirmation_period_s=0.5)
+    answers = [known(f"host{n}.example.org.", at_s=NOW + 30) for n in range(100)]
+    for answer in answers:
+        store.remember(confirmed(answer))
+    deadline = time.monotonic() + FLUSH_TIMEOUT_S
+    for n in count():
+        found = known_in(after_a_crash(store, tmp_path / f"crashed-{n}").load())
+        if len(found) == len(answers) or time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    assert {answer.question: answer for answer in found} == {answer.question: answer for answer in answers}
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        known(address=b"\xc0\x00\x02\x63"),
-        replace(known(), lost_at_s=NOW + 1),
-        replace(known(), released_at_s=NOW + 1),
-        replace(known(), proven_at_s=NOW + 1),
-        replace(known(), operator_hold_until_s=NOW + 1),
-        replace(known(), baseline=Baseline(asked_at_s=NOW)),
-        replace(known(), zone="example.org."),
-        replace(known(), seen=("192.0.2.1", "192.0.2.99")),
-    ],
-)
-def test_a_change_never_waits_for_the_end_of_the_period(changed: KnownGood) -> None:
-    sieve = _Sieve(60.0)
-    sieve.sift({changed.question: known()}, 0.0, everything=False)
-    assert sieve.sift({changed.question: changed}, 1.0, everything=False) == {changed.question: changed}
-
-
-def test_a_change_overtakes_a_confirmation_that_waits() -> None:
+def test_a_change_overtakes_a_confirmation_that_waits(begin: Callable[..., Store], tmp_path: Path) -> None:
     """Else the older state would be written after the newer one."""
-    sieve = _Sieve(60.0)
-    first, again, lost = known(), known(at_s=NOW + 1), replace(known(), lost_at_s=NOW + 2)
-    for at_s, state in enumerate((first, again, lost)):
-        sieve.sift({state.question: state}, float(at_s), everything=False)
-    assert sieve.sift({}, 60.0, everything=False) == {}
+    store = begin(confirmation_period_s=3600.0)
+    store.remember(confirmed(known(at_s=NOW + 1)))
+    lost = replace(known(), lost_at_s=NOW + 2)
+    store.remember(Remember.of(lost))
+    store.close()
+    assert reopened(tmp_path) == [lost]
+
+
+def test_a_confirmation_goes_with_a_change_that_waits(tmp_path: Path, alarms: Alarms) -> None:
+    store = Store(tmp_path, alarm=alarms, confirmation_period_s=3600.0)
+    store.load()
+    store.remember(Remember.of(known()))
+    store.remember(confirmed(known(at_s=NOW + 1)))
+    store.start()
+    assert store.flush(FLUSH_TIMEOUT_S)
+    assert known_in(after_a_crash(store, tmp_path / "crashed").load()) == [known(at_s=NOW + 1)]
+    store.close()
+
+
+def test_what_was_forgotten_is_not_written_again_by_a_confirmation_that_waited(
+    begin: Callable[..., Store], tmp_path: Path
+) -> None:
+    store = begin(confirmation_period_s=3600.0)
+    store.remember(confirmed(known()))
+    store.forget(known().question)
+    store.close()
+    assert reopened(tmp_path) == []
 
 
 def test_confirmations_that_wait_are_written_at_the_close(begin: Callable[..., Store], tmp_path: Path) -> None:
     store = begin(confirmation_period_s=3600.0)
-    store.remember(known())
+    store.remember(Remember.of(known()))
     assert store.flush(FLUSH_TIMEOUT_S)
-    store.remember(known(at_s=NOW + 30))
+    store.remember(confirmed(known(at_s=NOW + 30)))
     assert store.flush(FLUSH_TIMEOUT_S)
-    assert after_a_crash(store, tmp_path / "crashed").load().known == [known()]
+    assert known_in(after_a_crash(store, tmp_path / "crashed").load()) == [known()]
     store.close()
     assert reopened(tmp_path) == [known(at_s=NOW + 30)]
 
@@ -286,11 +302,12 @@ def test_confirmations_that_wait_are_written_at_the_close(begin: Callable[..., S
 def filled(path: Path, rows: int = 50) -> list[KnownGood]:
     """Write `rows` answers and return them in the order of the file."""
     answers = [known(f"host{n:03}.example.org.") for n in range(rows)]
+    answers.sort(key=lambda answer: key_of(answer.question))
     store = Store(path, alarm=lambda alarm: None)
     store.load()
     store.start()
     for answer in answers:
-        store.remember(answer)
+        store.remember(Remember.of(answer))
     assert store.close()
     return answers
 
@@ -313,7 +330,7 @@ def newer_version(path: Path) -> None:
 
 def missing_column(path: Path) -> None:
     filled(path)
-    edit(path, "ALTER TABLE known_good DROP COLUMN lost_at_s")
+    edit(path, "ALTER TABLE known_good DROP COLUMN packed")
 
 
 def text_file(path: Path) -> None:
@@ -328,8 +345,8 @@ def cut_short(path: Path) -> None:
     ("spoil", "reason"),
     [
         (foreign_sqlite, "belongs to another program"),
-        (newer_version, "has format 99, this program reads format 1"),
-        (missing_column, "lost_at_s"),
+        (newer_version, "has format 99, this program reads format 2"),
+        (missing_column, "packed"),
         (text_file, "no SQLite file"),
         (cut_short, "half-written"),
     ],
@@ -341,15 +358,14 @@ def test_a_file_that_cannot_be_used_is_set_aside_whole_and_a_new_one_begun(
     before = (tmp_path / store_file.FILE_NAME).read_bytes()
     store = Store(tmp_path, alarm=alarms)
     loaded = store.load()
-    assert loaded.known == []
-    (notice,) = loaded.notices
+    assert known_in(loaded) == []
+    (notice,) = notices(store)
     assert reason in notice
     assert "known-good.sqlite.set-aside-1" in notice
     assert alarms.next().event == "store.set_aside"
-    assert store.status()["notices"] == [notice]
     assert (tmp_path / "known-good.sqlite.set-aside-1").read_bytes() == before
     store.start()
-    store.remember(known())
+    store.remember(Remember.of(known()))
     assert store.close()
     assert reopened(tmp_path) == [known()]
 
@@ -371,10 +387,11 @@ def test_a_half_written_file_gives_whole_answers_or_is_set_aside(tmp_path: Path)
         cut = tmp_path / f"cut-{size}"
         cut.mkdir()
         (cut / store_file.FILE_NAME).write_bytes(whole[:size])
-        loaded = Store(cut, alarm=lambda alarm: None).load()
-        assert all(answer in answers for answer in loaded.known)
-        assert len(loaded.known) < len(answers)
-        assert loaded.notices, f"cut at {size} octets: nobody was told"
+        store = Store(cut, alarm=lambda alarm: None)
+        found = known_in(store.load())
+        assert all(answer in answers for answer in found)
+        assert len(found) < len(answers)
+        assert notices(store), f"cut at {size} octets: nobody was told"
         set_aside += (cut / "known-good.sqlite.set-aside-1").exists()
     assert set_aside
 
@@ -397,19 +414,20 @@ def test_a_file_with_flipped_bits_never_gives_an_answer_that_was_not_written(
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE known_good SET answer = x'00' WHERE qname = 'host007.example.org.'",
-        "UPDATE known_good SET answer = x'' WHERE qname = 'host007.example.org.'",
-        "UPDATE known_good SET qname = 'other.example.org.' WHERE qname = 'host007.example.org.'",
-        "UPDATE known_good SET qname = CAST(x'ff2e' AS TEXT) WHERE qname = 'host007.example.org.'",
-        "UPDATE known_good SET seen = CAST(x'ff' AS TEXT) WHERE qname = 'host007.example.org.'",
+        "UPDATE known_good SET packed = x'00' WHERE key = {key}",
+        "UPDATE known_good SET packed = x'' WHERE key = {key}",
+        "UPDATE known_good SET key = x'00' WHERE key = {key}",
+        "UPDATE known_good SET key = CAST(replace(key, 'host007', 'host099') AS BLOB) WHERE key = {key}",
+        "UPDATE known_good SET packed = (SELECT packed FROM known_good LIMIT 1) WHERE key = {key}",
     ],
 )
 def test_one_bad_row_is_reported_and_the_others_are_served(tmp_path: Path, alarms: Alarms, damage: str) -> None:
     answers = filled(tmp_path)
-    edit(tmp_path, damage)
-    loaded = Store(tmp_path, alarm=alarms).load()
-    assert loaded.known == [a for a in answers if a.question.qname != "host007.example.org."]
-    (notice,) = loaded.notices
+    bad = known("host007.example.org.")
+    edit(tmp_path, damage.format(key=f"x'{key_of(bad.question).hex()}'"))
+    store = Store(tmp_path, alarm=alarms)
+    assert known_in(store.load()) == [answer for answer in answers if answer != bad]
+    (notice,) = notices(store)
     assert "1 unreadable row" in notice
     assert alarms.next().event == "store.rows_skipped"
 
@@ -423,25 +441,34 @@ def test_a_file_without_permission_is_an_error_that_says_what_to_do(tmp_path: Pa
 # Trouble while it runs
 
 
-def test_a_file_that_breaks_while_in_use_is_set_aside_and_filled_anew(
-    begin: Callable[..., Store], tmp_path: Path, alarms: Alarms
+def test_a_file_that_breaks_while_in_use_is_set_aside_and_all_that_is_remembered_written_anew(
+    tmp_path: Path, alarms: Alarms
 ) -> None:
     filled(tmp_path, rows=24_000)  # more than SQLite keeps in memory; the first rows are dropped from it
-    store = begin()
+    memory = KnownGoodMemory(entries_max=100_000, bytes_max=1 << 30)
+    store = Store(tmp_path, alarm=alarms)
+    memory.load(store.load().entries)
     with (tmp_path / store_file.FILE_NAME).open("r+b") as file:
         size = file.seek(0, 2)
         file.seek(4096)
         file.write(b"\xff" * (size - 4096))
-    store.remember(known("host000.example.org.", b"\xc0\x00\x02\x63"))
+    store.start(memory.entries)
+    changed = known("host000.example.org.", b"\xc0\x00\x02\x63")
+    for action in memory.keep(changed):
+        assert isinstance(action, Remember)
+        store.remember(action)
     events = [alarms.next().event, alarms.next().event, alarms.next().event]
     assert events == ["store.write_failed", "store.set_aside", "store.write_recovered"]
-    store.close()
-    assert reopened(tmp_path) == [known("host000.example.org.", b"\xc0\x00\x02\x63")]
+    assert store.close()
+    found = {answer.question: answer for answer in reopened(tmp_path)}
+    assert found == {answer.question: answer for answer in memory}
+    assert found[changed.question] == changed
 
 
 FULL_DISK = """
 import json, queue, resource, sys
 from pathlib import Path
+from standfast.guard.events import Remember
 from standfast.io.store import Store
 sys.path.insert(0, sys.argv[2])
 from test_store import known
@@ -450,12 +477,12 @@ alarms = queue.Queue()
 store = Store(Path(sys.argv[1]), alarm=alarms.put)
 store.load()
 store.start()
-store.remember(known("before.example.org."))
+store.remember(Remember.of(known("before.example.org.")))
 assert store.flush(10)
 # No file may grow any more: the disk is full for us. Python ignores SIGXFSZ, so writes fail with EFBIG.
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
 for n in range(300):
-    store.remember(known(f"during{n}.example.org."))
+    store.remember(Remember.of(known(f"during{n}.example.org.")))
 told = alarms.get(timeout=10)
 in_time = store.flush(0.2)
 failing = store.status()
