@@ -5,7 +5,6 @@ import datetime as dt
 import sqlite3
 import tempfile
 import tomllib
-import zlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -17,16 +16,18 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from fuzz.messages import OUTBOUND, REPLIES
 from fuzz.target import Target
-from standfast.dns.codec import encode_response, pack_rrsets
+from standfast.dns.codec import encode_response
 from standfast.dns.masterfile import FAULTS_MAX, MasterFile, MasterFileError
 from standfast.dns.model import Query, Reply
 from standfast.dns.rdata import check_rdata
 from standfast.dns.wire import name_from_text
+from standfast.guard.packed import is_whole, key_of, pack, question_of, unpack
 from standfast.io import config_file, config_rules, probes, store_file
 from standfast.io.addresses import parse_upstream, read_resolv_conf
 from standfast.io.toml_lines import find_lines
 from standfast.ledger.record import GENESIS, Head, MalformedRecord, Record, chain, decode_line, encode_line
 from standfast.ledger.verify import FINDINGS_MAX, verify
+from state_format_1 import SCHEMA, body_of, sealed
 
 EXAMPLE: Final = Path(__file__).parents[2] / "standfast.example.toml"
 
@@ -75,29 +76,29 @@ def ledger(octets: bytes) -> None:
 
 
 def store_row(octets: bytes) -> None:
-    """A row of the state file is passed over, or gives an answer that can be served and is written the same again.
+    """A row of a state file of format 1 is passed over, or gives an answer that can be served and is packed the same.
 
     The input: the length of the name, the name, the length of the addresses, they, and the packed answer's body.
     """
     qname, rest = _cut(octets)
     seen, body = _cut(rest)
-    answer = body + zlib.crc32(body).to_bytes(4, "big")
     connection = _state()
     connection.execute("DELETE FROM known_good")
     connection.execute(
         "INSERT INTO known_good (qname, qtype, answer, ad, first_seen_s, confirmed_at_s, changed_at_s, confirmations,"
         " seen) VALUES (CAST(? AS TEXT), 1, ?, 1, 1.0, 2.0, 1.0, 3, CAST(? AS TEXT))",
-        (qname, answer, seen),
+        (qname, sealed(body), seen),
     )
     skipped = store_file.Skipped()
     found = list(store_file.read_known(connection, skipped))
     assert len(found) + skipped.count == 1
-    for known in found:
+    for key, packed in found:
+        assert is_whole(key, packed)
+        known = unpack(question_of(key), packed)
         name_from_text(known.question.qname)
         query = Query(id=7, question=known.question, cased_qname=known.question.qname, edns=True, do=True)
         encode_response(query, Reply(rcode=0, answer=known.answer.rrsets), tcp=True)
-        store_file.write(connection, [(known.question, known)], None)
-        assert list(store_file.read_known(connection, skipped)) == [known]
+        assert (key_of(known.question), pack(known)) == (key, packed)
 
 
 def zone(octets: bytes) -> None:
@@ -140,7 +141,8 @@ def _scratch() -> Path:
 def _state() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.text_factory = bytes
-    store_file.prepare(connection)
+    for statement in SCHEMA:
+        connection.execute(statement)
     return connection
 
 
@@ -169,8 +171,7 @@ def _cut(octets: bytes) -> tuple[bytes, bytes]:
 
 def _rows() -> Iterator[bytes]:
     for name in (OUTBOUND.question.qname, "edge.example.net."):
-        packed = pack_rrsets(REPLIES[1].answer)[:-4]
-        yield bytes((len(name),)) + name.encode() + b"\x09192.0.2.1" + packed
+        yield bytes((len(name),)) + name.encode() + b"\x09192.0.2.1" + body_of(REPLIES[1].answer)
 
 
 def _certificates() -> Iterator[bytes]:

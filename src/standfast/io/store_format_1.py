@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from standfast.dns.model import Question, RRset
-from standfast.dns.wire import name_to_text, skip_name
+from standfast.dns.rdata import check_rdata
+from standfast.dns.wire import name_to_text, read_name
 from standfast.guard.known import Answer, Baseline, KnownGood
 
 _COLUMNS: Final = (
@@ -18,6 +19,7 @@ _ANSWER_VERSION: Final = b"\x01"
 _CRC: Final = struct.Struct("!I")
 _RRSET: Final = struct.Struct("!HIH")  # type, TTL, number of records
 _LENGTH: Final = struct.Struct("!H")
+_TTL_MAX: Final = (1 << 31) - 1  # RFC 2181 section 8
 
 Row = tuple[Any, ...]
 
@@ -39,7 +41,7 @@ def known_in(row: Row) -> KnownGood:
     """Return the answer in `row`.
 
     Raises:
-        ValueError: it is not whole.
+        ValueError, TypeError, AttributeError, struct.error, StandfastError: it is not whole.
     """
     (qname, qtype, answer, ad, first, confirmed, changed, confirmations, seen, *rest) = row
     asked, proven, zone, released, lost, proven_at, hold_until = rest
@@ -71,14 +73,26 @@ def _unpack(data: bytes) -> tuple[RRset, ...]:
     found = []
     at = len(_ANSWER_VERSION)
     while at < len(body):
-        start, at = at, skip_name(body, at)
-        owner = name_to_text(body[start:at])
-        rtype, ttl_s, number = _RRSET.unpack_from(body, at)
-        at += _RRSET.size
-        rdatas = []
-        for _ in range(number):
-            start = at + _LENGTH.size
-            at = start + _LENGTH.unpack_from(body, at)[0]
-            rdatas.append(body[start:at])
-        found.append(RRset(owner=owner, rtype=rtype, ttl_s=ttl_s, rdatas=tuple(rdatas)))
+        rrset, at = _unpack_one(body, at)
+        found.append(rrset)
     return tuple(found)
+
+
+def _unpack_one(body: bytes, at: int) -> tuple[RRset, int]:
+    start = at
+    owner, at = read_name(body, at, {})
+    if body[start:at] != owner.lower():
+        raise ValueError("an owner is compressed or not in lower case")
+    rtype, ttl_s, number = _RRSET.unpack_from(body, at)
+    at += _RRSET.size
+    if ttl_s > _TTL_MAX or not number:
+        raise ValueError("an RRset without records, or with a TTL that cannot be")
+    rdatas = []
+    for _ in range(number):
+        start = at + _LENGTH.size
+        at = start + _LENGTH.unpack_from(body, at)[0]
+        if at > len(body):
+            raise ValueError("the octets end within a record")
+        check_rdata(rtype, body[start:at])
+        rdatas.append(body[start:at])
+    return RRset(owner=name_to_text(owner), rtype=rtype, ttl_s=ttl_s, rdatas=tuple(rdatas)), at

@@ -3,43 +3,27 @@
 import json
 import resource
 import sqlite3
-import struct
 import subprocess
 import sys
-import zlib
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from standfast.dns.model import Question, RRset, RRType
 from standfast.dns.wire import name_from_text
+from standfast.errors import StandfastError
 from standfast.guard.events import Remember
 from standfast.guard.known import Answer, Baseline, KnownGood
 from standfast.guard.packed import question_of, unpack
 from standfast.io import store_file
 from standfast.io.store import Store
+from standfast.io.store_format_1 import known_in
+from state_format_1 import INSERT, SCHEMA, body_of, row, sealed
 
 NOW: Final = 1_760_000_000.0
-SCHEMA: Final = (
-    """
-CREATE TABLE known_good (
-  qname TEXT NOT NULL, qtype INTEGER NOT NULL,
-  answer BLOB NOT NULL, ad INTEGER NOT NULL,
-  first_seen_s REAL NOT NULL, confirmed_at_s REAL NOT NULL, changed_at_s REAL NOT NULL,
-  confirmations INTEGER NOT NULL,
-  seen TEXT NOT NULL,
-  baseline_asked_at_s REAL, baseline_proven_at_s REAL, zone TEXT,
-  released_at_s REAL, lost_at_s REAL, proven_at_s REAL, operator_hold_until_s REAL,
-  PRIMARY KEY (qname, qtype)
-) STRICT, WITHOUT ROWID""",
-    "CREATE TABLE switch (id INTEGER PRIMARY KEY CHECK (id = 1), enabled INTEGER NOT NULL) STRICT",
-    f"PRAGMA application_id = {store_file.APPLICATION_ID}",
-    "PRAGMA user_version = 1",
-    "INSERT INTO switch VALUES (1, 0)",
-)
 
 
 def known(number: int) -> KnownGood:
@@ -69,21 +53,6 @@ def known(number: int) -> KnownGood:
     )
 
 
-def row(each: KnownGood) -> tuple[Any, ...]:
-    answer = bytearray(b"\x01")
-    for rrset in each.answer.rrsets:
-        answer += name_from_text(rrset.owner) + struct.pack("!HIH", rrset.rtype, rrset.ttl_s, len(rrset.rdatas))
-        for rdata in rrset.rdatas:
-            answer += len(rdata).to_bytes(2, "big") + rdata
-    answer += zlib.crc32(answer).to_bytes(4, "big")
-    return (
-        *(each.question.qname, each.question.qtype, bytes(answer), each.answer.ad),
-        *(each.first_seen_s, each.confirmed_at_s, each.changed_at_s, each.confirmations, " ".join(each.seen)),
-        *(each.baseline and each.baseline.asked_at_s, each.baseline and each.baseline.proven_at_s, each.zone),
-        *(each.released_at_s, each.lost_at_s, each.proven_at_s, each.operator_hold_until_s),
-    )
-
-
 @pytest.fixture
 def written(tmp_path: Path) -> dict[Question, KnownGood]:
     """Write a file of format 1, and return what is in it."""
@@ -92,7 +61,8 @@ def written(tmp_path: Path) -> dict[Question, KnownGood]:
         connection.execute("PRAGMA journal_mode=WAL")
         for statement in SCHEMA:
             connection.execute(statement)
-        connection.executemany(f"INSERT INTO known_good VALUES ({', '.join('?' * 16)})", map(row, answers))
+        connection.execute("INSERT INTO switch VALUES (1, 0)")
+        connection.executemany(INSERT, map(row, answers))
     return {each.question: each for each in answers}
 
 
@@ -176,3 +146,23 @@ def test_a_disk_without_room_for_it_costs_nothing(
     assert json.loads(done.stdout) == {"names": len(written), "told": "store.write_failed", "flushed": enough}
     assert version(tmp_path) == (store_file.FORMAT_VERSION if enough else 1)
     assert loaded(Store(tmp_path, alarm=lambda alarm: None)) == (written, enough)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\x02" + body_of(known(0).answer.rrsets)[1:],
+        b"\x01",
+        b"\x01\x01A\x00\x00\x01\x00\x00\x00\x00\x00\x01\x00\x04\xc0\x00\x02\x01",
+        b"\x01\x01a\x00\x00\x01\x80\x00\x00\x00\x00\x01\x00\x04\xc0\x00\x02\x01",
+        b"\x01\x01a\x00\x00\x01\x00\x00\x00\x00\x00\x00",
+        b"\x01\x01a\x00\x00\x01\x00\x00\x00\x00\x00\x01\x00\x03\xc0\x00\x02",
+        b"\x01\x01a\x00\x00\x05\x00\x00\x00\x00\x00\x01\x00\x02\xc0\x01",
+        b"\x01\x01a\x00\x00\x01\x00\x00\x00\x00\x00\x01\x00\x04\xc0\x00\x02",
+    ],
+    ids="version empty upper-case ttl no-records address compressed cut".split(),
+)
+def test_well_sealed_nonsense_is_refused(body: bytes) -> None:
+    rest = [each.encode() if isinstance(each, str) else each for each in row(known(0))[3:]]
+    with pytest.raises((ValueError, StandfastError)):
+        known_in((b"a.", 1, sealed(body), *rest))
