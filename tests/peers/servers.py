@@ -105,20 +105,8 @@ def unbound(
     """Resolve recursively with all zones at `authority`; `anchors` are zones and the DNSKEYs that sign them."""
     binary = program("unbound")
     folder.mkdir(parents=True, exist_ok=True)
-    options = {
-        "interface": "127.0.0.1",
-        "port": str(port),
-        "outgoing-interface": "127.0.0.1",
-        "do-not-query-localhost": "no",
-        "do-ip6": "no",
-        "qname-minimisation": "no",  # what the one authority has no zone for, it refuses
-        "module-config": '"validator iterator"',
-        "ede": "yes",
-        "num-threads": "1",
-        "use-syslog": "no",
-        **dict.fromkeys(("chroot", "username", "directory", "pidfile", "logfile"), '""'),
-    }
-    lines = ["server:", *(f"{key}: {value}" for key, value in options.items())]
+    lines = [*_unbound_server(port, modules="validator iterator"), "ede: yes"]
+    lines += ["qname-minimisation: no"]  # what the one authority has no zone for, it refuses
     lines += [f'trust-anchor: "{zone} DNSKEY {key}"' for zone, key in anchors.items()]
     if encrypted is not None:
         binary = _unconfined(binary, folder)
@@ -136,6 +124,35 @@ def unbound(
     ready = [Question(next(iter(anchors)), 6)]
     with running(argv, folder / "unbound.log", server, ready=ready, config="\n".join(lines) + "\n"):
         yield server
+
+
+@contextmanager
+def forwarder(folder: Path, port: int, upstream: str, ca_file: Path) -> Iterator[Server]:
+    """Run Unbound that asks `upstream`, as `ADDRESS@PORT#NAME`, for everything, by TLS that `ca_file` vouches for."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [*_unbound_server(port, modules="iterator"), f'tls-cert-bundle: "{ca_file}"']
+    lines += ["remote-control:", "control-enable: no"]
+    lines += ["forward-zone:", 'name: "."', "forward-tls-upstream: yes", f"forward-addr: {upstream}"]
+    server = Server("127.0.0.1", port)
+    argv = [_unconfined(program("unbound"), folder), "-d", "-c", "/dev/stdin"]
+    ready = [Question("www.example.org.", RRType.A)]
+    with running(argv, folder / "unbound.log", server, ready=ready, config="\n".join(lines) + "\n"):
+        yield server
+
+
+def _unbound_server(port: int, *, modules: str) -> list[str]:
+    options = {
+        "interface": "127.0.0.1",
+        "port": str(port),
+        "outgoing-interface": "127.0.0.1",
+        "do-not-query-localhost": "no",
+        "do-ip6": "no",
+        "module-config": f'"{modules}"',
+        "num-threads": "1",
+        "use-syslog": "no",
+        **dict.fromkeys(("chroot", "username", "directory", "pidfile", "logfile"), '""'),
+    }
+    return ["server:", *(f"{key}: {value}" for key, value in options.items())]
 
 
 @contextmanager
