@@ -37,7 +37,11 @@ from standfast.guard.outcome import Failure, Positive
 from standfast.guard.packed import is_whole, key_of, pack, question_of, unpack
 
 NAME: Final = "www.example.org."
-OUTBOUND: Final = Outbound(id=7, question=Question(NAME, RRType.A), cased_qname="wWw.eXample.ORG.", do=True)
+COOKIE: Final = bytes(range(8))  # our part (RFC 7873 section 4)
+OUTBOUND: Final = Outbound(
+    id=7, question=Question(NAME, RRType.A), cased_qname="wWw.eXample.ORG.", do=True, cookie=COOKIE
+)
+QUESTION: Final = name_from_text(OUTBOUND.cased_qname) + b"\0\1\0\1"
 EVERYTHING: Final = Query(id=7, question=OUTBOUND.question, cased_qname=OUTBOUND.cased_qname, edns=True, do=True)
 OPT_OCTETS: Final = 11
 REPLIES: Final = (
@@ -95,11 +99,12 @@ def incoming(octets: bytes) -> None:
     The input is flags, the counts of answer, authority and additional records, and all that follows the question.
     """
     head, rest = octets[:8].ljust(8, b"\0"), octets[8:]
-    wire = b"\0\7" + head[:2] + b"\0\1" + head[2:8] + encode_outbound(OUTBOUND)[12:-OPT_OCTETS] + rest
+    wire = b"\0\7" + head[:2] + b"\0\1" + head[2:8] + QUESTION + rest
     heard = decode_incoming(wire, OUTBOUND)
     if not isinstance(heard, Heard):
         assert isinstance(heard, CaseChanged | NotOurs | Unreadable)
         return
+    assert heard.cookie[:8] in (b"", COOKIE)  # of whose query it cannot be an answer, RFC 7873 section 5.3
     if heard.truncated:
         return
     reply = heard.reply
@@ -233,8 +238,7 @@ def _queries() -> Iterator[bytes]:
         for do, cd in ((False, False), (True, True)):
             out = Outbound(id=7, question=OUTBOUND.question, cased_qname=NAME, do=do and edns, cd=cd, edns=edns)
             yield encode_outbound(out)
-    option = bytes.fromhex("000a00080123456789abcdef")  # a client cookie, RFC 7873
-    yield encode_outbound(OUTBOUND)[:-2] + len(option).to_bytes(2, "big") + option
+    yield encode_outbound(OUTBOUND)
     yield dns.message.make_query("example.org", "AXFR", id=7).to_wire()
     yield dns.message.make_query("version.bind", "TXT", "CH", id=7).to_wire()
     yield dns.message.make_query("example.org", "A", id=7, use_edns=1).to_wire()
@@ -252,7 +256,9 @@ def _responses() -> Iterator[bytes]:
     )
     for reply in (*REPLIES, Reply(rcode=0, answer=records), Reply(rcode=Rcode.SERVFAIL, errors=REPLIES[2].errors)):
         wire = encode_response(EVERYTHING, reply, tcp=True)
-        yield wire[2:4] + wire[6:12] + wire[12 + len(encode_outbound(OUTBOUND)) - OPT_OCTETS - 12 :]
+        yield wire[2:4] + wire[6:12] + wire[12 + len(QUESTION) :]
+    wire = encode_response(EVERYTHING, REPLIES[0], tcp=True, cookie=COOKIE + bytes(16))
+    yield wire[2:4] + wire[6:12] + wire[12 + len(QUESTION) :]
 
 
 def _pairs() -> Iterator[bytes]:

@@ -41,12 +41,12 @@ def fuzz(name: str, folder: Path, *, seconds: int) -> Result:
     ended = subprocess.run(
         command,
         env=os.environ | {"PYTHONPATH": str(TESTS)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         timeout=seconds + START_MAX_S,
         check=False,
     )
-    said = ended.stderr.decode(errors="replace")
+    said = ended.stdout.decode(errors="replace")
     executions = re.search(r"number_of_executed_units: *(\d+)", said)
     finding = "\n".join(said.splitlines()[-SHOWN_LINES:]) if ended.returncode else None
     return Result(executions=int(executions[1]) if executions else 0, finding=finding)

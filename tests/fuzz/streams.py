@@ -5,24 +5,30 @@ import http.client
 import io
 import json
 from collections import Counter
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+
 from fuzz.messages import EVERYTHING, OUTBOUND, REPLIES
 from fuzz.target import Target
 from guard_world import START_S, World, a
 from standfast.dns.codec import Rejected, decode_query, encode_outbound, encode_rejected, encode_response
+from standfast.dns.exchange import Heard
 from standfast.dns.model import Query
 from standfast.guard.events import Server
 from standfast.io import connections, control, pages
 from standfast.io.clock import SteadyClock
 from standfast.io.commands import Commands
-from standfast.io.upstream_messages import NOT_OURS_MAX, MessagePipeline
+from standfast.io.upstream_http2 import HttpsPipeline
+from standfast.io.upstream_messages import NOT_OURS_MAX, Answer, MessagePipeline, Pipeline
 
 PIECES_MAX: Final = 64  # that a stream is cut into; more finds nothing new
+SENT_MAX: Final = 1_000  # octets of a few control frames
 T = TypeVar("T")
 
 
@@ -41,16 +47,12 @@ def client_tcp(octets: bytes) -> None:
 
 def upstream_stream(octets: bytes) -> None:
     """However an upstream's octets are cut into pieces, the same answers are read, each query's one at most."""
-    size, queries, stream = _head(octets)
-    found = []
-    for pieces in ([stream], _pieces(stream, size)):
-        pipeline = MessagePipeline()
-        keys = {pipeline.put(replace(OUTBOUND, id=number)) for number in range(7, 7 + queries % 4 + 1)}
-        answers = [answer for piece in pieces for answer in pipeline.receive(piece)]
-        assert len({key for key, _ in answers}) == len(answers)
-        assert {key for key, _ in answers} <= keys
-        found.append((answers, pipeline.ended))
-    assert found[0] == found[1]
+    _same_in_pieces(octets, MessagePipeline)
+
+
+def upstream_http2(octets: bytes) -> None:
+    """The same of HTTP/2, whose rules an upstream may break in any way; what we send back stays in proportion."""
+    _same_in_pieces(octets, lambda: HttpsPipeline("dns.example.org", "/dns-query"))
 
 
 def control_request(line: bytes) -> None:
@@ -77,6 +79,29 @@ def page_request(octets: bytes) -> None:
     assert read.status in (200, 400, 404, 405, 431)
     assert (body == b"fine\n") == (read.status == 200 and method != "HEAD")
     assert len(body) == (0 if method == "HEAD" else int(read.headers["Content-Length"]))
+
+
+def _same_in_pieces(octets: bytes, make: Callable[[], Pipeline]) -> None:
+    """The input: the size of a piece, how many queries were put, and what the server sends."""
+    size, queries, stream = _head(octets)
+    found = []
+    for pieces in ([stream], _pieces(stream, size)):
+        pipeline = make()
+        keys = {pipeline.put(replace(OUTBOUND, id=number)) for number in range(7, 7 + queries % 4 + 1)}
+        pipeline.to_send()
+        answers: list[tuple[int, Answer]] = []
+        for piece in pieces:
+            if pipeline.ended is None:  # then the connection is closed
+                answers += pipeline.receive(piece)
+        assert len({key for key, _ in answers}) == len(answers)
+        assert {key for key, _ in answers} <= keys
+        assert len(pipeline.to_send()) <= SENT_MAX + 2 * len(stream)
+        heard = [(key, answer) for key, answer in answers if isinstance(answer, Heard)]
+        found.append((heard, pipeline.ended is not None))
+    (at_once, ended), (in_pieces, ended_too) = found
+    assert ended is ended_too
+    # What stands before a breach of the rules may be lost with it, and is then asked again over another connection.
+    assert at_once == (in_pieces[: len(at_once)] if ended else in_pieces)
 
 
 # The client's side of TCP --------------------------------------------------------------------------------------------
@@ -253,6 +278,23 @@ def _upstream_streams() -> Iterator[bytes]:
     yield b"\x40\x01" + _framed(*[wires[0]] * (NOT_OURS_MAX + 1))
 
 
+def _http2_streams() -> Iterator[bytes]:
+    for status, media_type in (("200", "application/dns-message"), ("404", "text/html")):
+        pipeline = HttpsPipeline("dns.example.org", "/dns-query")
+        keys = [pipeline.put(replace(OUTBOUND, id=number)) for number in (7, 8)]
+        server = H2Connection(H2Configuration(client_side=False))
+        server.initiate_connection()
+        server.receive_data(pipeline.to_send())
+        for key in keys:
+            body = encode_response(replace(EVERYTHING, id=0), REPLIES[1], tcp=True)
+            fields = [(":status", status), ("content-type", media_type), ("age", "5")]
+            server.send_headers(key, fields)
+            server.send_data(key, body, end_stream=True)
+        server.ping(bytes(8))
+        server.close_connection()
+        yield b"\x20\x01" + server.data_to_send()
+
+
 def _requests() -> Iterator[bytes]:
     for method, params in (
         ("names", {"held": True, "limit": 3}),
@@ -266,6 +308,7 @@ def _requests() -> Iterator[bytes]:
 STREAMS: Final = {
     "client-tcp": Target(law=client_tcp, seeds=_client_streams),
     "upstream-stream": Target(law=upstream_stream, seeds=_upstream_streams),
+    "upstream-http2": Target(law=upstream_http2, seeds=_http2_streams),
     "control": Target(law=control_request, seeds=_requests),
     "page": Target(
         law=page_request,
