@@ -288,7 +288,7 @@ class _Stage(World):
 
     def _check_sent(self, sent: Sent) -> None:
         key = (sent.qname, sent.qtype)
-        asks = [ask for _, ask in self.asked(sent.qname, dns.rdatatype.RdataType[sent.qtype])]
+        asks = [ask for _, ask in self.asked(sent.qname, dns.rdatatype.from_text(sent.qtype))]
         news, self.told[key] = asks[self.told.get(key, 0) :], len(asks)
         came = [_way(self.servers, ask) for ask in news]
         if sent.times is not None:

@@ -76,6 +76,7 @@ _RECORD_HEAD = struct.Struct("!HHI")
 _OPT = struct.Struct("!BHHBBHH")  # owner, type, payload, high bits of the response code, version, flags, length
 
 _DNSSEC_TYPES = frozenset({RRType.RRSIG, RRType.NSEC, RRType.NSEC3})
+_NEVER_ASKED_FOR = frozenset({RRType.OPT, RRType.NXNAME})  # RFC 6891 section 6.1.1, RFC 9824 section 3.5
 _TRANSFERS = frozenset({RRType.AXFR, RRType.IXFR})
 _QUESTION_OPTIONAL = frozenset({Rcode.FORMERR, Rcode.NOTIMP})
 
@@ -306,8 +307,8 @@ def encode_truncated(query: Query, *, cookie: bytes = b"") -> bytes:
 def _refusal(qtype: int, qclass: int, edns: _Edns | None) -> Rcode | None:
     if edns and edns.version:
         return Rcode.BADVERS
-    if qtype == RRType.OPT:
-        return Rcode.FORMERR  # no question can be for it (RFC 6891 section 6.1.1)
+    if qtype in _NEVER_ASKED_FOR:
+        return Rcode.FORMERR
     return Rcode.REFUSED if qclass != _CLASS_IN or qtype in _TRANSFERS else None
 
 

@@ -41,6 +41,7 @@ class RRType(IntEnum):
     NSEC3PARAM = 51
     SVCB = 64
     HTTPS = 65
+    NXNAME = 128
     IXFR = 251
     AXFR = 252
     MAILB = 253

@@ -2,7 +2,8 @@
 
 The order of a question's way through the house stands in `on_query`, that of an outcome in `_settle`:
 
-    question -> under watch? -> cached? -> ask upstream -> outcome -> judge -> verdict -> answer, memory, ledger
+    question -> under watch? -> cached? -> special? -> ask upstream -> outcome -> judge -> verdict
+             -> answer, memory, ledger
 
 A client never waits for evidence: the judge gives a provisional verdict at once, and a better one when it is in.
 """
@@ -27,6 +28,7 @@ from standfast.guard.memory import KnownGoodMemory
 from standfast.guard.outcome import Negative, NoData, NxDomain, Outcome, Positive, Timeout
 from standfast.guard.policy import Mode, Policy, PolicyTable
 from standfast.guard.remembering import Remembering
+from standfast.guard.special import own_answer
 from standfast.guard.timers import Timers
 from standfast.guard.upstreams import Upstreams
 from standfast.guard.verdict import Action as Deed
@@ -118,6 +120,8 @@ class Resolver:
             self.hits += 1
             hit = Respond(client=client, query=query, reply=entry.reply_at(now), entry=entry)
             return self._out(now, [hit, *actions])
+        if special := own_answer(query.question):
+            return [Respond(client=client, query=query, reply=self._cache(now, key, special))]
         return self._out(now, actions + self._resolve(now, client, query, key))
 
     def count_hits(self, number: int) -> None:
