@@ -62,10 +62,10 @@ Following = Name | Reply | None  # a name to look up next, the reply that ends i
 Found = Exact | Wild | Delegated | Renamed | Missing
 
 
-def answer(zones: Zones, query: Query, *, any_whole: bool = False) -> Reply:
+def answer(zones: Zones, query: Query) -> Reply:
     """Return what `zones` say to `query`.
 
-    `any_whole`: a question for ANY gets all there is, as over TCP; otherwise one RRset (RFC 8482 section 4.1).
+    ANY gets all there is: by UDP it does not come here, but is sent to TCP (RFC 8482 section 4.4).
     """
     qname, qtype = query.question.qname, query.question.qtype
     zone = closest(zones, qname, qtype)
@@ -85,7 +85,7 @@ def answer(zones: Zones, query: Query, *, any_whole: bool = False) -> Reply:
             case Renamed(owner=owner):
                 following = _rename(zone, qname, owner, sections)
             case Exact() | Wild():
-                following = _take(zone, qname, qtype, found, sections, any_whole=any_whole)
+                following = _take(zone, qname, qtype, found, sections)
             case _:
                 assert_never(found)
         if isinstance(following, Reply):
@@ -168,11 +168,9 @@ class _Sections:
         )
 
 
-def _take(
-    zone: Zone, qname: Name, qtype: int, found: Exact | Wild, sections: _Sections, *, any_whole: bool
-) -> Following:
+def _take(zone: Zone, qname: Name, qtype: int, found: Exact | Wild, sections: _Sections) -> Following:
     """Put in what is asked for, or the CNAME in its place; a wildcard's with the proof that it may speak."""
-    rrsets = _asked_for(zone, found.node, found.owner, qtype, any_whole=any_whole)
+    rrsets = _asked_for(zone, found.node, found.owner, qtype)
     alias = None if rrsets else found.node.get(RRType.CNAME)
     if not rrsets and alias is None:
         return _no_data(zone, qname, found, sections)
@@ -183,9 +181,9 @@ def _take(
     return target_of(alias.rdatas[0]) if alias else None
 
 
-def _asked_for(zone: Zone, node: Node, owner: Name, qtype: int, *, any_whole: bool) -> list[RRset]:
+def _asked_for(zone: Zone, node: Node, owner: Name, qtype: int) -> list[RRset]:
     if qtype == RRType.ANY:
-        return list(node.values())[: None if any_whole else 1]
+        return list(node.values())
     if qtype == RRType.RRSIG:
         return list(zone.signatures.get(owner, {}).values())
     rrset = node.get(qtype)

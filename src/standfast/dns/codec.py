@@ -55,6 +55,7 @@ QUERY_PADDING_BLOCK: Final = 128  # octets; and so are queries of ours (the same
 ERROR_TEXT_MAX: Final = 256  # octets of an extended error's text; it "should be kept short" (RFC 8914 section 2)
 
 QR: Final = 0x8000
+AA: Final = 0x0400
 TC: Final = 0x0200
 RD: Final = 0x0100
 RA: Final = 0x0080
@@ -173,9 +174,11 @@ def decode_query(wire: bytes) -> Query | Rejected | None:
     )
 
 
-def encode_rejected(rejected: Rejected, *, encrypted: bool = False, cookie: bytes = b"") -> bytes:
-    """Write the answer to a query that was rejected; `encrypted` and `cookie` as in `encode_response`."""
-    flags = QR | rejected.opcode << 11 | RA | rejected.rcode & 0xF
+def encode_rejected(
+    rejected: Rejected, *, encrypted: bool = False, cookie: bytes = b"", recursion: bool = True
+) -> bytes:
+    """Write the answer to a query that was rejected; all but it as in `encode_response`."""
+    flags = QR | rejected.opcode << 11 | (RA if recursion else 0) | rejected.rcode & 0xF
     if rejected.rd:
         flags |= RD
     opt = _opt(do=rejected.do, rcode=rejected.rcode, cookie=cookie) if rejected.edns else b""
@@ -251,20 +254,21 @@ def encode_response(
     tcp: bool = False,
     encrypted: bool = False,
     cookie: bytes = b"",
+    recursion: bool = True,
 ) -> bytes:
     """Write the response to `query`, at most `size_max` octets and what the client takes; 65,535 over TCP.
 
     Signatures and denial records are for those who asked for them (RFC 4035 section 3.2.1), and so is AD (RFC
     6840 section 5.8). What does not fit goes whole: first the texts of the extended errors, then all records,
-    with TC set (RFC 2181 section 9).
+    with TC set (RFC 2181 section 9). Glue counts as part of the rest (RFC 9471); of what goes along there is as much as fits.
 
-    `encrypted` is for what nobody on the way can read: where the query was padded, so is the response, whose length
+    `recursion` says whether this server offers it. `encrypted` is for what nobody on the way can read: where the query was padded, so is the response, whose length
     would tell what it says (RFC 7830 section 4). In clear text that would only be waste (section 6). `cookie` is for a
     client that sent one (RFC 7873 section 5.2).
     """
     limit = MESSAGE_MAX if tcp else min(max(PAYLOAD_MIN, query.payload_max), size_max)
     rcode = reply.rcode if reply.rcode <= 0xF or query.edns else Rcode.SERVFAIL  # an extended code needs the OPT
-    flags = QR | RA | rcode & 0xF
+    flags = QR | (RA if recursion else 0) | (AA if reply.aa else 0) | rcode & 0xF
     if query.rd:
         flags |= RD
     if query.cd:
@@ -279,26 +283,29 @@ def encode_response(
     records_at = len(out)
     answers = _write_rrsets(out, query, reply.answer, offsets)
     authorities = _write_rrsets(out, query, reply.authority, offsets)
+    additionals = _write_rrsets(out, query, reply.glue, offsets)
     opt = _opt(do=query.do, rcode=rcode, errors=reply.errors, cookie=cookie) if query.edns else b""
     if len(out) + len(opt) > limit and opt:
         textless = (ExtendedError(code=error.code) for error in reply.errors)
         opt = _opt(do=query.do, rcode=rcode, errors=textless, cookie=cookie)
     if len(out) + len(opt) > limit:
         del out[records_at:]
-        answers = authorities = 0
+        answers = authorities = additionals = 0
         flags = flags & ~(AD | 0xF) | Rcode.SERVFAIL if tcp else flags & ~AD | TC
+    elif reply.additional:
+        additionals += _write_what_fits(out, query, reply.additional, offsets, limit - len(opt))
     if encrypted and query.padded:
         opt = _padded(opt, len(out), PADDING_BLOCK)
-    _HEADER.pack_into(out, 0, query.id, flags, 1, answers, authorities, opt != b"")
+    _HEADER.pack_into(out, 0, query.id, flags, 1, answers, authorities, additionals + (opt != b""))
     return bytes(out + opt)
 
 
-def encode_truncated(query: Query, *, cookie: bytes = b"") -> bytes:
+def encode_truncated(query: Query, *, cookie: bytes = b"", recursion: bool = True) -> bytes:
     """Write an answer of no records with TC set: the client is to come by TCP.
 
     It is no larger than `query` was, or by 16 octets where that had no server cookie and gets `cookie`.
     """
-    flags = QR | RA | TC | (RD if query.rd else 0) | (CD if query.cd else 0)
+    flags = QR | (RA if recursion else 0) | TC | (RD if query.rd else 0) | (CD if query.cd else 0)
     question = name_from_text(query.cased_qname) + _UINT16_PAIR.pack(query.question.qtype, _CLASS_IN)
     opt = _opt(do=query.do, cookie=cookie) if query.edns else b""
     return _HEADER.pack(query.id, flags, 1, 0, 0, opt != b"") + question + opt
@@ -422,6 +429,19 @@ def _write_rrsets(out: bytearray, query: Query, rrsets: tuple[RRset, ...], offse
             out += head
             write_rdata(out, rrset.rtype, rdata, offsets)
         count += len(rrset.rdatas)
+    return count
+
+
+def _write_what_fits(out: bytearray, query: Query, rrsets: tuple[RRset, ...], offsets: Offsets, octets_max: int) -> int:
+    """Append `rrsets`, each whole, until one does not fit; return the number of records."""
+    count = 0
+    for rrset in rrsets:
+        at = len(out)
+        more = _write_rrsets(out, query, (rrset,), offsets)
+        if len(out) > octets_max:
+            del out[at:]
+            break
+        count += more
     return count
 
 

@@ -70,8 +70,18 @@ class Keeper(Protocol):
     ) -> Voidable | None:
         """Keep `answer`, which `query` was just given out of a cache that stored it at `stored_at_s`.
 
+        What expires never does not age either: its TTLs stand, as those of an authority do.
+
         Returns what ends it before its time; None where it is not kept.
         """
+        ...
+
+
+class Preparable(Protocol):
+    """What an answer was made of, and for how long it may be given again."""
+
+    def prepare(self, keeper: Keeper, query: bytes, answer: bytes, now: float) -> None:
+        """Have `answer`, which `query` was just given, kept by `keeper` if it may be."""
         ...
 
 
@@ -127,7 +137,7 @@ class PreparedAnswers:
             stored_at_s=stored_at_s,
             expires_at_s=expires_at_s,
             age_s=age_s,
-            turn_s=min(stored_at_s + age_s + 1, expires_at_s),
+            turn_s=expires_at_s if expires_at_s == inf else min(stored_at_s + age_s + 1, expires_at_s),
         )
         self.by_query.pop(key, None)
         self.by_query[key] = prepared

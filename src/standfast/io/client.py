@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from standfast.dns.model import Query, Reply
-from standfast.guard.cache import Entry
+from standfast.dns.prepared import Preparable
 
 
 class Client:
@@ -11,7 +11,7 @@ class Client:
 
     __slots__ = ()
 
-    def respond(self, query: Query, reply: Reply, entry: Entry | None = None) -> None:
+    def respond(self, query: Query, reply: Reply, entry: Preparable | None = None) -> None:
         """Send the reply if the client is still there; nobody waits for it, and nothing is raised.
 
         `entry`: the cache's, when the reply came from there and may be given again.

@@ -12,7 +12,7 @@ from typing import Final
 
 from standfast.dns.codec import Rejected, decode_query, encode_rejected, encode_response
 from standfast.dns.model import Query, Reply
-from standfast.guard.cache import Entry
+from standfast.dns.prepared import Preparable
 from standfast.io.batch import packed_address
 from standfast.io.client import Client, OnQuery
 from standfast.io.cookies import NO_COOKIES, Cookies
@@ -43,6 +43,7 @@ class Connections:
         idle_s: float = IDLE_S,
         gate: Gate | None = None,
         cookies: Cookies = NO_COOKIES,
+        recursion: bool = True,
     ) -> None:
         """Make room for `connections_max`.
 
@@ -55,11 +56,13 @@ class Connections:
             idle_s: how long nothing may happen on one.
             gate: says who may connect, None is everyone.
             cookies: makes those of clients. They prove nothing here, and are learnt here for queries by UDP.
+            recursion: whether we offer it.
         """
         self.on_query = on_query
         self.idle_s = idle_s
         self.encrypted = own_context is not None
         self.cookies = cookies
+        self.recursion = recursion
         self.queries = 0
         self._make = make or FramedConnection
         self._gate = gate
@@ -205,7 +208,15 @@ class FramedConnection(Connection):
         if self._transport.is_closing():
             return
         cookie = self._connections.cookies.answer(query.cookie, self.address)
-        self._send(encode_response(query, reply, tcp=True, encrypted=self._connections.encrypted, cookie=cookie))
+        wire = encode_response(
+            query,
+            reply,
+            tcp=True,
+            encrypted=self._connections.encrypted,
+            cookie=cookie,
+            recursion=self._connections.recursion,
+        )
+        self._send(wire)
         if self._waiting == PIPELINE_MAX - 1 or (self._no_more and self.is_idle):
             self._loop.call_soon(self._go_on)
 
@@ -233,7 +244,8 @@ class FramedConnection(Connection):
             self._ask(_FramedClient(self), query)
         elif isinstance(query, Rejected):
             cookie = self._connections.cookies.answer(query.cookie, self.address)
-            self._send(encode_rejected(query, encrypted=self._connections.encrypted, cookie=cookie))
+            encrypted, recursion = self._connections.encrypted, self._connections.recursion
+            self._send(encode_rejected(query, encrypted=encrypted, cookie=cookie, recursion=recursion))
         else:
             self.abort()  # no query at all: there is no telling where the next one would start
 
@@ -248,6 +260,6 @@ class _FramedClient(Client):
     def __init__(self, connection: FramedConnection) -> None:
         self._connection = connection
 
-    def respond(self, query: Query, reply: Reply, entry: Entry | None = None) -> None:
+    def respond(self, query: Query, reply: Reply, entry: Preparable | None = None) -> None:
         del entry  # what goes over TCP is not prepared: a connection costs more than a reply
         self._connection.reply(query, reply)

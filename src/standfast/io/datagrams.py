@@ -11,8 +11,7 @@ from typing import Final
 
 from standfast.dns.codec import Rejected, decode_query, encode_rejected, encode_response, encode_truncated
 from standfast.dns.model import Ede, ExtendedError, Query, Rcode, Reply, RRType
-from standfast.dns.prepared import Keeper, PreparedAnswers
-from standfast.guard.cache import Entry
+from standfast.dns.prepared import Keeper, Preparable, PreparedAnswers
 from standfast.io.batch import SLOTS, Datagram, batch_on, packed_address, send
 from standfast.io.client import Client, OnQuery
 from standfast.io.cookies import NO_COOKIES, Cookies
@@ -49,6 +48,7 @@ class Datagrams:
         tells_local: bool,
         gate: Gate | None,
         cookies: Cookies = NO_COOKIES,
+        recursion: bool = True,
     ) -> None:
         """Read nothing yet. `tells_local` and `gate` are as in `batch_on`, the rest as in `Listener`."""
         self.udp = udp
@@ -56,6 +56,7 @@ class Datagrams:
         self.gated = gate is not None
         self._gate = gate
         self._cookies = cookies
+        self._recursion = recursion
         self.dropped = 0  # that could not be sent
         self.keeper: Keeper = fast.answers  # of what is prepared for whoever reads the socket
         self._on_query = on_query
@@ -84,11 +85,13 @@ class Datagrams:
         if isinstance(query, Query):
             # Large, so nobody is to have it sent to another (RFC 8482 section 4.4).
             if query.question.qtype == RRType.ANY and not self._is_proven(query, datagram):
-                self.send(encode_truncated(query, cookie=self._cookie(query, datagram)), datagram)
+                self.send(
+                    encode_truncated(query, cookie=self._cookie(query, datagram), recursion=self._recursion), datagram
+                )
             else:
                 self._on_query(_DatagramClient(self, datagram), query)
         elif isinstance(query, Rejected):
-            self.send(encode_rejected(query, cookie=self._cookie(query, datagram)), datagram)
+            self.send(encode_rejected(query, cookie=self._cookie(query, datagram), recursion=self._recursion), datagram)
 
     def notify(self, datagram: Datagram, admission: Admission) -> None:
         """Tell its sender that a datagram was not let in.
@@ -99,21 +102,23 @@ class Datagrams:
         if not isinstance(query, Query):  # what is malformed gets silence
             return
         if admission is not Admission.TRUNCATE:
-            self.send(encode_response(query, PROHIBITED), datagram)
+            self.send(encode_response(query, PROHIBITED, recursion=self._recursion), datagram)
         elif self._has_another_chance(query, datagram):
             self.take(datagram)
         else:
-            self.send(encode_truncated(query, cookie=self._cookie(query, datagram)), datagram)
+            self.send(
+                encode_truncated(query, cookie=self._cookie(query, datagram), recursion=self._recursion), datagram
+            )
 
     def send(self, wire: bytes, datagram: Datagram) -> None:
         """Send `wire` to the sender of `datagram`; what the system does not take is dropped and counted."""
         if not send(self.udp, wire, datagram):
             self.dropped += 1
 
-    def respond(self, query: Query, reply: Reply, entry: Entry | None, datagram: Datagram) -> None:
+    def respond(self, query: Query, reply: Reply, entry: Preparable | None, datagram: Datagram) -> None:
         """Send a reply to the sender of `datagram`, and keep it prepared where it may be given again."""
         cookie = self._cookie(query, datagram)
-        wire = encode_response(query, reply, size_max=self._size_max, cookie=cookie)
+        wire = encode_response(query, reply, size_max=self._size_max, cookie=cookie, recursion=self._recursion)
         self.send(wire, datagram)
         if entry is not None:
             entry.prepare(self.keeper, datagram.wire, wire, self._fast.now())
@@ -149,7 +154,7 @@ class _DatagramClient(Client):
         self._datagrams = datagrams
         self._datagram = datagram
 
-    def respond(self, query: Query, reply: Reply, entry: Entry | None = None) -> None:
+    def respond(self, query: Query, reply: Reply, entry: Preparable | None = None) -> None:
         self._datagrams.respond(query, reply, entry, self._datagram)
 
 

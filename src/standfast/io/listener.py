@@ -43,12 +43,14 @@ class Listener:
         fast: FastPath = NO_FAST_PATH,
         gate: Gate | None = None,
         cookies: Cookies = NO_COOKIES,
+        recursion: bool = True,
         sockets: int = 1,
     ) -> None:
         """Make a listener; `size_max` is the largest datagram, in octets, that is sent.
 
         `gate` says who is served. It is not asked at a loopback address: none but this machine's programs get there.
-        `cookies` makes and knows those of clients; by default they are not looked at.
+        `cookies` makes and knows those of clients; by default they are not looked at. `recursion` is what clients are
+        told that we offer.
         `sockets` is how many there are for UDP, among which the kernel divides clients (SO_REUSEPORT, socket(7)).
         """
         self.bound = server
@@ -58,8 +60,9 @@ class Listener:
         self._fast = fast
         self._gate = None if is_loopback(packed_address(server.host)) else gate
         self._cookies = cookies
+        self._recursion = recursion
         self._sockets = sockets
-        self.connections = Connections(on_query, gate=self._gate, cookies=cookies)
+        self.connections = Connections(on_query, gate=self._gate, cookies=cookies, recursion=recursion)
 
     @property
     def dropped(self) -> int:
@@ -91,6 +94,7 @@ class Listener:
                 tells_local=tells_local,
                 gate=self._gate,
                 cookies=self._cookies,
+                recursion=self._recursion,
             )
             for udp in udps
         )

@@ -18,9 +18,9 @@ ORG = zone(
 SUB = zone("host A 192.0.2.90\n", origin="sub.example.org.")
 
 
-def ask(qname: str, qtype: int = RRType.A, *, zones: Zones = {ORG.origin: ORG}, any_whole: bool = False) -> Reply:  # noqa: B006  not changed
+def ask(qname: str, qtype: int = RRType.A, *, zones: Zones = {ORG.origin: ORG}) -> Reply:  # noqa: B006  not changed
     name = parse_name(qname)
-    return answer(zones, Query(id=1, question=Question(name, qtype), cased_qname=name), any_whole=any_whole)
+    return answer(zones, Query(id=1, question=Question(name, qtype), cased_qname=name))
 
 
 def texts(rrsets: tuple[RRset, ...]) -> list[str]:
@@ -117,9 +117,8 @@ def test_a_dname_gives_a_cname_or_yxdomain_where_the_name_would_be_too_long() ->
     assert (long.rcode, [rrset.rtype for rrset in long.answer]) == (Rcode.YXDOMAIN, [RRType.DNAME])
 
 
-def test_any_gets_one_rrset_or_all_of_them() -> None:
-    assert len(ask("many.example.org", RRType.ANY).answer) == 1
-    assert len(ask("many.example.org", RRType.ANY, any_whole=True).answer) == 2
+def test_any_gets_all_of_a_name() -> None:
+    assert len(ask("many.example.org", RRType.ANY).answer) == 2
     assert [rrset.rtype for rrset in ask("www.example.org", RRType.ANY).answer] == [RRType.CNAME]
 
 

@@ -1,0 +1,158 @@
+"""The authority running: its zones on their sockets, read anew and replaced whole. Decides nothing.
+
+What is asked again is given as prepared octets, by the same fast path as the guard's; a new snapshot voids them all.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from math import inf
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import structlog
+
+from standfast.authority.checks import Promise
+from standfast.authority.lookup import answer
+from standfast.authority.zone import Zone
+from standfast.dns.codec import PAYLOAD_OURS
+from standfast.dns.model import Name, Query
+from standfast.dns.prepared import Keeper, PreparedAnswers
+from standfast.guard.events import Server
+from standfast.io.client import Client
+from standfast.io.cookies import Cookies
+from standfast.io.datagrams import FastPath
+from standfast.io.limits import Gate, Limits
+from standfast.io.listener import Listener
+from standfast.io.zone_files import ReadZone, ZoneFileError, read_zone
+
+PREPARED_MAX: Final = 1 << 20  # answers, about 500 octets each; questions come again for what is there
+
+log = structlog.get_logger("standfast.authority")
+
+
+class AuthorityService:
+    """Serves the zones of files. Use it as an async context within one event loop."""
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        *,
+        listen: Sequence[Server],
+        promises: Sequence[Promise],
+        limits: Limits,
+        cookies: Cookies,
+        now: Callable[[], float],
+        size_max: int = PAYLOAD_OURS,
+    ) -> None:
+        """Read and bind nothing yet.
+
+        Args:
+            files: master files, a zone each.
+            listen: addresses to listen on, by UDP and TCP; port 0 takes any free one.
+            promises: what every zone must keep, or it is not served.
+            limits: who is served, and how often.
+            cookies: makes and knows those of clients.
+            now: the time, in seconds.
+            size_max: the largest datagram that is sent, in octets.
+        """
+        self._files = tuple(files)
+        self._promises = tuple(promises)
+        self._by_file: dict[Path, Zone] = {}
+        self._zones: Mapping[Name, Zone] = {}
+        self._fast = FastPath(PreparedAnswers(PREPARED_MAX), now=now, on_hits=self._count)
+        self._standing = _Standing()
+        self.queries = 0
+        self._listeners = [
+            Listener(
+                server,
+                self._on_query,
+                size_max=size_max,
+                fast=self._fast,
+                gate=Gate(limits),
+                cookies=cookies,
+                recursion=False,
+            )
+            for server in listen
+        ]
+
+    @property
+    def bound(self) -> tuple[Server, ...]:
+        """The addresses that are listened on, with their real ports."""
+        return tuple(listener.bound for listener in self._listeners)
+
+    @property
+    def zones(self) -> Mapping[Name, Zone]:
+        """What is served, by origin."""
+        return self._zones
+
+    async def load(self) -> None:
+        """Read every file; what may be served takes the place of what was served before, the rest leaves it there.
+
+        The event loop goes on meanwhile: a large zone takes seconds.
+        """
+        for path in self._files:
+            try:
+                read = await asyncio.to_thread(read_zone, path, promises=self._promises)
+            except ZoneFileError as error:
+                stays = path in self._by_file
+                log.error(
+                    "zone.refused", file=str(path), faults=len(error.faults), first=str(error.faults[0]), stays=stays
+                )
+            else:
+                self._take(path, read)
+        self._zones = {zone.origin: zone for zone in self._by_file.values()}
+        self._fast.answers.clear()
+
+    def _take(self, path: Path, read: ReadZone) -> None:
+        zone = read.zone
+        other = next(
+            (each for each, there in self._by_file.items() if there.origin == zone.origin and each != path), None
+        )
+        if other is not None:
+            log.error("zone.twice", file=str(path), zone=zone.origin, served_from=str(other))
+            return
+        self._by_file[path] = zone
+        log.info(
+            "zone.loaded", zone=zone.origin, serial=zone.serial, names=len(zone.nodes), warnings=len(read.warnings)
+        )
+
+    async def __aenter__(self) -> Self:
+        """Read the zones, and serve from now on.
+
+        Raises:
+            ListenError: an address cannot be listened on; then none is.
+        """
+        await self.load()
+        try:
+            for listener in self._listeners:
+                await listener.start()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+        await asyncio.sleep(0)  # lets the event loop close what was told to
+
+    def _stop(self) -> None:
+        for listener in self._listeners:
+            listener.stop()
+
+    def _count(self, hits: int) -> None:
+        self.queries += hits
+
+    def _on_query(self, client: Client, query: Query) -> None:
+        self.queries += 1
+        client.respond(query, answer(self._zones, query), self._standing)
+
+
+class _Standing:
+    """Answers that are right until the zones change: their TTLs do not count down."""
+
+    def prepare(self, keeper: Keeper, query: bytes, answer: bytes, now: float) -> None:
+        """Have `answer` kept."""
+        keeper.put(query, answer, stored_at_s=now, expires_at_s=inf, now=now)
