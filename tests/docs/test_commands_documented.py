@@ -56,15 +56,16 @@ def test_every_documented_option_exists() -> None:
 
 @pytest.mark.parametrize(("table", "key"), [(table, key) for table, key in config_file.every_key() if table])
 def test_every_key_of_the_configuration_is_documented(table: str, key: str) -> None:
-    title = {"guard": "`[guard]`", "guard.tls": "`[guard.tls]`"}.get(table, "`[[guard.policy]]`")
-    if key in ("tls", "policy"):
-        title = f"`[guard.{key}]`" if key == "tls" else f"`[[guard.{key}]]`"
+    lists = ("guard.policy", "guard.policy.probe", "authority.promise")
+    title = f"`[[{table.removesuffix('.probe')}]]`" if table in lists else f"`[{table}]`"
+    if key in ("tls", "policy", "promise"):
+        title = f"`[{table}.{key}]`" if key == "tls" else f"`[[{table}.{key}]]`"
         assert section((DOCS / "configuration.md").read_text(), title)
         return
     assert f"`{key}`" in section((DOCS / "configuration.md").read_text(), title)
 
 
-@pytest.mark.parametrize("key", [key for table, key in config_file.every_key() if table.startswith("guard.")])
+@pytest.mark.parametrize("key", [key for table, key in config_file.every_key() if "." in table])
 def test_every_key_is_in_the_example(key: str) -> None:
     assert re.search(rf"\b{key} = ", (CHECKOUT / "standfast.example.toml").read_text())
 

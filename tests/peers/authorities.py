@@ -53,14 +53,14 @@ def nsd_with_files(folder: Path, port: int, files: Mapping[str, Path]) -> Iterat
         yield server
 
 
-def sign(folder: Path, files: Mapping[str, Path], *, nsec3: bool) -> dict[str, Path]:
-    """Sign the zones in `files` with a key of each one's own; NSEC3 with opt-out, a salt and two iterations."""
+def sign(folder: Path, files: Mapping[str, Path], *, nsec3: bool, opt_out: bool = True) -> dict[str, Path]:
+    """Sign the zones in `files` with a key of each one's own; NSEC3 with a salt and two iterations."""
     keygen, signzone = program("ldns-keygen"), program("ldns-signzone")
     signed = {}
     for zone, file in files.items():
         key = _run(keygen, "-a", "ECDSAP256SHA256", "-k", zone.rstrip("."), cwd=folder).strip()
         signed[zone] = folder / f"{zone}zone"
-        denial = ["-n", "-p", "-s", "abcd", "-t", "2"] if nsec3 else []
+        denial = ["-n", *(["-p"] if opt_out else []), "-s", "abcd", "-t", "2"] if nsec3 else []
         _run(signzone, *denial, "-f", str(signed[zone]), str(file), key, cwd=folder)
     return signed
 

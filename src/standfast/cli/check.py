@@ -1,12 +1,13 @@
 """`standfast check`: say everything that is wrong with a configuration, and change nothing."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from standfast.cli.common import json_option, print_json
+from standfast.cli.common import count, json_option, print_json
 from standfast.cli.exits import NEGATIVE
-from standfast.io.config import describe, load
+from standfast.io.config import Config, describe, load
 from standfast.io.places import ConfigError, Finding, find_config
 
 
@@ -42,10 +43,18 @@ def check(ctx: click.Context, file: Path | None, as_json: bool) -> None:
     elif settings.warnings:
         click.echo("\n".join(map(str, settings.warnings)))
     else:
-        listens, asks = (", ".join(map(str, servers)) for servers in (settings.listen, settings.upstreams))
-        click.echo(f"{name or 'no file'}: fine. It listens on {listens} and asks {asks}.")
+        click.echo(f"{name or 'no file'}: fine. {' '.join(_what_it_does(settings))}")
     if settings.warnings:
         ctx.exit(NEGATIVE)
+
+
+def _what_it_does(settings: Config) -> Iterator[str]:
+    if settings.has_guard:
+        listens, asks = (", ".join(map(str, servers)) for servers in (settings.listen, settings.upstreams))
+        yield f"It listens on {listens} and asks {asks}."
+    if settings.authority is not None:
+        listens = ", ".join(map(str, settings.authority.listen))
+        yield f"It serves {count(len(settings.authority.zones), 'zone file')} on {listens}."
 
 
 def _described(finding: Finding) -> dict[str, object]:

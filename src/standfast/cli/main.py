@@ -21,7 +21,7 @@ class Verb(NamedTuple):
 
 
 VERBS = (
-    Verb("up", "Run the guard in the foreground."),
+    Verb("up", "Run the guard, or an authority, in the foreground."),
     Verb("check", "Check a configuration; all findings at once."),
     Verb("status", "Show how the running guard does."),
     Verb("names", "List the names that the guard knows to be good."),

@@ -18,8 +18,9 @@ def up(config: Path | None, dry_run: bool, as_json: bool) -> None:
     """Run the guard in the foreground.
 
     Needs no configuration: it then listens on 127.0.0.1:5300 and [::1]:5300, and asks the resolvers of
-    /etc/resolv.conf. One line on standard output says when it serves; events go to standard error. It stops
-    cleanly on SIGTERM and SIGINT. With --dry-run it only prints the settings that it would run with.
+    /etc/resolv.conf. With [authority] in its configuration it serves zones, beside the guard or alone. One line on
+    standard output says when it serves; events go to standard error. It stops cleanly on SIGTERM and SIGINT. With
+    --dry-run it only prints the settings that it would run with.
 
     \b
     Examples:

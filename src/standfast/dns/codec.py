@@ -260,11 +260,12 @@ def encode_response(
 
     Signatures and denial records are for those who asked for them (RFC 4035 section 3.2.1), and so is AD (RFC
     6840 section 5.8). What does not fit goes whole: first the texts of the extended errors, then all records,
-    with TC set (RFC 2181 section 9). Glue counts as part of the rest (RFC 9471); of what goes along there is as much as fits.
+    with TC set (RFC 2181 section 9). Glue counts as part of the rest (RFC 9471), while of what goes along there is as
+    much as fits.
 
-    `recursion` says whether this server offers it. `encrypted` is for what nobody on the way can read: where the query was padded, so is the response, whose length
+    `encrypted` is for what nobody on the way can read: where the query was padded, so is the response, whose length
     would tell what it says (RFC 7830 section 4). In clear text that would only be waste (section 6). `cookie` is for a
-    client that sent one (RFC 7873 section 5.2).
+    client that sent one (RFC 7873 section 5.2). `recursion` says whether this server offers it.
     """
     limit = MESSAGE_MAX if tcp else min(max(PAYLOAD_MIN, query.payload_max), size_max)
     rcode = reply.rcode if reply.rcode <= 0xF or query.edns else Rcode.SERVFAIL  # an extended code needs the OPT

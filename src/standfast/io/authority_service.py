@@ -62,6 +62,7 @@ class AuthorityService:
         self._zones: Mapping[Name, Zone] = {}
         self._fast = FastPath(PreparedAnswers(PREPARED_MAX), now=now, on_hits=self._count)
         self._standing = _Standing()
+        self._reloading: asyncio.Task[None] | None = None
         self.queries = 0
         self._listeners = [
             Listener(
@@ -104,6 +105,11 @@ class AuthorityService:
         self._zones = {zone.origin: zone for zone in self._by_file.values()}
         self._fast.answers.clear()
 
+    def reload(self) -> None:
+        """Begin to read every file anew; while that is under way, there is no second time."""
+        if self._reloading is None or self._reloading.done():
+            self._reloading = asyncio.get_running_loop().create_task(self.load())
+
     def _take(self, path: Path, read: ReadZone) -> None:
         zone = read.zone
         other = next(
@@ -135,6 +141,8 @@ class AuthorityService:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._reloading is not None:
+            self._reloading.cancel()
         self._stop()
         await asyncio.sleep(0)  # lets the event loop close what was told to
 

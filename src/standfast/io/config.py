@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from standfast.authority.checks import Promise
 from standfast.dns.model import Name
 from standfast.dns.name import ROOT
 from standfast.guard.events import Server
@@ -24,18 +25,31 @@ from standfast.io.addresses import (
 )
 from standfast.io.certificates import CertificateFiles
 from standfast.io.config_file import Draft, FileKeys, read
-from standfast.io.limits import ALLOW_DEFAULT, Limits
+from standfast.io.limits import ALLOW_DEFAULT, EVERYBODY, Limits
 from standfast.io.places import CONFIG_NAME, ConfigError, Finding, default_state_dir, read_config
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorityConfig:
+    """The settings of `[authority]`, paths absolute."""
+
+    listen: tuple[Server, ...]
+    zones: tuple[Path, ...]
+    limits: Limits
+    promises: tuple[Promise, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All settings, paths absolute. `source` is the file they come from, None where there is none.
 
-    `warnings` are what will need a hand, but is no reason not to run.
+    Without `has_guard`, what is a guard's counts for nothing. `warnings` are what will need a hand, but is no reason
+    not to run.
     """
 
     source: Path | None
+    has_guard: bool
+    authority: AuthorityConfig | None
     listen: tuple[ListenAddress, ...]
     workers: int
     upstreams: tuple[Server, ...]
@@ -71,9 +85,11 @@ def load(path: Path | None, *, environ: Mapping[str, str] = os.environ, resolv_c
     listen = config_rules.listen_of(draft)
     return Config(
         source=path,
+        has_guard=draft.content.has_guard,
+        authority=_authority(draft),
         listen=listen,
         workers=guard.workers,
-        upstreams=_upstreams(draft, listen, resolv_conf),
+        upstreams=_upstreams(draft, listen, resolv_conf) if draft.content.has_guard else (),
         second_opinions=tuple(parse_upstream(text) for text in guard.second_opinions),
         limits=Limits(
             allow=ALLOW_DEFAULT if guard.allow is None else tuple(parse_network(text) for text in guard.allow),
@@ -110,7 +126,31 @@ def describe(config: Config) -> dict[str, object]:
         "cache_max": config.cache_max,
         "known_max": config.known_max,
         "metrics": str(config.metrics) if config.metrics else None,
+        "authority": _describe_authority(config.authority),
         "policy": [{"suffix": suffix, **asdict(table.lookup(suffix))} for suffix in sorted({ROOT, *table.suffixes()})],
+    }
+
+
+def _authority(draft: Draft) -> AuthorityConfig | None:
+    keys = draft.content.authority
+    if keys is None:
+        return None
+    return AuthorityConfig(
+        listen=tuple(parse_local(text) for text in keys.listen),
+        zones=tuple(draft.base / text for text in keys.zones),
+        limits=Limits(allow=EVERYBODY, rate_limit_qps=keys.rate_limit_qps),
+        promises=tuple(Promise(name=each.name, addresses_min=each.addresses_min) for each in keys.promise),
+    )
+
+
+def _describe_authority(authority: AuthorityConfig | None) -> dict[str, object] | None:
+    if authority is None:
+        return None
+    return {
+        "listen": [str(server) for server in authority.listen],
+        "zones": [str(path) for path in authority.zones],
+        "rate_limit_qps": authority.limits.rate_limit_qps,
+        "promise": [asdict(promise) for promise in authority.promises],
     }
 
 

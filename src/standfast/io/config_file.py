@@ -54,7 +54,12 @@ def _network(text: str) -> str:
     return text
 
 
-def _suffix(text: str) -> str:
+def _local(text: str) -> str:
+    parse_local(text)
+    return text
+
+
+def _name(text: str) -> str:
     try:
         return parse_name(text)
     except BadName as error:
@@ -75,6 +80,7 @@ Count = Annotated[int, Field(ge=1)]
 ListenText = Annotated[str, AfterValidator(_listen)]
 UpstreamText = Annotated[str, AfterValidator(_upstream)]
 NetworkText = Annotated[str, AfterValidator(_network)]
+LocalText = Annotated[str, AfterValidator(_local)]
 MetricsText = Annotated[str, AfterValidator(_metrics)]
 _Choice = Field(strict=False)  # TOML has no enumerations; a text stands for one
 
@@ -93,7 +99,7 @@ class ProbeKeys(_Table):
 class PolicyKeys(_Table):
     """One `[[guard.policy]]`; what is left out comes from the next suffix up. See `guard.policy.Policy`."""
 
-    suffix: Annotated[str, AfterValidator(_suffix)]
+    suffix: Annotated[str, AfterValidator(_name)]
     mode: Annotated[Mode, _Choice] | None = None
     grace_s: Seconds | None = None
     hold_max_s: Seconds | None = None
@@ -138,10 +144,32 @@ class GuardKeys(_Table):
     policy: list[PolicyKeys] = []
 
 
+class PromiseKeys(_Table):
+    """One `[[authority.promise]]`; see `authority.checks.Promise`."""
+
+    name: Annotated[str, AfterValidator(_name)]
+    addresses_min: Count = 1
+
+
+class AuthorityKeys(_Table):
+    """`[authority]`."""
+
+    listen: Annotated[list[LocalText], Field(min_length=1)] = ["127.0.0.1:5310"]
+    zones: Annotated[list[str], Field(min_length=1)]
+    rate_limit_qps: Annotated[float, Field(ge=0, le=RATE_LIMIT_MAX_QPS)] = RATE_LIMIT_DEFAULT_QPS
+    promise: list[PromiseKeys] = []
+
+
 class FileKeys(_Table):
-    """A whole `standfast.toml`."""
+    """A whole `standfast.toml`. With `[authority]` and without `[guard]` there is no guard."""
 
     guard: GuardKeys = GuardKeys()
+    authority: AuthorityKeys | None = None
+
+    @property
+    def has_guard(self) -> bool:
+        """Whether a guard is asked for."""
+        return self.authority is None or "guard" in self.model_fields_set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +219,8 @@ _TABLES: dict[str, type[_Table]] = {
     "guard.tls": TlsKeys,
     "guard.policy": PolicyKeys,
     "guard.policy.probe": ProbeKeys,
+    "authority": AuthorityKeys,
+    "authority.promise": PromiseKeys,
     "": FileKeys,
 }
 
@@ -222,12 +252,11 @@ def _line(lines: dict[Where, int], where: Where) -> int | None:
 
 
 def _culprit(error: ErrorDetails) -> Where:
-    """Return what must be left out for the rest to be good: a policy without a good suffix goes whole."""
-    match error["loc"]:
-        case ("guard", "policy", int(), "suffix") as where:
-            return where[:-1]
-        case where:
-            return where
+    """Return what must be left out for the rest to be good: a table without a good key that it needs goes whole."""
+    where = error["loc"]
+    if where[:2] == ("authority", "zones"):
+        return where[:1]
+    return where[:-1] if where[-1] in ("suffix", "name") else where
 
 
 def _without(value: Any, bad: set[Where], before: Where, now: Where) -> tuple[Any, dict[Where, Where]]:

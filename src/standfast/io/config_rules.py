@@ -26,6 +26,7 @@ from standfast.io.addresses import (
 )
 from standfast.io.certificates import CertificateError, CertificateFiles, read_certificate
 from standfast.io.config_file import Draft, PolicyKeys
+from standfast.io.faults import in_words
 from standfast.io.places import SOCKET_NAME, SOCKET_PATH_MAX, Finding
 
 DEFAULT_PORT = 5300
@@ -158,6 +159,35 @@ def certificate_is_valid_now(draft: Draft) -> Iterator[Finding]:
         yield draft.finding(("guard", "tls", "certificate"), f"certificate: {files.certificate} {trouble}")
 
 
+def zone_files_are_there(draft: Draft) -> Iterator[Finding]:
+    """A zone without its file is not served; what is in the files, `standfast zone check` says."""
+    authority = draft.content.authority
+    for at, text in enumerate(authority.zones if authority else []):
+        path = draft.base / text
+        try:
+            with path.open("rb"):
+                pass
+        except OSError as error:
+            yield draft.finding(("authority", "zones", at), f"zones: {path} cannot be read: {in_words(error)}")
+        if authority and text in authority.zones[:at]:
+            yield draft.finding(("authority", "zones", at), f'zones: "{text}" is there already')
+
+
+def authority_listens_elsewhere(draft: Draft) -> Iterator[Finding]:
+    """One address cannot be both: a resolver for its clients and an authority for everybody."""
+    authority = draft.content.authority
+    if authority is None:
+        return
+    listen = listen_of(draft) if draft.content.has_guard else ()
+    for at, text in enumerate(authority.listen):
+        server = parse_local(text)
+        if server.port and (own := own_address(server, listen)):
+            what = f'listen: "{text}" is taken by the guard ({own}) - choose another port'
+            yield draft.finding(("authority", "listen", at), what)
+        if server.port and text in authority.listen[:at]:
+            yield draft.finding(("authority", "listen", at), f'listen: "{text}" is there already')
+
+
 def state_dir_is_short(draft: Draft) -> Iterator[Finding]:
     """The control socket lies in it, and the path of a socket is short."""
     state_dir = draft.content.guard.state_dir
@@ -180,6 +210,8 @@ RULES: tuple[Rule, ...] = (
     certificate_for_encryption,
     certificate_is_usable,
     state_dir_is_short,
+    zone_files_are_there,
+    authority_listens_elsewhere,
 )
 
 

@@ -1,7 +1,7 @@
-"""What `standfast up` runs: puts the guard together, says when it serves, and takes it apart again in order.
+"""What `standfast up` runs: puts guard and authority together, says when they serve, takes them apart again in order.
 
-The order is that of need: the state directory, the ledger, what is remembered, the core, its sockets, and last the
-control socket. What was begun is ended in reverse, however it ends.
+The guard's order is that of need: the state directory, the ledger, what is remembered, the core, its sockets, and last
+the control socket. What was begun is ended in reverse, however it ends.
 """
 
 import asyncio
@@ -14,16 +14,19 @@ from importlib.metadata import version
 
 import structlog
 
+from standfast.dns.cookies import ServerCookies
 from standfast.guard import events
 from standfast.guard.events import JsonValue
 from standfast.guard.resolver import Resolver, Settings
 from standfast.io import ledger_file, notify
 from standfast.io.addresses import Scheme
+from standfast.io.authority_service import AuthorityService
 from standfast.io.certificates import OwnCertificate
 from standfast.io.clock import SteadyClock
 from standfast.io.commands import Commands
-from standfast.io.config import Config
+from standfast.io.config import AuthorityConfig, Config
 from standfast.io.control import ControlServer
+from standfast.io.cookies import Cookies
 from standfast.io.guard_service import GuardService
 from standfast.io.health import health_page
 from standfast.io.ledger_file import LedgerFile
@@ -52,10 +55,22 @@ async def _run(config: Config, tell: Callable[[str], None]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with _guard(config) as service, notify.watched():
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.look_at_certificate)
-        with suppress(OSError):  # nobody reads it; that is no reason to stop serving
-            tell(f"standfast: serving on {_in_words(service)}, asking {', '.join(map(str, config.upstreams))}")
+    async with AsyncExitStack() as stack:
+        serving: list[str] = []
+        on_hangup: list[Callable[[], None]] = []
+        if config.authority is not None:
+            authority = await stack.enter_async_context(_authority(config.authority))
+            serving.append(_authority_in_words(authority))
+            on_hangup.append(authority.reload)
+        if config.has_guard:
+            guard = await stack.enter_async_context(_guard(config))
+            serving.append(f"serving on {_in_words(guard)}, asking {', '.join(map(str, config.upstreams))}")
+            on_hangup.append(guard.look_at_certificate)
+        await stack.enter_async_context(notify.watched())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: [act() for act in on_hangup])
+        for words in serving:
+            with suppress(OSError):  # nobody reads it; that is no reason to stop serving
+                tell(f"standfast: {words}")
         notify.tell("READY=1")
         await stop.wait()
         notify.tell("STOPPING=1")
@@ -66,6 +81,23 @@ def _in_words(service: GuardService) -> str:
     plain = [str(address) for address in service.bound if address.scheme is Scheme.DO53]
     encrypted = [str(address) for address in service.bound if address.scheme is not Scheme.DO53]
     return ", ".join([*([", ".join(plain) + " (UDP and TCP)"] if plain else []), *encrypted])
+
+
+def _authority_in_words(service: AuthorityService) -> str:
+    zones = f"{len(service.zones)} zone{'' if len(service.zones) == 1 else 's'}"
+    return f"authority for {zones} on {', '.join(map(str, service.bound))} (UDP and TCP)"
+
+
+def _authority(config: AuthorityConfig) -> AuthorityService:
+    clock = SteadyClock()
+    return AuthorityService(
+        config.zones,
+        listen=config.listen,
+        promises=config.promises,
+        limits=config.limits,
+        cookies=Cookies(ServerCookies(random.SystemRandom(), clock.now()), clock.now),
+        now=clock.now,
+    )
 
 
 @asynccontextmanager

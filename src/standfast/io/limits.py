@@ -31,6 +31,7 @@ ALLOW_DEFAULT: Final[tuple[Network, ...]] = tuple(
         ),
     )
 )
+EVERYBODY: Final[tuple[Network, ...]] = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 RATE_LIMIT_DEFAULT_QPS: Final = 1000.0  # of a client; a busy host asks some tens, a broken loop asks thousands
 BURST_S: Final = 2.0  # a client that was silent may ask at once what it may ask in so long
 CLIENTS_MAX: Final = 65_536  # whose rate is known, about 150 octets each

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from standfast.authority.checks import Promise
 from standfast.dns.name import parse_name
 from standfast.drills.live.authority import Certificate, ThrowawayAuthority, issue_self_signed
 from standfast.evidence.model import ProbeSpec
@@ -16,9 +17,9 @@ from standfast.guard.policy import BogusMode, Mode, Policy
 from standfast.io import addresses, config
 from standfast.io.addresses import ListenAddress
 from standfast.io.certificates import CertificateFiles
-from standfast.io.config import Config
+from standfast.io.config import AuthorityConfig, Config
 from standfast.io.config_file import read
-from standfast.io.limits import ALLOW_DEFAULT, Limits
+from standfast.io.limits import ALLOW_DEFAULT, EVERYBODY, Limits
 from standfast.io.places import ConfigError, find_config, find_state_dir
 
 HOME = {"XDG_STATE_HOME": "/xdg"}
@@ -81,6 +82,8 @@ def test_every_key_of_a_file_reaches_the_settings(tmp_path: Path) -> None:
     found = load(tmp_path, WHOLE)
     assert found == Config(
         source=tmp_path / "standfast.toml",
+        has_guard=True,
+        authority=None,
         listen=(ListenAddress(Server("127.0.0.1", 5300)), ListenAddress(Server("::1", 5300))),
         workers=2,
         upstreams=(Server("127.0.0.1", 5301), Server("127.0.0.1", 5302)),
@@ -610,3 +613,29 @@ def test_an_expired_certificate_is_told_of_and_used(tmp_path: Path) -> None:
 def test_one_port_is_for_one_kind_of_client(tmp_path: Path, own: Certificate) -> None:
     told = findings(tmp_path, encrypted('"127.0.0.1:853", "tls://127.0.0.1"', named(own)))
     assert told == ['2: listen: "tls://127.0.0.1" is in listen already']
+def test_an_authority_alone_needs_no_upstreams_and_reads_its_own_keys(tmp_path: Path) -> None:
+    (tmp_path / "example.org.zone").touch()
+    text = """
+[authority]
+listen = ["127.0.0.1:5310", "[::1]:5310"]
+zones = ["example.org.zone"]
+rate_limit_qps = 7
+[[authority.promise]]
+name = "WWW.example.org"
+addresses_min = 2
+"""
+    found = load(tmp_path, text, resolv_conf="")
+    assert not found.has_guard
+    assert not found.upstreams
+    assert found.authority == AuthorityConfig(
+        listen=(Server("127.0.0.1", 5310), Server("::1", 5310)),
+        zones=(tmp_path / "example.org.zone",),
+        limits=Limits(allow=EVERYBODY, rate_limit_qps=7),
+        promises=(Promise(name="www.example.org.", addresses_min=2),),
+    )
+
+
+@pytest.mark.parametrize("zones", ["", "zones = []", "zones = 5", "zones = [5]"])
+def test_an_authority_without_zones_is_a_finding_and_nothing_worse(tmp_path: Path, zones: str) -> None:
+    with pytest.raises(ConfigError, match="zones"):
+        load(tmp_path, f"[authority]\n{zones}\n")
