@@ -18,7 +18,7 @@ from h2.exceptions import H2Error
 
 from standfast.dns.codec import Rejected, decode_query, encode_rejected, encode_response
 from standfast.dns.model import Query, Reply
-from standfast.guard.cache import Entry
+from standfast.dns.prepared import Preparable
 from standfast.io.client import Client
 from standfast.io.connections import SLOW_S, WRITE_OCTETS_MAX, Connection, Connections
 from standfast.io.doh import MEDIA_TYPE, NO_QUERY, QUERY_OCTETS_MAX, TOO_LARGE, Refusal, Request, max_age_s, query_of
@@ -268,6 +268,6 @@ class _StreamClient(Client):
         self._connection = connection
         self._stream_id = stream_id
 
-    def respond(self, query: Query, reply: Reply, entry: Entry | None = None) -> None:
+    def respond(self, query: Query, reply: Reply, entry: Preparable | None = None) -> None:
         del entry  # a connection costs more than a reply
         self._connection.reply(self._stream_id, query, reply)

@@ -613,6 +613,8 @@ def test_an_expired_certificate_is_told_of_and_used(tmp_path: Path) -> None:
 def test_one_port_is_for_one_kind_of_client(tmp_path: Path, own: Certificate) -> None:
     told = findings(tmp_path, encrypted('"127.0.0.1:853", "tls://127.0.0.1"', named(own)))
     assert told == ['2: listen: "tls://127.0.0.1" is in listen already']
+
+
 def test_an_authority_alone_needs_no_upstreams_and_reads_its_own_keys(tmp_path: Path) -> None:
     (tmp_path / "example.org.zone").touch()
     text = """
