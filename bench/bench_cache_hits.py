@@ -32,7 +32,6 @@ WARM_PASSES_MAX: Final = 5  # until all is answered at once; the second pass is 
 WARM_MAX_S: Final = 60.0  # of a pass
 GENERATOR_IDLE_MIN: Final = 0.02  # less idle time than this, and the generator was the limit
 SERVER_BUSY_MIN: Final = 0.9  # of its core, had or wanted: then the server was the limit
-WORKER_SOCKETS: Final = 64  # the kernel picks a worker by source port, so several ports are needed for each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +83,6 @@ class Contender:
     """A server and what was measured of it."""
 
     server: peers.Server
-    cores: int = 1
     rounds: list[Round] = field(default_factory=list)
     half: Half | None = None
 
@@ -106,7 +104,7 @@ class Contender:
     def limit(self) -> str:
         """Say what the limit was, by the medians of all rounds."""
         wanted = median((one.used.ran_s + one.used.waited_s) / one.elapsed_s for one in self.rounds)
-        if wanted >= self.cores * SERVER_BUSY_MIN:
+        if wanted >= SERVER_BUSY_MIN:
             return "server"
         if median(one.generator_waited for one in self.rounds) > machine.WAITED_MAX:
             return "other work"
@@ -122,16 +120,13 @@ class Bench:
     folder: Path
     cores: machine.Cores
     window: int
-    sockets: int
 
     @property
     def queries(self) -> Path:
         """The file of queries, each name once."""
         return self.folder / "queries"
 
-    async def start(
-        self, stack: AsyncExitStack, names: range, workers: int
-    ) -> tuple[list[Contender], list[peers.Missing]]:
+    async def start(self, stack: AsyncExitStack, names: range) -> tuple[list[Contender], list[peers.Missing]]:
         """Start the upstream and all servers; the stack stops them."""
         folder, core = self.folder, self.cores.server
         responder = await peers.start_responder(self.tools, folder=folder / "upstream", core=self.cores.upstream)
@@ -139,18 +134,14 @@ class Bench:
         contenders: list[Contender] = []
         missing: list[peers.Missing] = []
 
-        async def take(started: peers.Server | peers.Missing, cores: int = 1) -> None:
+        async def take(started: peers.Server | peers.Missing) -> None:
             if isinstance(started, peers.Missing):
                 missing.append(started)
             else:
-                contenders.append(Contender(server=await stack.enter_async_context(started), cores=cores))
+                contenders.append(Contender(server=await stack.enter_async_context(started)))
 
         await take(await peers.start_guard(upstream, folder=folder / "guard", cores={core}))
-        if workers > 1:
-            every = {core, self.cores.load, self.cores.upstream}
-            many = await peers.start_guard(upstream, folder=folder / "guards", cores=every, workers=workers)
-            await take(many, min(workers, len(every)))
-        await take(await peers.start_unbound(upstream, folder=folder / "unbound", core=core))
+        await take(await peers.start_unbound(upstream, folder=folder / "unbound", cores={core}))
         await take(await peers.start_dnsmasq(upstream, folder=folder / "dnsmasq", core=core))
         await take(await peers.start_knot(names, folder=folder / "knot", core=core))
         await take(await peers.start_responder(self.tools, folder=folder / "responder", core=core))
@@ -185,7 +176,6 @@ class Bench:
             core=self.cores.load,
             duration_s=duration_s,
             window=self.window,
-            sockets=self.sockets,
             spin=True,
         )
         before = CpuTime.of(contender.server.pid)
@@ -210,7 +200,7 @@ class Bench:
             core=self.cores.load,
             duration_s=duration_s,
             window=loadgen.WINDOW_OPEN,
-            sockets=max(self.sockets, loadgen.SOCKETS_OPEN),
+            sockets=loadgen.SOCKETS_OPEN,
             rate_qps=rate_qps,
             spin=True,
         )
@@ -228,20 +218,15 @@ class Bench:
 @click.option("--edns", is_flag=True, help="Queries with EDNS.")
 @click.option("--do", "wants_dnssec", is_flag=True, help="Queries with EDNS that want DNSSEC records.")
 @click.option("--mixed-case", is_flag=True, help="Queries in letters of random case.")
-@click.option(
-    "--workers", default=1, show_default=True, type=click.IntRange(1), help="Also a guard with so many, on all cores."
-)
 @click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
-def main(
-    quick: bool, names: int, window: int, edns: bool, wants_dnssec: bool, mixed_case: bool, workers: int, as_json: bool
-) -> None:
+def main(quick: bool, names: int, window: int, edns: bool, wants_dnssec: bool, mixed_case: bool, as_json: bool) -> None:
     """Measure answers from the cache: guard, Unbound and dnsmasq, beside Knot and a trivial responder."""
     style = Style(edns=edns or wants_dnssec, do=wants_dnssec, mixed_case=mixed_case)
     out = report.console(as_json=as_json)
     where = machine.describe()
 
     async def benchmark() -> None:
-        contenders, missing = await _measure(QUICK if quick else FULL, names, window, style, workers, out)
+        contenders, missing = await _measure(QUICK if quick else FULL, names, window, style, out)
         if as_json:
             report.print_json(_as_json(where, contenders, missing))
         else:
@@ -251,15 +236,14 @@ def main(
 
 
 async def _measure(
-    plan: Plan, names: int, window: int, style: Style, workers: int, out: Console
+    plan: Plan, names: int, window: int, style: Style, out: Console
 ) -> tuple[list[Contender], list[peers.Missing]]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="standfast-bench-")))
         tools = await loadgen.build(folder / "tools")
-        sockets = WORKER_SOCKETS if workers > 1 else loadgen.SOCKETS
-        bench = Bench(tools=tools, folder=folder, cores=machine.choose_cores(), window=window, sockets=sockets)
+        bench = Bench(tools=tools, folder=folder, cores=machine.choose_cores(), window=window)
         write_queries(bench.queries, range(names), style)
-        contenders, missing = await bench.start(stack, range(names), workers)
+        contenders, missing = await bench.start(stack, range(names))
         for contender in contenders:
             await bench.warm(contender, names)
         for number in range(plan.rounds):
@@ -352,7 +336,6 @@ def _as_json(where: str, contenders: list[Contender], missing: list[peers.Missin
         "servers": {
             one.label: {
                 "version": one.server.version,
-                "cores": one.cores,
                 "limit": one.limit(),
                 "rate_qps": spread(one.rates_qps),
                 "ratio": _ratio(contenders, one),

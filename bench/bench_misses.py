@@ -141,7 +141,7 @@ async def _measure(distance: Distance, quick: bool, style: Style, out: Console) 
         missing: list[peers.Missing] = []
         for resolver in (
             await peers.start_guard(upstream, folder=folder / "guard", cores={cores.server}),
-            await peers.start_unbound(upstream, folder=folder / "unbound", core=cores.server),
+            await peers.start_unbound(upstream, folder=folder / "unbound", cores={cores.server}),
             await peers.start_dnsmasq(upstream, folder=folder / "dnsmasq", core=cores.server),
         ):
             if isinstance(resolver, peers.Missing):

@@ -104,10 +104,13 @@ async def build(folder: Path) -> Tools:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """How to load: what the options of `load/load.c` say. It ends after `count` queries, or after `duration_s`."""
+    """How to load: what the options of `load/load.c` say. It ends after `count` queries, or after `duration_s`.
+
+    `core` is where it stays; None: wherever the system puts it.
+    """
 
     queries: Path
-    core: int
+    core: int | None
     duration_s: float
     count: int | None = None
     window: int = WINDOW
@@ -137,7 +140,6 @@ class Load:
 
     def _options(self) -> list[str | Path]:
         numbers = {
-            "core": self.core,
             "duration-ms": round(self.duration_s * 1000),
             "window": self.window,
             "sockets": self.sockets,
@@ -146,6 +148,8 @@ class Load:
         }
         if self.count is not None:
             numbers["count"] = self.count
+        if self.core is not None:
+            numbers["core"] = self.core
         options: list[str | Path] = ["--addresses", "--queries", self.queries]
         for option, value in numbers.items():
             options += [f"--{option}", str(value)]

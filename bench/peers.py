@@ -124,13 +124,15 @@ async def start_guard(
     )
 
 
-async def start_unbound(upstream: Endpoint, *, folder: Path, core: int) -> Server | Missing:
-    """Start Unbound with one thread; no DNSSEC validation, as the other forwarders do none either."""
+async def start_unbound(upstream: Endpoint, *, folder: Path, cores: set[int], threads: int = 1) -> Server | Missing:
+    """Start Unbound with so many threads; no DNSSEC validation, as the other forwarders do none either."""
     program = _find("unbound")
     if program is None:
         return Missing(label=UNBOUND, install="sudo apt-get install unbound")
     endpoint = free_endpoint()
-    config = _UNBOUND.format(listen=endpoint, upstream=upstream)
+    config = _UNBOUND.format(
+        listen=endpoint, upstream=upstream, threads=threads, reuseport="yes" if threads > 1 else "no"
+    )
     # Through a pipe, not a file: Debian's AppArmor profile lets Unbound read no file outside its own folders.
     reading, writing = os.pipe()
     try:
@@ -138,7 +140,8 @@ async def start_unbound(upstream: Endpoint, *, folder: Path, core: int) -> Serve
             pipe.write(config)
         argv: list[str | Path] = [program, "-d", "-c", "/dev/stdin"]
         said = _version(program, "-V")
-        return await _start(UNBOUND, said, argv, endpoint, folder=folder, cores={core}, stdin=reading)
+        label = UNBOUND if threads == 1 else f"{UNBOUND}, {threads} threads"
+        return await _start(label, said, argv, endpoint, folder=folder, cores=cores, stdin=reading)
     finally:
         os.close(reading)
 
@@ -192,8 +195,8 @@ server:
   do-ip6: no
   access-control: 127.0.0.0/8 allow
   module-config: "iterator"
-  num-threads: 1
-  so-reuseport: no
+  num-threads: {threads}
+  so-reuseport: {reuseport}
   minimal-responses: yes
   ratelimit: 0
   ip-ratelimit: 0
