@@ -5,13 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import dns.message
 import dns.query
 
+from standfast.guard.events import Server
 from standfast.io import control_client
 
 START_TIMEOUT_S = 20.0
@@ -25,12 +26,12 @@ probe = { kind = "none" }
 """
 
 
-def write_config(folder: Path, *upstreams: str, policy: str = POLICY) -> Path:
+def write_config(folder: Path, *upstreams: str, listen: str = "127.0.0.1:0", policy: str = POLICY) -> Path:
     """Write a configuration that listens on any free port of 127.0.0.1 and keeps its state in `folder`."""
     path = folder / "standfast.toml"
     path.write_text(f"""
 [guard]
-listen = ["127.0.0.1:0"]
+listen = ["{listen}"]
 upstreams = {json.dumps(upstreams)}
 state_dir = "state"
 {policy}
@@ -47,16 +48,28 @@ def standfast(*arguments: str | Path, **options: Any) -> subprocess.CompletedPro
 class RunningGuard:
     """`standfast up` on the configuration at `config`, from `start` (or entering) to `stop`, `kill` or leaving.
 
-    With `disk_full` no file of it may grow at first.
+    With `disk_full` no file of it may grow at first. `before` is a command that runs it as its last act.
     """
 
-    def __init__(self, config: Path, *, disk_full: bool = False, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        config: Path,
+        *,
+        disk_full: bool = False,
+        before: Sequence[str | Path] = (),
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         self.config = config
         self.port = 0
         self.said = ""  # its line on standard output
-        self._before = ["sh", "-c", 'ulimit -S -f 0; exec "$@"', "sh"] if disk_full else []
+        self._before = ["sh", "-c", 'ulimit -S -f 0; exec "$@"', "sh"] if disk_full else [*before]
         self._environ = dict(environ or {})
         self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def address(self) -> Server:
+        """Where it is to be asked."""
+        return Server("127.0.0.1", self.port)
 
     @property
     def process(self) -> subprocess.Popen[str]:

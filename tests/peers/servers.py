@@ -103,6 +103,15 @@ def unbound(
     folder: Path, port: int, authority: Server, anchors: Mapping[str, str], *, encrypted: Encrypted | None = None
 ) -> Iterator[Server]:
     """Resolve recursively with all zones at `authority`; `anchors` are zones and the DNSKEYs that sign them."""
+    with unbound_process(folder, port, authority, anchors, encrypted=encrypted):
+        yield Server("127.0.0.1", port)
+
+
+@contextmanager
+def unbound_process(
+    folder: Path, port: int, authority: Server, anchors: Mapping[str, str], *, encrypted: Encrypted | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Do what `unbound` does, and give its process into the hands of the test."""
     binary = program("unbound")
     folder.mkdir(parents=True, exist_ok=True)
     lines = [*_unbound_server(port, modules="validator iterator"), "ede: yes"]
@@ -122,8 +131,8 @@ def unbound(
     # By stdin, as Debian's AppArmor profile lets it read no file of ours.
     argv = [binary, "-d", "-c", "/dev/stdin"]
     ready = [Question(next(iter(anchors)), 6)]
-    with running(argv, folder / "unbound.log", server, ready=ready, config="\n".join(lines) + "\n"):
-        yield server
+    with running(argv, folder / "unbound.log", server, ready=ready, config="\n".join(lines) + "\n") as process:
+        yield process
 
 
 @contextmanager
@@ -186,7 +195,7 @@ def _unconfined(binary: str, folder: Path) -> str:
 @contextmanager
 def running(
     argv: Sequence[str], log_file: Path, server: Server, *, ready: Sequence[Question], config: str = ""
-) -> Iterator[None]:
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the context ends; it is there when it answers all of `ready` with records."""
     with log_file.open("wb") as log:
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=log, stderr=log)
@@ -199,7 +208,7 @@ def running(
             if process.poll() is not None or time.monotonic() > deadline_s:
                 pytest.fail(f"{argv[0]} did not start; it said:\n{log_file.read_text(errors='replace')}")
             time.sleep(0.05)
-        yield
+        yield process
     finally:
         process.terminate()
         try:
@@ -275,10 +284,12 @@ DEFAULT_LIMITS = Limits()
 
 
 @contextmanager
-def guard(*upstreams: Server, host: str = "127.0.0.1", limits: Limits = DEFAULT_LIMITS) -> Iterator[Server]:
+def guard(
+    *upstreams: Server, host: str = "127.0.0.1", limits: Limits = DEFAULT_LIMITS, clock: SteadyClock | None = None
+) -> Iterator[Server]:
     """Run a guard in front of `upstreams` in a thread, without probes, and say where it listens."""
-    clock = SteadyClock()
-    policies = PolicyTable([(".", {"probe": ProbeSpec(kind="none")})])
+    clock = clock or SteadyClock()
+    policies = PolicyTable([(".", {"probe": ProbeSpec(kind="none"), "recheck_min_s": 0.2, "recheck_max_s": 1.0})])
     resolver = Resolver(Settings(upstreams=upstreams), policies, random.SystemRandom(), now=clock.now())
     service = GuardService(
         resolver,

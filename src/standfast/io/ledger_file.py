@@ -67,6 +67,7 @@ class LedgerFile:
         self._backlog = Backlog(head)
         self._closing = False
         self._refusal: str | None = None
+        self._head_lags = False  # of the writer thread alone
         self._writer = threading.Thread(target=self._write, name="ledger", daemon=True)
 
     @classmethod
@@ -167,21 +168,27 @@ class LedgerFile:
     # The writer thread.
 
     def _write(self) -> None:
-        while batch := self._next_batch():
+        while (batch := self._next_batch()) or not self._closing:
+            if batch is None:
+                self._publish(self._backlog.durable)
+                continue
             while not self._is_written(batch):
                 with self._changed:
                     if self._closing:
                         return
                     self._changed.wait_for(lambda: self._closing, RETRY_S)
+        if self._head_lags:
+            self._publish(self._backlog.durable)
 
     def _next_batch(self) -> Batch | None:
+        """Wait for records; None: there are none, and it is closed or time to try the head file again."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closing or len(self._backlog) > 0)
+            wait_s = RETRY_S if self._head_lags else None
+            self._changed.wait_for(lambda: self._closing or len(self._backlog) > 0, wait_s)
             return self._backlog.batch()
 
     def _is_written(self, batch: Batch) -> bool:
         """Try to make a batch durable, and its head after it; tell whether the batch is."""
-        refusal = None
         try:
             if not self._disk.is_in_place():
                 self._attach_again()
@@ -189,15 +196,22 @@ class LedgerFile:
         except (OSError, LedgerError) as error:
             self._set_refusal(str(error))
             return False
-        try:
-            self._disk.publish(batch.head)
-        except OSError as error:  # the head then lags, as it may; the next batch brings it up
-            refusal = str(error)
-        self._set_refusal(refusal)
+        self._publish(batch.head)
         with self._changed:
             self._backlog.settle(batch)
             self._changed.notify_all()
         return True
+
+    def _publish(self, head: Head) -> None:
+        """Bring the head file up to `head`. Where that fails it lags, as it may, and is tried again."""
+        try:
+            self._disk.publish(head)
+        except OSError as error:
+            self._head_lags = True
+            self._set_refusal(str(error))
+        else:
+            self._head_lags = False
+            self._set_refusal(None)
 
     def _attach_again(self) -> None:
         attached = self._disk.attach()

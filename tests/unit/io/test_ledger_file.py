@@ -430,6 +430,17 @@ def test_a_failed_sync_is_tried_again_from_the_last_durable_byte(path: Path, mon
     assert findings_of(path) == []
 
 
+def test_a_head_file_that_lags_is_brought_up_without_a_further_record(path: Path) -> None:
+    alarms = Alarms()
+    with LedgerFile.open(path, alarm=alarms) as ledger:
+        path.with_name("ledger.head.new").mkdir()
+        ledger.append("verdict", {}, 1)
+        alarms.wait_for("refused")
+        path.with_name("ledger.head.new").rmdir()
+        alarms.wait_for("accepts")
+        assert read_head(path) == verify_file(path).head
+
+
 def test_a_head_file_that_cannot_be_written_lags_and_holds_nothing_up(path: Path) -> None:
     alarms = Alarms()
     with LedgerFile.open(path, alarm=alarms) as ledger:
