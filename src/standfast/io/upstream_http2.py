@@ -24,6 +24,7 @@ from standfast.io.upstream_messages import PIPELINE_MAX, Answer, NotAnswered
 
 QUERIES_MAX: Final = 1_000_000  # on one connection, which then makes room for a new one; IDs of streams end at 2**30
 HEADERS_MAX: Final = 1 << 14  # octets of the header fields of one response
+UNREAD_MAX: Final = 1 << 20  # octets that make no event: h2 gathers 64 frames of 16 KiB, and frames of any length
 _MEDIA_TYPE: Final = b"application/dns-message"
 _WORD_MAX: Final = 40  # characters of what a server says that are repeated to an operator
 
@@ -60,6 +61,7 @@ class HttpsPipeline:
         self._under_way: dict[int, _Stream] = {}  # by stream; what nobody waits for stays until it is answered
         self._unsent: dict[int, bytes] = {}  # bodies that the server's flow control has no window for yet
         self._put = 0
+        self._unread = 0
 
     @property
     def has_room(self) -> bool:
@@ -83,8 +85,12 @@ class HttpsPipeline:
         """Return the answers that are whole now."""
         answers: list[tuple[int, Answer]] = []
         try:
-            for event in self._h2.receive_data(octets):
+            events = self._h2.receive_data(octets)
+            for event in events:
                 self._take(event, answers)
+            self._unread = 0 if events else self._unread + len(octets)
+            if self._unread > UNREAD_MAX:
+                self.ended = "what it sends is not HTTP/2"
             if self.ended is None:
                 self._send_bodies()
         except H2Error as error:
