@@ -38,13 +38,28 @@ class StreamConnection:
         """Write anything."""
         self._writer.write(octets)
 
+    @property
+    def tls(self) -> ssl.SSLObject:
+        """The TLS session."""
+        found: ssl.SSLObject = self._writer.get_extra_info("ssl_object")
+        return found
+
+    async def some(self) -> bytes:
+        """Return what comes next, of whatever kind."""
+        async with asyncio.timeout(WAIT_S):
+            return await self._reader.read(4096)
+
     async def closed(self) -> None:
-        """Wait until the client has closed it, or broken it off."""
+        """Wait until the client has closed it, or broken it off; nothing more may come before."""
+        assert await self.rest() == b"", "something else came"
+
+    async def rest(self) -> bytes:
+        """Return all that comes until the end."""
         async with asyncio.timeout(WAIT_S):
             try:
-                assert await self._reader.read() == b"", "something else came"
+                return await self._reader.read()
             except ConnectionError:
-                return
+                return b""
 
     def close(self) -> None:
         """Close it, with what was written."""
@@ -64,13 +79,17 @@ class StreamServer:
         self._host = host
         self._tls = tls
         self._connections: asyncio.Queue[StreamConnection] = asyncio.Queue()
-        self._all: list[StreamConnection] = []
+        self.open: list[StreamConnection] = []
         self._server: asyncio.Server | None = None
 
     async def connection(self) -> StreamConnection:
         """Return the next connection."""
         async with asyncio.timeout(WAIT_S):
             return await self._connections.get()
+
+    def connections_waiting(self) -> int:
+        """Return how many connections nobody has looked at."""
+        return self._connections.qsize()
 
     async def start(self) -> None:
         """Listen, after a stop on the port of before."""
@@ -81,12 +100,12 @@ class StreamServer:
         """Listen no more, and break off every connection, as a server does that is killed."""
         assert self._server is not None
         self._server.close()
-        for connection in self._all:
+        for connection in self.open:
             connection.abort()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
-        self._all.append(connection := StreamConnection(reader, writer))
+        self.open.append(connection := StreamConnection(reader, writer))
         self._connections.put_nowait(connection)
 
 

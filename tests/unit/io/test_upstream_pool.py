@@ -8,15 +8,16 @@ from dataclasses import replace
 
 import pytest
 
-from scripted_streams import WAIT_S, StreamConnection, StreamServer, framed, listening
-from standfast.dns.codec import encode_response, rrset_from_text
-from standfast.dns.exchange import Heard, Heeded, Outbound
-from standfast.dns.model import Query, Question, Rcode, Reply, RRset, RRType
-from standfast.guard.events import Ask, Server, Transport
+from pooled import Pooled, address_in, answer_one, reply_to
+from scripted_streams import StreamConnection, StreamServer, framed, listening
+from standfast.dns.codec import encode_response
+from standfast.dns.exchange import Heard
+from standfast.dns.model import Query, Rcode, Reply, RRset
+from standfast.guard.events import Server
 from standfast.io import upstream_connection, upstream_pool
 from standfast.io.roots import Roots
 from standfast.io.upstream_messages import NOT_OURS_MAX, PIPELINE_MAX
-from standfast.io.upstream_pool import CONNECTIONS_MAX, QUEUE_MAX, Pool
+from standfast.io.upstream_pool import CONNECTIONS_MAX, QUEUE_MAX
 
 ROOTS = Roots()
 CLOSED = "the connection was closed without an answer"
@@ -25,41 +26,10 @@ LARGE = Reply(
 )
 
 
-class Asking:
-    """A pool and what it reports, each ask by its number."""
-
-    def __init__(self, port: int) -> None:
-        self.pool = Pool(ROOTS, on_heard=self._take, on_failed=self._take)
-        self._server = Server("127.0.0.1", port)
-        self._reports: dict[int, asyncio.Future[Heeded | str]] = {}
-
-    def ask(self, number: int, *, id_: int | None = None) -> None:
-        """Ask for `n<number>.example.org.`, with the same number as its ID if there is no other."""
-        qname = f"n{number}.example.org."
-        query = Outbound(
-            id=number if id_ is None else id_, question=Question(qname, RRType.A), cased_qname=qname.upper()
-        )
-        self._reports[number] = asyncio.get_running_loop().create_future()
-        self.pool.send(Ask(ask=number, server=self._server, transport=Transport.TCP, query=query))
-        assert not self._reports[number].done(), "reported from within the call"
-
-    async def report(self, number: int) -> Heeded | str:
-        """Return what came of an ask."""
-        async with asyncio.timeout(WAIT_S):
-            return await self._reports[number]
-
-    def is_open(self, number: int) -> bool:
-        """Say whether nothing was reported of an ask."""
-        return not self._reports[number].done()
-
-    def _take(self, number: int, what: Heeded | str) -> None:
-        self._reports[number].set_result(what)  # a second report would raise
-
-
 @asynccontextmanager
-async def asking() -> AsyncIterator[tuple[Asking, StreamServer]]:
+async def asking() -> AsyncIterator[tuple[Pooled, StreamServer]]:
     async with listening() as server:
-        asked = Asking(server.port)
+        asked = Pooled(Server("127.0.0.1", server.port), ROOTS)
         try:
             yield asked, server
         finally:
@@ -67,7 +37,7 @@ async def asking() -> AsyncIterator[tuple[Asking, StreamServer]]:
             await asyncio.sleep(0)
 
 
-def play(scene: Callable[[Asking, StreamServer], Coroutine[None, None, None]]) -> None:
+def play(scene: Callable[[Pooled, StreamServer], Coroutine[None, None, None]]) -> None:
     """Run a scene with a pool and the one server that it asks; nothing may be left over or go wrong unseen."""
     faults: list[dict[str, object]] = []
 
@@ -80,29 +50,11 @@ def play(scene: Callable[[Asking, StreamServer], Coroutine[None, None, None]]) -
     assert not faults, faults
 
 
-def reply_to(query: Query) -> Reply:
-    """Return an answer that tells by its address which question it is for."""
-    number = int(query.question.qname.partition(".")[0][1:])
-    address = f"192.0.2.{number % 256}"
-    return Reply(rcode=Rcode.NOERROR, answer=(rrset_from_text(query.question.qname, RRType.A, 60, [address]),))
-
-
-def address_in(what: Heeded | str) -> int:
-    """Return the last octet of the answered address."""
-    assert isinstance(what, Heard), what
-    return what.reply.answer[0].rdatas[0][3]
-
-
-async def answer_one(connection: StreamConnection) -> None:
-    query = await connection.query()
-    connection.answer(query, reply_to(query))
-
-
 # One connection
 
 
 def test_many_queries_cost_one_connection() -> None:
-    async def scene(asked: Asking, server: StreamServer) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
         asked.ask(1)
         connection = await server.connection()
         await answer_one(connection)
@@ -117,7 +69,7 @@ def test_many_queries_cost_one_connection() -> None:
 
 
 def test_queries_go_out_without_waiting_for_answers_which_may_come_in_any_order() -> None:
-    async def scene(asked: Asking, server: StreamServer) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
         for number in range(1, 51):
             asked.ask(number)
         connection = await server.connection()
@@ -131,7 +83,7 @@ def test_queries_go_out_without_waiting_for_answers_which_may_come_in_any_order(
 
 
 def test_queries_under_way_have_different_ids_on_the_wire_whatever_they_have_elsewhere() -> None:
-    async def scene(asked: Asking, server: StreamServer) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
         for number in range(1, 6):
             asked.ask(number, id_=65_535)
         connection = await server.connection()
@@ -145,7 +97,7 @@ def test_queries_under_way_have_different_ids_on_the_wire_whatever_they_have_els
 
 
 def test_a_late_answer_to_an_abandoned_query_is_not_taken_for_one_to_another() -> None:
-    async def scene(asked: Asking, server: StreamServer) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
         asked.ask(1, id_=7)
         connection = await server.connection()
         abandoned = await connection.query()
@@ -164,7 +116,7 @@ def test_a_late_answer_to_an_abandoned_query_is_not_taken_for_one_to_another() -
 
 
 def test_an_answer_is_put_together_from_whatever_pieces_it_comes_in() -> None:
-    async def scene(asked: Asking, server: StreamServer) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
         for number in (1, 2):
             asked.ask(number)
         connection = await server.connection()
@@ -179,7 +131,7 @@ def test_an_answer_is_put_together_from_whatever_pieces_it_comes_in() -> None:
 
 
 def test_the_largest_answer_comes_whole() -> None:
-    async def scene(asked: Asking, server: StreamServer) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
         asked.ask(1)
         connection = await server.connection()
         connection.answer(await connection.query(), LARGE)
@@ -189,7 +141,7 @@ def test_the_largest_answer_comes_whole() -> None:
 
 
 def test_answers_to_something_else_are_passed_over() -> None:
-    async def scene(asked: Asking, server: StreamServer) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
         asked.ask(1)
         connection = await server.connection()
         query = await connection.query()
@@ -203,7 +155,7 @@ def test_answers_to_something_else_are_passed_over() -> None:
 
 
 def test_a_server_that_only_talks_of_something_else_is_hung_up_on() -> None:
-    async def scene(asked: Asking, server: StreamServer) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
         asked.ask(1)
         connection = await server.connection()
         query = await connection.query()
@@ -223,7 +175,7 @@ def test_a_connection_that_nothing_goes_over_is_closed_and_the_next_query_opens_
 ) -> None:
     monkeypatch.setattr(upstream_pool, "IDLE_S", 0.05)
 
-    async def scene(asked: Asking, server: StreamServer) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
         for number in (1, 2):
             asked.ask(number)
             connection = await server.connection()
@@ -238,7 +190,7 @@ def test_a_connection_that_nothing_goes_over_is_closed_and_the_next_query_opens_
 def test_a_connection_that_a_query_waits_on_is_not_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upstream_pool, "IDLE_S", 0.05)
 
-    async def scene(asked: Asking, server: StreamServer) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
         asked.ask(1)
         connection = await server.connection()
         query = await connection.query()
@@ -250,7 +202,7 @@ def test_a_connection_that_a_query_waits_on_is_not_idle(monkeypatch: pytest.Monk
 
 
 def test_a_server_may_close_what_is_idle_at_any_time() -> None:
-    async def scene(asked: Asking, server: StreamServer) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
         for number in range(1, 6):
             asked.ask(number)
             connection = await server.connection()
@@ -263,7 +215,7 @@ def test_a_server_may_close_what_is_idle_at_any_time() -> None:
 
 @pytest.mark.parametrize("broken_off", [True, False])
 def test_queries_that_a_used_connection_loses_go_once_again_over_a_new_one(broken_off: bool) -> None:
-    async def scene(asked: Asking, server: StreamServer) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
         asked.ask(1)
         first = await server.connection()
         await answer_one(first)
@@ -286,7 +238,7 @@ def test_queries_that_a_used_connection_loses_go_once_again_over_a_new_one(broke
 
 
 def test_they_are_not_sent_a_third_time() -> None:
-    async def scene(asked: Asking, server: StreamServer) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
         asked.ask(1)
         first = await server.connection()
         await answer_one(first)
@@ -307,7 +259,7 @@ def test_they_are_not_sent_a_third_time() -> None:
 
 @pytest.mark.parametrize("piece", [b"", b"\0", b"\0\x20", b"\0\x20abc"])
 def test_a_server_that_closes_every_new_connection_without_an_answer_fails(piece: bytes) -> None:
-    async def scene(asked: Asking, server: StreamServer) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
         for number in (1, 2):
             asked.ask(number)
             connection = await server.connection()
@@ -323,7 +275,7 @@ def test_a_server_that_closes_every_new_connection_without_an_answer_fails(piece
 def test_a_used_connection_that_falls_silent_is_given_up_for_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upstream_connection, "STALL_S", 0.05)
 
-    async def scene(asked: Asking, server: StreamServer) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
         asked.ask(1)
         first = await server.connection()
         await answer_one(first)
@@ -341,7 +293,7 @@ def test_a_used_connection_that_falls_silent_is_given_up_for_a_new_one(monkeypat
 def test_a_new_connection_is_given_time_however_silent_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upstream_connection, "STALL_S", 0.05)
 
-    async def scene(asked: Asking, server: StreamServer) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
         asked.ask(1)
         connection = await server.connection()
         query = await connection.query()
@@ -354,7 +306,7 @@ def test_a_new_connection_is_given_time_however_silent_it_is(monkeypatch: pytest
 
 
 def test_a_server_that_was_started_again_is_asked_again() -> None:
-    async def scene(asked: Asking, server: StreamServer) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
         asked.ask(1)
         await answer_one(await server.connection())
         await asked.report(1)
@@ -376,7 +328,7 @@ def test_a_server_that_was_started_again_is_asked_again() -> None:
 def test_a_flood_goes_over_few_connections_and_every_query_is_answered() -> None:
     number_of = 2 * CONNECTIONS_MAX * PIPELINE_MAX
 
-    async def scene(asked: Asking, server: StreamServer) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
         for number in range(number_of):
             asked.ask(number)
         connections = [await server.connection() for _ in range(CONNECTIONS_MAX)]
@@ -406,7 +358,7 @@ def test_a_flood_goes_over_few_connections_and_every_query_is_answered() -> None
 
 
 def test_more_queries_than_can_wait_fail_at_once() -> None:
-    async def scene(asked: Asking, server: StreamServer) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
         for number in range(QUEUE_MAX + 1):  # nothing is connected before the event loop comes to it
             asked.ask(number)
         assert await asked.report(QUEUE_MAX) == f"{QUEUE_MAX} queries wait for it already"
@@ -418,7 +370,7 @@ def test_more_queries_than_can_wait_fail_at_once() -> None:
 def test_a_server_that_cannot_be_reached_is_not_tried_for_every_query(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upstream_pool, "PAUSE_S", 60.0)
 
-    async def scene(asked: Asking, server: StreamServer) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
         server.stop()
         asked.ask(1)
         assert await asked.report(1) == "connection refused"
@@ -433,7 +385,7 @@ def test_a_server_that_cannot_be_reached_is_not_tried_for_every_query(monkeypatc
 def test_a_server_that_does_not_even_connect_is_waited_for_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upstream_pool, "CONNECT_S", 0.1)
 
-    async def scene(asked: Asking, server: StreamServer) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
         del server
         with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
             address = full.getsockname()
@@ -441,7 +393,7 @@ def test_a_server_that_does_not_even_connect_is_waited_for_only_so_long(monkeypa
             for each in filler:
                 each.setblocking(False)
                 each.connect_ex(address)
-            elsewhere = Asking(address[1])
+            elsewhere = Pooled(Server("127.0.0.1", address[1]), ROOTS)
             elsewhere.ask(1)
             assert await elsewhere.report(1) == "no connection within 0.1 s"
             for each in filler:
@@ -451,7 +403,7 @@ def test_a_server_that_does_not_even_connect_is_waited_for_only_so_long(monkeypa
 
 
 def test_nothing_is_reported_after_the_end() -> None:
-    async def scene(asked: Asking, server: StreamServer) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
         asked.ask(1)
         connection = await server.connection()
         await answer_one(connection)

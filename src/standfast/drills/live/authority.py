@@ -7,6 +7,7 @@ sets by default from 3.13), so that a refused one is refused for the one fault i
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
 
@@ -71,10 +72,11 @@ class ThrowawayAuthority:
         not_before: datetime | None = None,
         not_after: datetime | None = None,
     ) -> Certificate:
-        """Issue a certificate for host names.
+        """Issue a certificate for host names or addresses.
 
         Args:
-            names: at least one host name in ASCII, without a final dot; a wildcard may be its first label.
+            names: at least one host name in ASCII, without a final dot, whose first label may be a wildcard; or
+                an IP address.
             not_before: start of validity, aware; an hour ago by default. In the future: not yet valid.
             not_after: end of validity, aware; a day from now by default. In the past: expired.
         """
@@ -125,7 +127,7 @@ def _write_leaf(
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(ca=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
         .add_extension(identifier, critical=False)
         .add_extension(_issuer_identifier(signer.identifier), critical=False)
         .sign(signer.key, hashes.SHA256())
@@ -141,6 +143,13 @@ def _write_leaf(
         )
     )
     return Certificate(names=tuple(names), cert_file=cert_file, key_file=key_file)
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _subject(text: str) -> x509.Name:
