@@ -1,6 +1,7 @@
 """Questions put to a server through a pool of connections, and answers that tell which question they are for."""
 
 import asyncio
+from collections.abc import Callable
 
 from scripted_streams import WAIT_S, StreamConnection
 from standfast.dns.codec import rrset_from_text
@@ -17,6 +18,7 @@ class Pooled:
     def __init__(self, server: Server, roots: Roots) -> None:
         self.pool = Pool(roots, on_heard=self._take, on_failed=self._take)
         self._server = server
+        self.then: dict[int, Callable[[], None]] = {}  # what is done as soon as an ask is reported, within the report
         self._reports: dict[int, asyncio.Future[Heeded | str]] = {}
 
     def ask(self, number: int, *, id_: int | None = None) -> None:
@@ -41,6 +43,7 @@ class Pooled:
 
     def _take(self, number: int, what: Heeded | str) -> None:
         self._reports[number].set_result(what)  # a second report would raise
+        self.then.pop(number, lambda: None)()
 
 
 def reply_to(query: Query) -> Reply:

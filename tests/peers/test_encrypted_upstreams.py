@@ -181,6 +181,8 @@ class Relay:
                 break
             self.accepted += 1
             behind = socket.create_connection(("127.0.0.1", self._behind))
+            for each in (before, behind):  # else Nagle's algorithm here would wait for delayed acknowledgements there
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._open += [before, behind]
             for source, sink in ((before, behind), (behind, before)):
                 threading.Thread(target=self._hand_on, args=(source, sink)).start()

@@ -93,8 +93,9 @@ class UpstreamConnection(asyncio.Protocol):
             self.close("it does not read what it is sent")
 
     def forget(self, asked: Asked) -> None:
-        """Wait no longer for `asked`."""
-        del self._waiting[asked.key]
+        """Wait no longer for `asked`, if it is not over already."""
+        if self._waiting.get(asked.key) is asked:
+            del self._waiting[asked.key]
 
     def close(self, why: str) -> None:
         """End it now; `on_lost` is told soon."""
@@ -111,9 +112,9 @@ class UpstreamConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._active_at_s = self._loop.time()
-        answers = self._pipeline.receive(data)
-        for key, answer in answers:
-            asked = self._waiting.pop(key, None)
+        # All taken out before the first is told of: who hears an answer may ask on, and be given the key of another.
+        answers = [(self._waiting.pop(key, None), answer) for key, answer in self._pipeline.receive(data)]
+        for asked, answer in answers:
             if not isinstance(answer, NotAnswered):
                 self.has_answered = True
             if asked is not None:

@@ -115,6 +115,28 @@ def test_a_late_answer_to_an_abandoned_query_is_not_taken_for_one_to_another() -
     play(scene)
 
 
+def test_who_hears_an_answer_may_ask_on_and_abandon_while_others_have_come_with_it() -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
+        for number in (1, 2, 3):
+            asked.ask(number)
+        connection = await server.connection()
+        queries = [await connection.query() for _ in range(3)]
+
+        def go_on() -> None:
+            asked.ask(4, id_=2)  # the ID of an answer that is here already
+            asked.pool.abandon(3)
+
+        asked.then[1] = go_on
+        connection.write(b"".join(framed(encode_response(query, reply_to(query), tcp=True)) for query in queries))
+        assert address_in(await asked.report(2)) == 2
+        await answer_one(connection)
+        assert address_in(await asked.report(4)) == 4
+        assert asked.is_open(3)
+        assert len(asked.pool) == 0
+
+    play(scene)
+
+
 def test_an_answer_is_put_together_from_whatever_pieces_it_comes_in() -> None:
     async def scene(asked: Pooled, server: StreamServer) -> None:
         for number in (1, 2):
