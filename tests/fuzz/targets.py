@@ -7,8 +7,9 @@ from fuzz.files import FILES
 from fuzz.messages import MESSAGES
 from fuzz.streams import STREAMS
 from fuzz.target import Target
+from fuzz.web import WEB
 
-TARGETS: Final[dict[str, Target]] = {**MESSAGES, **STREAMS, **FILES}
+TARGETS: Final[dict[str, Target]] = {**MESSAGES, **STREAMS, **WEB, **FILES}
 ALL: Final = "all"
 
 
