@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from standfast.dns.model import Question, Reply
+from standfast.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Outbound:
     """A query of ours, RD and AD always set (RFC 6840 section 5.7), its name in the letter case that goes out.
 
@@ -22,7 +23,7 @@ class Outbound:
     cookie: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Heard:
     """A response to our query: ID and question match, letter case included.
 
@@ -45,7 +46,7 @@ class NotOurs:
     """Not an answer to our query (another ID, question or cookie, not a response): to be ignored (RFC 5452)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Unreadable:
     """ID and question could be ours, the rest cannot be parsed."""
 

@@ -5,13 +5,14 @@ wire-format bytes without compression, so that they can be compared, stored and 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
 import dns.rdatatype
+
+from standfast.values import value
 
 Name = str
 
@@ -98,7 +99,7 @@ class Question(NamedTuple):
         return f"{self.qname} {type_name(self.qtype)}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RRset:
     """Records of one owner and type. `rdatas` are uncompressed wire format; signatures are an RRset of type RRSIG."""
 
@@ -108,7 +109,7 @@ class RRset:
     rdatas: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ExtendedError:
     """One extended DNS error (RFC 8914): its code and a text for people."""
 
@@ -116,7 +117,7 @@ class ExtendedError:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Query:
     """A client's question. `cased_qname` keeps the letters as they came; they are sent back unchanged.
 
@@ -136,7 +137,7 @@ class Query:
     cookie: bytes = b""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Reply:
     """The part of a response that means something: what upstreams say and what clients get.
 

@@ -4,11 +4,12 @@ Data only; what it proves together is for `guard.judge` to say.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from standfast.dns.model import Name, RRset, addresses_of
 from standfast.evidence.aim import may_probe
+from standfast.values import value
 
 IDENTITY_WORTH_S = 900.0  # thrice the longest pause between two looks, so that one lost round does not end a proof
 OPINION_WORTH_MIN_S = 60.0
@@ -28,7 +29,7 @@ class Identity(StrEnum):
     UNKNOWN = "unknown"  # not askable: no probe, no route from here, a certificate that proves nothing either way
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ProbeSpec:
     """How a name is probed: `tls`, `tcp` or `none`, and the port."""
 
@@ -36,7 +37,7 @@ class ProbeSpec:
     port: int = 443
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ProbeResult:
     """One look at one address. `strikes` counts how often in a row it was absent."""
 
@@ -56,7 +57,7 @@ class OpinionState(StrEnum):
     SILENT = "silent"  # no answer, or a failure: says nothing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Opinion:
     """A second opinion: which resolver, what it said, and its answer when that was positive."""
 
@@ -75,7 +76,7 @@ class DelegationState(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Delegation:
     """What one resolver says of the zone's delegation."""
 
@@ -86,7 +87,7 @@ class Delegation:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Tombstone:
     """A removal notice that the owner signed."""
 
@@ -94,7 +95,7 @@ class Tombstone:
     at_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Evidence:
     """All that is known about one lost question.
 

@@ -18,6 +18,7 @@ from standfast.guard.outcome import Bogus, Failure, Malformed, Outcome, Refused,
 from standfast.guard.timers import Timers
 from standfast.guard.upstreams import DOWN_AFTER, HABIT_WORTH_S, ServerState, Upstreams
 from standfast.ports import Random
+from standfast.values import value
 
 EXCHANGE_MAX_S = 4.0  # the common stub gives up at 5 s and should get SERVFAIL before that
 TRIES_MAX = 8  # of all kinds together: servers, retries, TCP, without EDNS
@@ -25,7 +26,7 @@ TCP_WAIT_S = 2.0  # for the large answers of plain DNS; encrypted servers are wa
 BACKGROUND_MAX = 1024  # exchanges that no client waits for; more would be a storm of our own, and wait
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Done:
     """An exchange that ended: for whom, what came of it, and which server said so."""
 
@@ -35,7 +36,7 @@ class Done:
     server: Server | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Try:
     """One query on its way."""
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from string import Formatter
 
 from standfast.evidence.model import (
@@ -19,9 +18,10 @@ from standfast.evidence.model import (
 from standfast.guard.known import KnownGood, vouches_for
 from standfast.guard.outcome import Outcome, Positive, outcome_name
 from standfast.guard.policy import Policy
+from standfast.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Case:
     """One question before the judge."""
 

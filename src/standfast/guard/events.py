@@ -14,6 +14,7 @@ from standfast.evidence.model import ProbeSpec
 from standfast.guard.cache import Entry
 from standfast.guard.known import KnownGood
 from standfast.guard.packed import Packed, pack, unpack
+from standfast.values import value
 
 JsonValue = bool | int | str | None | list["JsonValue"] | dict[str, "JsonValue"]
 
@@ -53,7 +54,7 @@ class Server:
         return f"{self.over}://{host}{port}{self.path}" + (f"#{self.name}" if self.name else "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Respond:
     """Send `reply` to the client that `client` stands for.
 
@@ -67,7 +68,7 @@ class Respond:
     entry: Entry | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Ask:
     """Send `query` to `server`; report by `on_heard` or `on_ask_failed` with `ask`.
 
@@ -80,14 +81,14 @@ class Ask:
     query: Outbound
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Abandon:
     """Stop waiting for `ask`."""
 
     ask: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Probe:
     """Look who answers at `address` for `qname`; report by `on_probed` with `probe`, within `timeout_s`."""
 
@@ -98,7 +99,7 @@ class Probe:
     timeout_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Record:
     """Write one ledger record."""
 
@@ -107,7 +108,7 @@ class Record:
     body: Mapping[str, JsonValue]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Remember:
     """Persist the known-good answer of `question`, replacing the one that is there.
 
@@ -130,21 +131,21 @@ class Remember:
         return unpack(self.question, self.packed)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Forget:
     """Drop the known-good answer of this question from the disk."""
 
     question: Question
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Switch:
     """Persist whether the guard is on."""
 
     enabled: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Alarm:
     """Tell the operator; `event` is a stable name, `fields` say what and where."""
 

@@ -1,9 +1,9 @@
 """A known-good answer: the last positive answer to one question, whole, with its history. Data only."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 
 from standfast.dns.model import Name, Question, RRset, RRType, addresses_of
+from standfast.values import value
 
 SEEN_ADDRESSES_MAX = 64  # addresses remembered a question; enough for a rotating pool, bounded for a hostile zone
 
@@ -22,7 +22,7 @@ NEVER_REMEMBERED = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Answer:
     """A positive answer whole: the CNAME chain from the question's name and the records at its end.
 
@@ -48,7 +48,7 @@ class Answer:
         return min([rrset.ttl_s for rrset in self.rrsets], default=0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Baseline:
     """What probes said while the name was well: without this, silence on a port proves nothing.
 
@@ -59,7 +59,7 @@ class Baseline:
     proven_at_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class KnownGood:
     """What is known to be good for one question. Times are seconds since the epoch.
 

@@ -1,12 +1,13 @@
 """The closed set of things that asking upstream can end in."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from standfast.dns.model import ExtendedError, Name, Reply, RRset
 from standfast.guard.known import Answer
+from standfast.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Positive:
     """Records of the asked type. `wholesale_change` and `short` are set against the known-good answer."""
 
@@ -16,7 +17,7 @@ class Positive:
     short: bool = False  # of a pinned name: fewer addresses than its minimum
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class NoData:
     """The name exists, the type does not (RFC 2308 section 2.2). `reply` is what a client would get."""
 
@@ -24,7 +25,7 @@ class NoData:
     soa: RRset | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class NxDomain:
     """The name does not exist (RFC 2308 section 2.1)."""
 
@@ -32,7 +33,7 @@ class NxDomain:
     soa: RRset | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ServFail:
     """The upstream failed, or gave an answer that is no answer (a referral, an odd response code)."""
 
@@ -40,7 +41,7 @@ class ServFail:
     errors: tuple[ExtendedError, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Refused:
     """The upstream would not answer."""
 
@@ -48,14 +49,14 @@ class Refused:
     errors: tuple[ExtendedError, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Timeout:
     """Nobody answered in time."""
 
     detail: str = "no upstream answered in time"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Bogus:
     """The upstream's DNSSEC validation failed (RFC 8914 codes 5 to 12)."""
 
@@ -63,7 +64,7 @@ class Bogus:
     errors: tuple[ExtendedError, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Malformed:
     """The upstream's answers could not be read, or did not match the question."""
 

@@ -1,9 +1,9 @@
 """What the judge says: an action, a cause, the reason in words, and what a client is answered with."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from standfast.evidence.model import Evidence
+from standfast.values import value
 
 
 class Action(StrEnum):
@@ -34,7 +34,7 @@ class Serve(StrEnum):
     SERVFAIL = "servfail"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Verdict:
     """One judgement. `rule` is the stable id of the row of the table that gave it.
 
