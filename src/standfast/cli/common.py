@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from standfast.cli.exits import NEGATIVE
 from standfast.io.control_client import call
 from standfast.io.places import find_config, find_state_dir
 
@@ -42,6 +43,29 @@ def state_dir(config: Path | None) -> Path:
 def print_json(document: Any) -> None:
     """Print `document` as JSON."""
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def order(
+    config: Path | None, method: str, name: str, type_: str | None, *, dry_run: bool, as_json: bool, nothing: str
+) -> dict[str, Any] | None:
+    """Have the guard do `method` to what it knows of a name; `nothing` is what to say where that is nothing.
+
+    Returns the answer, if it was done and is still to be told in words.
+
+    Raises:
+        Exit: with code 1, where nothing is known of the name.
+        ControlError, ConfigError: as `ask` does.
+    """
+    answer: dict[str, Any] = ask(config, method, name=name, type=type_, dry_run=dry_run)
+    if as_json:
+        print_json(answer)
+    elif not answer["questions"]:
+        click.echo(f"nothing is known of {name}: {nothing}", err=True)
+    elif dry_run:
+        click.echo(f"would {method} {', '.join(answer['questions'])}")
+    if not answer["questions"]:
+        raise click.exceptions.Exit(NEGATIVE)
+    return None if as_json or dry_run else answer
 
 
 def warn_if_unsaved(answer: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -55,8 +56,13 @@ def list_(as_json: bool) -> None:
     print_table(("DRILL", "RUNS", "WHAT HAPPENS"), rows)
 
 
+def _complete(_ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    drills = [CompletionItem(name, help=each.title) for name, each in library().items() if name.startswith(begun)]
+    return drills or [CompletionItem(begun, type="file")]
+
+
 @drill.command()
-@click.argument("name")
+@click.argument("name", shell_complete=_complete)
 @click.option(
     "--mode",
     type=click.Choice(["live", "sim"]),

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from standfast.cli.common import ask, config_option, dry_run_option, json_option, print_json, warn_if_unsaved
-from standfast.cli.exits import NEGATIVE
+from standfast.cli.common import config_option, dry_run_option, json_option, order, warn_if_unsaved
 
 
 @click.command()
@@ -14,8 +13,7 @@ from standfast.cli.exits import NEGATIVE
 @dry_run_option
 @config_option
 @json_option
-@click.pass_context
-def release(ctx: click.Context, name: str, type: str | None, dry_run: bool, config: Path | None, as_json: bool) -> None:  # noqa: A002
+def release(name: str, type: str | None, dry_run: bool, config: Path | None, as_json: bool) -> None:  # noqa: A002
     """Give a name up by hand.
 
     From now on NAME gets what upstream says, until upstream answers it well again. Without TYPE, all types that
@@ -26,13 +24,8 @@ def release(ctx: click.Context, name: str, type: str | None, dry_run: bool, conf
       standfast release old.example.org
       standfast release old.example.org A --dry-run
     """
-    answer = ask(config, "release", name=name, type=type, dry_run=dry_run)
-    if as_json:
-        print_json(answer)
-    elif not answer["questions"]:
-        click.echo(f"nothing is known of {name}: it gets what upstream says already", err=True)
-    else:
-        click.echo(f"{'would release' if dry_run else 'released'} {', '.join(answer['questions'])}")
-        warn_if_unsaved(answer)
-    if not answer["questions"]:
-        ctx.exit(NEGATIVE)
+    nothing = "it gets what upstream says already"
+    released = order(config, "release", name, type, dry_run=dry_run, as_json=as_json, nothing=nothing)
+    if released:
+        click.echo(f"released {', '.join(released['questions'])}")
+        warn_if_unsaved(released)

@@ -231,7 +231,7 @@ def decode_incoming(wire: bytes, outbound: Outbound) -> Incoming:
     except (WireError, struct.error) as error:
         if flags & TC:  # some servers cut anywhere; a truncated answer is not read anyhow (RFC 2181 section 9)
             return Heard(reply=Reply(rcode=flags & 0xF, ra=flags & RA != 0), truncated=True, edns=outbound.edns)
-        return Unreadable(detail=str(error))
+        return Unreadable(detail=str(error) if isinstance(error, WireError) else "the octets end within a record")
     cookie = edns.cookie if edns and outbound.cookie else None
     if cookie is not None and (len(cookie) not in LENGTHS or cookie[:CLIENT_OCTETS] != outbound.cookie[:CLIENT_OCTETS]):
         return NotOurs()

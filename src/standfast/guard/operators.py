@@ -24,16 +24,17 @@ class Operated:
 def hold(resolver: Resolver, now: float, qname: Name, qtype: int | None) -> Operated:
     """Hold the known-good answers of `qname` against negatives, for the longest time that its policy allows.
 
-    With `qtype` None, all types that are remembered. An empty `questions` in the answer: nothing is remembered.
+    With `qtype` None, all types that are remembered. An empty `questions` in the answer: nothing is remembered, and
+    `until_ms` is None.
     """
     actions: list[Action] = []
     held: list[JsonValue] = []
-    until_s = now
+    until_s: float | None = None
     for question in remembered(resolver, qname, qtype):
         until_s = now + resolver.policy(question).hold_max_s
         actions += resolver.hold(now, question, until_s=until_s)
         held.append(str(question))
-    answer: JsonObject = {"questions": held, "until_ms": milliseconds(until_s)}
+    answer: JsonObject = {"questions": held, "until_ms": None if until_s is None else milliseconds(until_s)}
     return _commanded(now, "hold", qname, actions, answer)
 
 

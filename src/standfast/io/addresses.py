@@ -67,7 +67,7 @@ def parse_server(text: str, *, port_min: int = 1, default_port: int = DNS_PORT) 
         raise BadServer(_about_host(text, host)) from None
     port = int(port_text) if port_text.isascii() and port_text.isdigit() else -1
     if not port_min <= port <= PORT_MAX:
-        raise BadServer(f'"{text}": "{port_text}" is not a port - give a number from {port_min} to {PORT_MAX}')
+        raise BadServer(f'"{text}" needs a port from {port_min} to {PORT_MAX}')
     return Server(str(_unmapped(address)), port)
 
 

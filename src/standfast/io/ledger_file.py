@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Literal, Self, TypeAlias
 
+from standfast.io.faults import in_words
 from standfast.io.ledger_disk import Attached, LedgerDisk, has_writer, read_head
 from standfast.ledger.backlog import Backlog, Batch
 from standfast.ledger.record import (
@@ -194,7 +195,7 @@ class LedgerFile:
                 self._attach_again()
             self._disk.append(batch.text)
         except (OSError, LedgerError) as error:
-            self._set_refusal(str(error))
+            self._set_refusal(in_words(error) if isinstance(error, OSError) else str(error))
             return False
         self._publish(batch.head)
         with self._changed:
@@ -208,7 +209,7 @@ class LedgerFile:
             self._disk.publish(head)
         except OSError as error:
             self._head_lags = True
-            self._set_refusal(str(error))
+            self._set_refusal(in_words(error))
         else:
             self._head_lags = False
             self._set_refusal(None)

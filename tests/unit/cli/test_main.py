@@ -119,6 +119,15 @@ def test_completion_offers_the_verbs() -> None:
     assert done.stdout.split() == ["plain,status"]
 
 
+@pytest.mark.parametrize(
+    ("begun", "offered"), [("us", ["plain,us-east-1-nxdomain", "plain,us-east-1"]), ("./us", ["file,./us"])]
+)
+def test_completion_offers_drills_and_where_none_fits_files(begun: str, offered: list[str]) -> None:
+    words = f"standfast drill run {begun}"
+    environ = {"_STANDFAST_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "3"}
+    assert standfast(env=environ).stdout.split() == offered
+
+
 # Without a running guard
 
 

@@ -83,6 +83,13 @@ def test_a_response_that_breaks_off_is_unreadable_unless_it_says_that_it_is_trun
     assert decode_incoming(bytes(truncated), OUTBOUND) == Heard(reply=Reply(rcode=0), truncated=True)
 
 
+@pytest.mark.parametrize("octets", range(1, 16))
+def test_what_is_said_of_a_response_that_breaks_off_is_in_words(octets: int) -> None:
+    heard = decode_incoming(answered().to_wire()[:-octets], OUTBOUND)
+    assert isinstance(heard, Unreadable)
+    assert heard.detail in ("the octets end within a record", "the octets end within a name")
+
+
 @pytest.mark.parametrize(
     ("rtype", "rdata"),
     [

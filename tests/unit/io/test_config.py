@@ -201,7 +201,7 @@ suffix = "EXAMPLE.org."
         '5: upstreams: "quic://192.0.2.1": quic:// is not known here - give an address like "192.0.2.1:53"',
         '6: upstreams: "127.0.0.1:5300" is this guard itself, which listens on 127.0.0.1:5300 - asking it would '
         "be a loop",
-        '7: upstreams: "192.0.2.1:70000": "70000" is not a port - give a number from 1 to 65535',
+        '7: upstreams: "192.0.2.1:70000" needs a port from 1 to 65535',
         '8: upstreams: "192.0.2.1:53" is in upstreams already',
         '10: second_opinions must be a list in brackets, like ["192.0.2.2"]',
         '11: client_timeout_s must be a number, not "1.8"',
@@ -287,8 +287,8 @@ suffix = "EXAMPLE.org."
             '"/dns-query"',
         ),
         (
-            '[guard]\nupstreams = ["https://192.0.2.1:0/"]',
-            '2: upstreams: "https://192.0.2.1:0/": "192.0.2.1:0": "0" is not a port - give a number from 1 to 65535',
+            '[guard]\nupstreams = ["https://192.0.2.1:0"]',
+            '2: upstreams: "https://192.0.2.1:0": "192.0.2.1:0" needs a port from 1 to 65535',
         ),
         (
             '[guard]\nupstreams = ["tls://0.0.0.0#dns.example"]',
