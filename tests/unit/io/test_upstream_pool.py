@@ -26,6 +26,12 @@ LARGE = Reply(
 )
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take no connection for dead because this machine is busy: where silence is the point, the test says how long."""
+    monkeypatch.setattr(upstream_connection, "STALL_S", 60.0)
+
+
 @asynccontextmanager
 async def asking() -> AsyncIterator[tuple[Pooled, StreamServer]]:
     async with listening() as server:
