@@ -70,7 +70,7 @@ def make_channel() -> tuple[socket.socket, socket.socket]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
+class HandedSocket:
     """A socket that a worker reads: its file descriptor there, and how it is read (`batch.batch_on`)."""
 
     fd: int
@@ -82,7 +82,7 @@ class Served:
 class Orders:
     """The first message: what a worker must know. `clock_offset_s` makes its clock the guard's."""
 
-    sockets: tuple[Served, ...]
+    sockets: tuple[HandedSocket, ...]
     limits: Limits
     clock_offset_s: float
 
@@ -120,7 +120,7 @@ def decode_orders(message: bytes) -> Orders:
     said = json.loads(message)
     limits = said["limits"]
     return Orders(
-        sockets=tuple(Served(**each) for each in said["sockets"]),
+        sockets=tuple(HandedSocket(**each) for each in said["sockets"]),
         limits=Limits(
             allow=tuple(ip_network(text) for text in limits["allow"]), rate_limit_qps=limits["rate_limit_qps"]
         ),

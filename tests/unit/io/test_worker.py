@@ -20,9 +20,9 @@ from standfast.io.worker_link import (
     TO_GUARD_OCTETS_MAX,
     Asked,
     Count,
+    HandedSocket,
     Orders,
     Page,
-    Served,
     decode_asked,
     make_channel,
     make_page,
@@ -98,7 +98,7 @@ def played() -> Iterator[Played]:
     client.settimeout(TIMEOUT_S)
     clock = SteadyClock()
     orders = Orders(
-        sockets=(Served(fd=udp.detach(), tells_local=False, gated=False),),
+        sockets=(HandedSocket(fd=udp.detach(), tells_local=False, gated=False),),
         limits=Limits(),
         clock_offset_s=clock.offset_s,
     )

@@ -11,9 +11,9 @@ from standfast.io.worker_link import (
     TO_GUARD_OCTETS_MAX,
     TO_WORKER_OCTETS_MAX,
     Asked,
+    HandedSocket,
     Orders,
     Prepare,
-    Served,
     Void,
     decode_asked,
     decode_orders,
@@ -59,7 +59,7 @@ def test_what_the_guard_says_arrives_as_it_was_said(said: Prepare | Void) -> Non
 @given(st.lists(st.ip_addresses().map(lambda address: ip_network(f"{address}/{address.max_prefixlen}"))), TIMES, TIMES)
 def test_orders_arrive_as_they_were_given(allow: list[Network], qps: float, offset_s: float) -> None:
     orders = Orders(
-        sockets=(Served(fd=7, tells_local=True, gated=False), Served(fd=8, tells_local=False, gated=True)),
+        sockets=(HandedSocket(fd=7, tells_local=True, gated=False), HandedSocket(fd=8, tells_local=False, gated=True)),
         limits=Limits(allow=tuple(allow), rate_limit_qps=qps),
         clock_offset_s=offset_s,
     )
