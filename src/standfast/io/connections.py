@@ -22,6 +22,7 @@ from standfast.io.tls_streams import Handshakes, OwnContext, TlsStream
 CONNECTIONS_MAX: Final = 256
 CLIENT_CONNECTIONS_MAX: Final = 32  # of one client, so that none can take them all; a busy forwarder holds a few
 BACKLOG: Final = 128  # connections that the kernel holds until they are accepted
+ACCEPTED_MAX: Final = 16  # at once, before others have a turn: each may be a handshake, of a millisecond
 PIPELINE_MAX: Final = 64  # queries of one connection that wait for their replies; further ones are not read yet
 IDLE_S: Final = 10.0  # "of the order of a few seconds" (RFC 7766 section 6.2.3); any query takes less than that
 WRITE_OCTETS_MAX: Final = 1 << 18  # replies that one client may leave unread here; the kernel holds as much again
@@ -80,7 +81,8 @@ class Connections:
         loop = asyncio.get_running_loop()
         # Accepted sockets inherit it. Left to itself, Linux lets one grow to megabytes for a client that does not read.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, WRITE_OCTETS_MAX // 2)  # the kernel doubles it
-        self._server = await loop.create_server(self._accepted, sock=bound, backlog=BACKLOG)
+        self._server = await loop.create_server(self._accepted, sock=bound, backlog=ACCEPTED_MAX)
+        bound.listen(BACKLOG)  # asyncio takes one number for both
 
     def stop(self) -> None:
         """Accept no more, and close what is open."""
