@@ -144,6 +144,7 @@ class Bench:
         await take(await peers.start_unbound(upstream, folder=folder / "unbound", cores={core}))
         await take(await peers.start_dnsmasq(upstream, folder=folder / "dnsmasq", core=core))
         await take(await peers.start_knot(names, folder=folder / "knot", core=core))
+        await take(await peers.start_authority(names, folder=folder / "authority", core=core))
         await take(await peers.start_responder(self.tools, folder=folder / "responder", core=core))
         return contenders, missing
 
@@ -220,7 +221,7 @@ class Bench:
 @click.option("--mixed-case", is_flag=True, help="Queries in letters of random case.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
 def main(quick: bool, names: int, window: int, edns: bool, wants_dnssec: bool, mixed_case: bool, as_json: bool) -> None:
-    """Measure answers from the cache: guard, Unbound and dnsmasq, beside Knot and a trivial responder."""
+    """Measure answers from the cache: guard, Unbound and dnsmasq; authorities, ours and Knot; a trivial responder."""
     style = Style(edns=edns or wants_dnssec, do=wants_dnssec, mixed_case=mixed_case)
     out = report.console(as_json=as_json)
     where = machine.describe()

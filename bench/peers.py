@@ -32,6 +32,7 @@ GUARD: Final = "guard"
 UNBOUND: Final = "unbound"
 DNSMASQ: Final = "dnsmasq"
 KNOT: Final = "knot"
+AUTHORITY: Final = "authority"
 RESPONDER: Final = "responder"
 
 START_TIMEOUT_S: Final = 10.0  # all take well under a second, but a guard with much to remember
@@ -184,6 +185,17 @@ async def start_knot(names: Sequence[int], *, folder: Path, core: int) -> Server
     argv: list[str | Path] = [program, "-c", config]
     said = _version(program, "--version")
     return await _start(KNOT, said, argv, endpoint, folder=folder, cores={core})
+
+
+async def start_authority(names: Sequence[int], *, folder: Path, core: int) -> Server:
+    """Start `standfast up` as the authority for the names, as Knot is."""
+    endpoint = free_endpoint()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "bench.zone").write_text(zone_text(names) + f"{PROBE_NAME} A 127.0.0.1\n")
+    config = folder / "standfast.toml"
+    config.write_text(f'[authority]\nlisten = ["{endpoint}"]\nzones = ["bench.zone"]\n')
+    argv: list[str | Path] = [Path(sys.executable).with_name("standfast"), "up", "--config", config]
+    return await _start(AUTHORITY, version("standfast"), argv, endpoint, folder=folder, cores={core})
 
 
 _UNBOUND = """\
