@@ -30,7 +30,7 @@ VERBS = (
     Verb("release", "Give a name up by hand."),
     Verb("guard", "Turn the guard off or on, at once."),
     Verb("drill", "Rehearse an outage."),
-    Verb("zone", "Check and compare zone files."),
+    Verb("zone", "Check, show and compare zone files."),
     Verb("ledger", "Show or verify the record of every verdict."),
     Verb("completion", "Print the completion script for a shell."),
 )

@@ -15,7 +15,7 @@ from standfast.io.places import find_config
 @dry_run_option
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print the settings as one JSON document.")
 def up(config: Path | None, dry_run: bool, as_json: bool) -> None:
-    """Run the guard in the foreground.
+    """Run the guard, or an authority, in the foreground.
 
     Needs no configuration: it then listens on 127.0.0.1:5300 and [::1]:5300, and asks the resolvers of
     /etc/resolv.conf. With [authority] in its configuration it serves zones, beside the guard or alone. One line on

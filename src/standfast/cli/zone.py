@@ -1,4 +1,4 @@
-"""`standfast zone check|diff`: look at zone files, and change nothing."""
+"""`standfast zone check|show|diff`: look at zone files, and change nothing."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -7,12 +7,15 @@ from typing import Any
 import click
 
 from standfast.authority.diff import Change, difference
-from standfast.cli.common import count, json_option, print_json
+from standfast.authority.lookup import answer
+from standfast.cli.common import config_option, count, json_option, print_json
 from standfast.cli.exits import NEGATIVE
 from standfast.dns.codec import rrset_to_text
 from standfast.dns.masterfile import Fault
-from standfast.dns.model import Name, RRset, type_name
+from standfast.dns.model import Name, Query, Question, Rcode, RRset, type_from_name, type_name
 from standfast.dns.name import BadName, parse_name
+from standfast.io.config import load
+from standfast.io.places import find_config
 from standfast.io.zone_files import ZoneFileError, read_zone
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -31,6 +34,19 @@ class _NameType(click.ParamType[Name]):
             self.fail(str(error), param, ctx)
 
 
+class _RecordType(click.ParamType[int]):
+    """A record type."""
+
+    name = "type"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return its number."""
+        if isinstance(value, int):
+            return value
+        rtype = type_from_name(value)
+        return self.fail(f'"{value}" is no record type', param, ctx) if rtype is None else rtype
+
+
 origin_option = click.option(
     "--origin", type=_NameType(), help="What relative names end with. Else: the file's $ORIGIN, or its name."
 )
@@ -38,11 +54,12 @@ origin_option = click.option(
 
 @click.group()
 def zone() -> None:
-    """Check and compare zone files.
+    """Check, show and compare zone files.
 
     \b
     Examples:
       standfast zone check zones/*.zone
+      standfast zone show www.example.org
       standfast zone diff example.org.zone example.org.zone.new
     """
 
@@ -76,6 +93,52 @@ def check(ctx: click.Context, files: tuple[Path, ...], origin: Name | None, as_j
 
 
 @zone.command()
+@click.argument("name", type=_NameType())
+@click.argument("type", required=False, default="ANY", type=_RecordType())
+@click.option("--file", "files", type=_FILE, multiple=True, help="These zone files, not those of the configuration.")
+@config_option
+@json_option
+@click.pass_context
+def show(
+    ctx: click.Context,
+    name: Name,
+    type: int,  # noqa: A002  the command's own word
+    files: tuple[Path, ...],
+    config: Path | None,
+    as_json: bool,
+) -> None:
+    """Say what NAME gets, by the zone files as they are now.
+
+    Without TYPE, all that stands at NAME. Nothing is asked over the network. Exit code 1 if there is no such name.
+
+    \b
+    Examples:
+      standfast zone show www.example.org
+      standfast zone show www.example.org A --file example.org.zone
+    """
+    zones = {read.zone.origin: read.zone for read in map(read_zone, files or _configured(config))}
+    reply = answer(zones, Query(id=0, question=Question(name, type), cased_qname=name, do=True))
+    sections = {
+        "answer": reply.answer,
+        "authority": reply.authority,
+        "additional": reply.glue + reply.additional,
+    }
+    lines = {
+        title: [line for rrset in rrsets for line in _lines(rrset, rrset.rdatas)] for title, rrsets in sections.items()
+    }
+    rcode = Rcode(reply.rcode).name
+    if as_json:
+        print_json({"name": name, "type": type_name(type), "rcode": rcode, "authoritative": reply.aa, **lines})
+    else:
+        click.echo(f"{name} {type_name(type)}: {rcode}, {'authoritative' if reply.aa else 'not authoritative'}")
+        for title, records in lines.items():
+            if records:
+                click.echo("\n".join([f"{title}:", *(f"  {record}" for record in records)]))
+    if reply.rcode != Rcode.NOERROR:
+        ctx.exit(NEGATIVE)
+
+
+@zone.command()
 @click.argument("old", type=_FILE)
 @click.argument("new", type=_FILE)
 @origin_option
@@ -102,6 +165,13 @@ def diff(ctx: click.Context, old: Path, new: Path, origin: Name | None, as_json:
         click.echo(f"{before.origin} {before.serial} -> {after.serial}: {count(len(changes), 'changed RRset')}")
     if changes:
         ctx.exit(NEGATIVE)
+
+
+def _configured(config: Path | None) -> tuple[Path, ...]:
+    authority = load(find_config(config)).authority
+    if authority is None:
+        raise click.UsageError("the configuration has no [authority] - name zone files with --file")
+    return authority.zones
 
 
 def _report(path: Path, origin: Name | None) -> dict[str, Any]:

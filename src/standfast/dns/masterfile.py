@@ -16,7 +16,8 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 
-from standfast.dns.model import Name, RRType, type_name
+from standfast.dns.master_text import Wrong, counted, plain_strings, read_ttl, scan
+from standfast.dns.model import Name, RRType, type_from_name, type_name
 from standfast.dns.name import BadName, parse_name
 from standfast.dns.rdata import check_rdata
 from standfast.dns.wire import NAME_OCTETS_MAX, name_from_text
@@ -26,22 +27,15 @@ INCLUDE_DEPTH_MAX: Final = 8  # files within files; deeper is a file that includ
 GENERATE_MAX: Final = 1 << 20  # records of one $GENERATE, so that a slip of the hand does not fill the memory
 FAULTS_MAX: Final = 100  # told of one reading: by then the file is another format
 LINES_MAX: Final = 1_000  # between two parentheses; a longer record is a parenthesis that was forgotten
-TTL_MAX_S: Final = (1 << 31) - 1  # RFC 2181 section 8
 
 _SPECIAL = re.compile(r'[();"\\]')
-_TOKEN = re.compile(r'([ \t\r\f\v]+)|(;.*)|([()])|("(?:[^"\\]|\\.)*")|((?:[^\s;()"\\]|\\.)+)')
 # Labels of at most 63 octets (RFC 1035 section 2.3.4)
 _PLAIN_NAME = re.compile(r"(?:[A-Za-z0-9_*-]{1,63}\.)*[A-Za-z0-9_*-]{1,63}\.?")
-_TIME = re.compile(r"(?:\d+[smhdwSMHDW])+\d*")
-_TIME_PART = re.compile(r"(\d+)([smhdwSMHDW]?)")
-_UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _RANGE = re.compile(r"(\d+)-(\d+)(?:/(\d+))?")
-_COUNTER = re.compile(r"\\\$|\$\$|\$(?:\{(-?\d+)(?:,(\d+)(?:,([doxXnN]))?)?\})?")
 _OCTETS = {str(octet): octet for octet in range(256)}
 _A_OCTETS: Final = 4
 _UINT16_MAX: Final = 65_535
 _SHOWN_MAX: Final = 100  # letters of data that are wrong
-_STRING_OCTETS_MAX: Final = 255  # of a character-string (RFC 1035 section 3.3)
 _CLASSES = frozenset({"IN", "CLASS1"})
 _OTHER_CLASSES = frozenset({"CH", "HS", "CS", "ANY", "NONE"})
 _NO_DATA = frozenset({RRType.OPT, 249, 250, RRType.IXFR, RRType.AXFR, RRType.MAILB, RRType.MAILA, RRType.ANY})
@@ -113,7 +107,7 @@ class MasterFile:
                     yield from self._directive(tokens, state, depth)
                 else:
                     yield self._record(tokens, state, starts_blank=starts_blank)
-            except _Wrong as wrong:
+            except Wrong as wrong:
                 self._fault(state.file, line, str(wrong))
             if len(self.faults) >= FAULTS_MAX:
                 self._fault(state.file, line, f"{FAULTS_MAX} faults, and no look at the rest of the file")
@@ -138,10 +132,10 @@ class MasterFile:
                 starts_blank, tokens = line[:1] in (" ", "\t"), []
             was_open = open_line
             try:
-                open_line = _scan(line, tokens, number, open_line)
+                open_line = scan(line, tokens, number, open_line)
                 if open_line and number - open_line >= LINES_MAX:
-                    raise _Wrong(f"no parenthesis closes within {LINES_MAX} lines")
-            except _Wrong as wrong:
+                    raise Wrong(f"no parenthesis closes within {LINES_MAX} lines")
+            except Wrong as wrong:
                 self._fault(file, number, str(wrong))
                 open_line = 0
                 continue
@@ -158,24 +152,24 @@ class MasterFile:
                 state.origin = self._name(text, state)
                 self.origin_said = self.origin_said or state.origin
             case "$TTL", [text]:
-                state.ttl_default_s = _ttl(text)
+                state.ttl_default_s = read_ttl(text)
             case "$INCLUDE", [text, *rest] if len(rest) <= 1:
                 yield from self._included(text, rest, state, depth)
             case "$GENERATE", [span, owner, *rest] if len(rest) >= 2:
                 yield from self._generated(span, owner, rest, state)
             case ("$ORIGIN" | "$TTL" | "$INCLUDE" | "$GENERATE") as known, _:
-                raise _Wrong(f"{known} is written {_USAGE[known]}")
+                raise Wrong(f"{known} is written {_USAGE[known]}")
             case unknown, _:
-                raise _Wrong(f"the directive {unknown} is not known; {', '.join(_USAGE)} are")
+                raise Wrong(f"the directive {unknown} is not known; {', '.join(_USAGE)} are")
 
     def _included(self, name: str, origin: list[str], state: "_State", depth: int) -> Iterator[Record]:
         """Read another file; origin and last owner are afterwards as before it (RFC 1035 section 5.1)."""
         if depth == INCLUDE_DEPTH_MAX:
-            raise _Wrong(f"{INCLUDE_DEPTH_MAX} files include each other already")
+            raise Wrong(f"{INCLUDE_DEPTH_MAX} files include each other already")
         try:
             file, text = self._include(name.strip('"'), state.file)
         except MasterFileError as error:
-            raise _Wrong(error.reason) from error
+            raise Wrong(error.reason) from error
         inner = replace(state, file=file)
         if origin:
             inner.origin = self._name(origin[0], state)
@@ -184,12 +178,12 @@ class MasterFile:
     def _generated(self, span: str, owner: str, rest: list[str], state: "_State") -> Iterator[Record]:
         found = _RANGE.fullmatch(span)
         if not found:
-            raise _Wrong(f'the range "{span}" is not written START-STOP or START-STOP/STEP')
+            raise Wrong(f'the range "{span}" is not written START-STOP or START-STOP/STEP')
         start, stop, step = (int(each or 1) for each in found.groups())
         if stop < start or not step or (stop - start) // step >= GENERATE_MAX:
-            raise _Wrong(f'the range "{span}" is empty, or of more than {GENERATE_MAX} records')
+            raise Wrong(f'the range "{span}" is empty, or of more than {GENERATE_MAX} records')
         for number in range(start, stop + 1, step):
-            tokens = [_counted(text, number) for text in (owner, *rest)]
+            tokens = [counted(text, number) for text in (owner, *rest)]
             yield self._record(tokens, state, starts_blank=False)
 
     # Records ----------------------------------------------------------------------------------------------------
@@ -198,7 +192,7 @@ class MasterFile:
         """Read `[owner] [TTL] [class] type data`, TTL and class in either order."""
         if starts_blank:
             if state.owner is None:
-                raise _Wrong("there is no owner above to repeat")
+                raise Wrong("there is no owner above to repeat")
             at = 0
         else:
             state.owner = None  # until this one proves to be a name; the lines below belong to no other
@@ -207,16 +201,16 @@ class MasterFile:
         ttl_s = None
         while True:
             if at == len(tokens):
-                raise _Wrong("the record has no type")
+                raise Wrong("the record has no type")
             token = tokens[at]
             rtype = self._types.get(token)
             if rtype is not None:
                 break
             upper = token.upper()
             if token[0].isdigit() and ttl_s is None:
-                ttl_s = _ttl(token)
+                ttl_s = read_ttl(token)
             elif upper in _OTHER_CLASSES or (upper.startswith("CLASS") and upper not in _CLASSES):
-                raise _Wrong(f"class {upper}: only IN is served")
+                raise Wrong(f"class {upper}: only IN is served")
             elif upper not in _CLASSES:
                 rtype = self._types[token] = _type(upper)
                 break
@@ -226,7 +220,7 @@ class MasterFile:
         rdata = self._rdata(rtype, tokens[at + 1 :], state)
         if ttl_s is None:
             if rtype != RRType.SOA:
-                raise _Wrong("no TTL: the record has none, and no $TTL stands above")
+                raise Wrong("no TTL: the record has none, and no $TTL stands above")
             ttl_s = int.from_bytes(rdata[-4:], "big")  # what servers did before $TTL was (RFC 2308 section 4)
         state.ttl_last_s = ttl_s
         return Record(state.owner, rtype, ttl_s, rdata, state.file, state.line)
@@ -236,16 +230,16 @@ class MasterFile:
             plain, count = _PLAIN_DATA.get(rtype, (None, 0))
             if plain is not None and len(tokens) == count:
                 return plain(self, tokens, state)
-            if rtype == RRType.TXT and (found := _plain_strings(tokens)):
+            if rtype == RRType.TXT and (found := plain_strings(tokens)):
                 return found
             return self._any_rdata(rtype, tokens, state)
-        except _Wrong:
+        except Wrong:
             raise
         except Exception as error:  # dnspython's readers raise whatever the text makes them raise
             text = " ".join(tokens)
             shown = f'"{text[:_SHOWN_MAX]}"' if text else "nothing"
             said = str(error) or type(error).__name__
-            raise _Wrong(f"{shown} is no data of type {type_name(rtype)}: {said}") from error
+            raise Wrong(f"{shown} is no data of type {type_name(rtype)}: {said}") from error
 
     def _any_rdata(self, rtype: int, tokens: list[str], state: "_State") -> bytes:
         origin = dns.name.from_text(state.origin) if state.origin else None
@@ -261,11 +255,11 @@ class MasterFile:
         origin = state.origin
         if text == "@":
             if origin is None:
-                raise _Wrong("@ stands for the origin, and no $ORIGIN stands above")
+                raise Wrong("@ stands for the origin, and no $ORIGIN stands above")
             return origin
         if text[-1] != ".":
             if origin is None:
-                raise _Wrong(f'the name "{text}" has no dot at its end, and no $ORIGIN stands above')
+                raise Wrong(f'the name "{text}" has no dot at its end, and no $ORIGIN stands above')
             absolute = f"{text}." if origin == "." else f"{text}.{origin}"
         else:
             absolute = text
@@ -274,7 +268,7 @@ class MasterFile:
         try:
             return parse_name(_relative_to(text, origin))
         except BadName as error:
-            raise _Wrong(str(error)) from error
+            raise Wrong(str(error)) from error
 
     def _wire_name(self, text: str, state: "_State") -> bytes:
         """Return the name that `text` stands for as octets, letters in their case. Most names in data come again."""
@@ -325,10 +319,6 @@ class _State:
     ttl_last_s: int | None = None
 
 
-class _Wrong(Exception):
-    """What is wrong with the present line."""
-
-
 # What reads the data of a type, of so many tokens, that most records are of.
 _PLAIN_DATA: dict[int, tuple[Callable[[MasterFile, list[str], _State], bytes], int]] = {
     RRType.A: (MasterFile._a, 1),
@@ -348,54 +338,12 @@ _USAGE = {
 }
 
 
-def _scan(line: str, tokens: list[str], number: int, open_line: int) -> int:
-    """Append the tokens of `line`; return the line on which a parenthesis was opened that is open at its end, or 0."""
-    at = 0
-    line = line.rstrip("\r")
-    while at < len(line):
-        found = _TOKEN.match(line, at)
-        if found is None:
-            raise _Wrong("a quote is never closed" if line[at] == '"' else "a backslash stands before nothing")
-        at = found.end()
-        if parenthesis := found[3]:
-            if (parenthesis == "(") == bool(open_line):
-                raise _Wrong("a parenthesis within parentheses" if open_line else "a parenthesis closes none")
-            open_line = 0 if open_line else number
-        elif token := found[4] or found[5]:
-            tokens.append(token)
-    return open_line
-
-
-def _plain_strings(tokens: list[str]) -> bytes | None:
-    """Return the data of a TXT record; None where a string is not plain, or too long."""
-    out = b""
-    for token in tokens:
-        octets = (token[1:-1] if token[0] == '"' else token).encode("utf-8")
-        if b"\\" in octets or len(octets) > _STRING_OCTETS_MAX or not octets.isascii():
-            return None
-        out += bytes((len(octets),)) + octets
-    return out
-
-
-def _ttl(text: str) -> int:
-    if text.isdecimal() and text.isascii():
-        ttl_s = int(text)
-    elif _TIME.fullmatch(text):
-        ttl_s = sum(int(count) * _UNITS_S[unit.lower()] for count, unit in _TIME_PART.findall(text))
-    else:
-        raise _Wrong(f'"{text}" is no TTL; seconds are, or a time like 1h30m')
-    if ttl_s > TTL_MAX_S:
-        raise _Wrong(f"the TTL {text} is more than {TTL_MAX_S} seconds (RFC 2181 section 8)")
-    return ttl_s
-
-
 def _type(text: str) -> int:
-    try:
-        rtype = int(dns.rdatatype.from_text(text))
-    except (dns.exception.DNSException, ValueError):
-        raise _Wrong(f'"{text}" is no record type, TTL or class') from None
+    rtype = type_from_name(text)
+    if rtype is None:
+        raise Wrong(f'"{text}" is no record type, TTL or class')
     if rtype in _NO_DATA or not rtype:
-        raise _Wrong(f"{text} is asked for, and never stands in a zone")
+        raise Wrong(f"{text} is asked for, and never stands in a zone")
     return rtype
 
 
@@ -406,21 +354,5 @@ def _relative_to(text: str, origin: Name | None) -> str:
     if text.endswith(".") and escapes % 2 == 0:
         return text
     if origin is None:
-        raise _Wrong(f'the name "{text}" has no dot at its end, and no $ORIGIN stands above')
+        raise Wrong(f'the name "{text}" has no dot at its end, and no $ORIGIN stands above')
     return f"{text}." if origin == "." else f"{text}.{origin}"
-
-
-def _counted(text: str, number: int) -> str:
-    """Return `text` with `number` for each `$`, or for `${offset,width,base}`."""
-
-    def value(found: re.Match[str]) -> str:
-        if found[0] in ("\\$", "$$"):
-            return "$"
-        offset, width, base = found[1], found[2], found[3] or "d"
-        shown = number + int(offset or 0)
-        if base in "nN":  # the digits of a reverse name, in hexadecimal, the last one first
-            digits = format(shown, "x" if base == "n" else "X")[::-1]
-            return ".".join(digits.ljust((int(width or 0) + 1) // 2, "0"))
-        return format(shown, f"0{width or 1}{base}")
-
-    return _COUNTER.sub(value, text)

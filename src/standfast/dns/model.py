@@ -10,6 +10,7 @@ from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
+import dns.exception
 import dns.rdatatype
 
 from standfast.values import value
@@ -163,6 +164,14 @@ def addresses_of(rrsets: tuple[RRset, ...]) -> tuple[str, ...]:
 def type_name(rtype: int) -> str:
     """Return the mnemonic of a record type, or `TYPE123` (RFC 3597 section 5)."""
     return dns.rdatatype.to_text(dns.rdatatype.RdataType.make(rtype))
+
+
+def type_from_name(text: str) -> int | None:
+    """Return the record type that `text` is the mnemonic of, or says as `TYPE123`; None where it is none."""
+    try:
+        return int(dns.rdatatype.from_text(text))
+    except (dns.exception.DNSException, ValueError):
+        return None
 
 
 def _addresses(rrsets: tuple[RRset, ...]) -> Iterator[str]:

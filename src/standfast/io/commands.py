@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from standfast.dns.model import Name, Question, RRType
+from standfast.dns.model import Name, Question, RRType, type_from_name
 from standfast.dns.name import BadName, parse_name
 from standfast.guard import operators
 from standfast.guard.events import JsonValue
@@ -24,8 +24,6 @@ from standfast.io.store import Store
 
 NAMES_MAX = 10_000  # names in one answer; listing them keeps the resolver waiting, for some 50 ms at this bound
 SAVE_TIMEOUT_S = 2.0  # how long a command waits for the disk before it says that it is not there yet
-
-TYPE_MAX = 65_535
 
 
 class _Params(BaseModel):
@@ -162,12 +160,10 @@ def _question(params: Mapping[str, JsonValue]) -> tuple[Name, int | None, bool]:
 
 def _type_number(text: str) -> int:
     """Return the number of the record type `text`, a mnemonic or `TYPE123` (RFC 3597 section 5)."""
+    rtype = type_from_name(text)
+    if rtype is not None:
+        return rtype
     word = text.upper()
-    if word in RRType.__members__:
-        return RRType[word]
-    number = word.removeprefix("TYPE")
-    if word.startswith("TYPE") and number.isascii() and number.isdigit() and int(number) <= TYPE_MAX:
-        return int(number)
     close = difflib.get_close_matches(word, RRType.__members__, n=1)
     hint = f"did you mean {close[0]}?" if close else "write it like A, AAAA or TYPE257"
     raise ControlError("bad_params", f'"{text}" is not a record type - {hint}')

@@ -94,3 +94,29 @@ def test_a_file_that_must_not_be_served_is_not_compared(good: Path, tmp_path: Pa
     result = run("diff", good, bad)
     assert result.exit_code == 4
     assert "bad. has no SOA" in result.stderr
+
+
+def test_what_a_name_gets_is_told_without_asking_anybody(good: Path, tmp_path: Path) -> None:
+    result = run("show", "www.example.org", "--file", good)
+    assert result.output.splitlines() == [
+        "www.example.org. ANY: NOERROR, authoritative",
+        "answer:",
+        "  www.example.org. 300 A 192.0.2.2",
+    ]
+    missing = run("show", "nope.example.org", "A", "--file", good, "--json")
+    assert missing.exit_code == 1
+    assert json.loads(missing.output) == {
+        "name": "nope.example.org.",
+        "type": "A",
+        "rcode": "NXDOMAIN",
+        "authoritative": True,
+        "answer": [],
+        "authority": ["example.org. 60 SOA ns.example.org. hostmaster.example.org. 7 3600 600 86400 60"],
+        "additional": [],
+    }
+    config = tmp_path / "standfast.toml"
+    config.write_text('[authority]\nzones = ["example.org.zone"]\n')
+    assert "192.0.2.1" in run("show", "ns.example.org", "A", "--config", config).output
+    config.write_text("[guard]\n")
+    assert "the configuration has no [authority]" in run("show", "ns.example.org", "--config", config).output
+    assert '"FOO" is no record type' in run("show", "ns.example.org", "FOO", "--file", good).output

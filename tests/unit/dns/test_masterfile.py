@@ -244,6 +244,7 @@ def test_a_file_that_includes_itself_ends() -> None:
         ("$GENERATE 0-4/2 h${10,3} A 192.0.2.${1}", ["h010", "h012", "h014"], [1, 3, 5]),
         ("$GENERATE 10-11 x${0,2,x} A 192.0.2.$", ["x0a", "x0b"], [10, 11]),
         ("$GENERATE 7-7 ${-2,0,d} 60 IN A 192.0.2.$", ["5"], [7]),
+        ("$GENERATE 1-1 a$$b\\$c${0,9999} A 192.0.2.1", ["a\\$b\\$c1{0,9999}"], [1]),  # no width that fills the memory
         ("$GENERATE 254-254 ${0,4,n} A 192.0.2.$", ["e.f"], [254]),
     ],
 )
