@@ -9,13 +9,16 @@ from hypothesis import strategies as st
 from standfast.dns.codec import (
     MESSAGE_MAX,
     PADDING_BLOCK,
+    QUERY_PADDING_BLOCK,
     Rejected,
     decode_query,
+    encode_outbound,
     encode_rejected,
     encode_response,
     rrset_from_text,
 )
-from standfast.dns.model import ExtendedError, Query, Reply, RRset, RRType
+from standfast.dns.exchange import Outbound
+from standfast.dns.model import ExtendedError, Query, Question, Reply, RRset, RRType
 
 ADDRESSES = rrset_from_text("example.org.", RRType.A, 60, ["192.0.2.1", "192.0.2.2"])
 REPLY = Reply(rcode=0, answer=(ADDRESSES,), errors=(ExtendedError(code=3, text="held"),))
@@ -86,6 +89,25 @@ def test_rfc8467_4_1_a_response_near_the_largest_message_is_padded_as_far_as_it_
     wire = encode_response(padded_query(), reply, tcp=True, encrypted=True)
     assert len(wire) == (MESSAGE_MAX if room >= 4 else MESSAGE_MAX - room)
     assert len(dns.message.from_wire(wire).answer) == 1
+
+
+# Queries of ours, in blocks of 128 octets.
+
+
+@given(
+    labels=st.lists(st.integers(1, 63), min_size=1, max_size=3), do=st.booleans(), cookie=st.sampled_from([0, 8, 24])
+)
+def test_rfc8467_4_1_every_query_is_a_multiple_of_the_block(labels: list[int], do: bool, cookie: int) -> None:
+    qname = "".join(f"{'a' * size}." for size in labels)
+    outbound = Outbound(
+        id=7, question=Question(qname, RRType.A), cased_qname=qname, do=do, cookie=bytes(range(1, cookie + 1))
+    )
+    wire = encode_outbound(outbound, padded=True)
+    assert len(wire) % QUERY_PADDING_BLOCK == 0
+    assert len(wire) - len(encode_outbound(outbound)) < QUERY_PADDING_BLOCK + 4
+    assert len(paddings(wire)) == 1
+    assert not paddings(encode_outbound(outbound))
+    assert dns.message.from_wire(wire).question[0].name.to_text() == qname
 
 
 def large(size: int) -> RRset:

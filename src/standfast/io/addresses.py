@@ -37,7 +37,7 @@ class Scheme(Enum):
 
 
 _LISTENED = {scheme.value: scheme for scheme in (Scheme.DOT, Scheme.DOH)}
-_PORTS = {Scheme.DO53: DNS_PORT, Scheme.DOT: 853, Scheme.DOH: 443}
+_PORTS = {Scheme.DO53: DNS_PORT, Scheme.DOT: PORTS[Transport.TLS], Scheme.DOH: PORTS[Transport.HTTPS]}
 
 
 @dataclass(frozen=True, slots=True)

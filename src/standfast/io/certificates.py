@@ -19,11 +19,12 @@ from cryptography.hazmat.primitives import serialization
 from standfast.errors import StandfastError
 from standfast.io.addresses import Scheme
 from standfast.io.faults import in_words
+from standfast.io.roots import ALPN_HTTPS, ALPN_TLS
 
 EXPIRY_NOTICE_S: Final = 7 * 86_400  # how long before its end people are told: whoever renews it should have by then
 EXPIRY_NOTICE_PART: Final = 1 / 4  # of its whole time, where that is short
 NOTICE_AGAIN_S: Final = 86_400
-_ALPN: Final = {Scheme.DOT: "dot", Scheme.DOH: "h2"}  # RFC 7858 section 7, RFC 9113 section 3.1
+_ALPN: Final = {Scheme.DOT: ALPN_TLS, Scheme.DOH: ALPN_HTTPS}
 
 log = structlog.get_logger("standfast.certificates")
 

@@ -7,24 +7,20 @@ on a connection that never answered they have failed.
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
-from typing import Final, assert_never
+from typing import Final
 
 from standfast.dns.exchange import Heeded
-from standfast.guard.events import PORTS, Ask, Server, Transport
+from standfast.guard.events import Ask, Server
 from standfast.io.faults import in_words
-from standfast.io.roots import ALPN_HTTPS, ResumingContext, Roots
+from standfast.io.roots import Roots
 from standfast.io.upstream_connection import Asked, UpstreamConnection
-from standfast.io.upstream_http2 import HttpsPipeline
-from standfast.io.upstream_messages import Answer, MessagePipeline, NotAnswered, Pipeline
+from standfast.io.upstream_lines import Line, line_to
+from standfast.io.upstream_messages import Answer, NotAnswered
 
 CONNECTIONS_MAX: Final = 4  # to one server: more than one only while all before are full
 QUEUE_MAX: Final = 4096  # queries to one server that wait for a connection or for room on one
 CONNECT_S: Final = 4.0  # to connect and shake hands; after that nobody waits any more (`asking.EXCHANGE_MAX_S`)
 PAUSE_S: Final = 0.25  # after a connection that could not be made; a handshake for every query would be an attack
-IDLE_S: Final = 10.0  # plain TCP is for the few answers that are too large for UDP, and servers have few connections
-ENCRYPTED_IDLE_S: Final = 30.0  # longer, as every query goes over it and a handshake costs more
 
 
 class Pool:
@@ -47,7 +43,7 @@ class Pool:
         self._asked[ask.ask] = asked = Asked(ask)
         upstream = self._upstreams.get(ask.server)
         if upstream is None:
-            upstream = _Upstream(ask.server, _line_to(ask.server, ask.transport, self._roots), self._take)
+            upstream = _Upstream(ask.server, line_to(ask.server, ask.transport, self._roots), self._take)
             self._upstreams[ask.server] = upstream
         upstream.put(asked)
 
@@ -78,44 +74,10 @@ class Pool:
             self._on_heard(asked.ask.ask, what)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
-    """How a server is connected to; with a `context` its certificate must be for `name`."""
-
-    pipeline: Callable[[], Pipeline]
-    idle_s: float
-    context: ResumingContext | None = None
-    name: str | None = None
-    alpn: str = ""  # that the server must choose
-
-
-def _line_to(server: Server, transport: Transport, roots: Roots) -> _Line:
-    name = server.name or server.host.partition("%")[0]  # an interface is no part of what a certificate says
-    match transport:
-        case Transport.TCP:
-            return _Line(pipeline=MessagePipeline, idle_s=IDLE_S)
-        case Transport.TLS:
-            messages = partial(MessagePipeline, padded=True)
-            return _Line(pipeline=messages, idle_s=ENCRYPTED_IDLE_S, context=roots.tls, name=name)
-        case Transport.HTTPS:
-            requests = partial(HttpsPipeline, _authority(server), server.path)
-            return _Line(pipeline=requests, idle_s=ENCRYPTED_IDLE_S, context=roots.https, name=name, alpn=ALPN_HTTPS)
-        case Transport.UDP:
-            raise AssertionError("no connections by UDP")
-        case _:
-            assert_never(transport)
-
-
-def _authority(server: Server) -> str:
-    """Return whom a request is for: the verified name, or else the address (RFC 3986 section 3.2)."""
-    host = server.name or (f"[{server.host.partition('%')[0]}]" if ":" in server.host else server.host)
-    return host if server.port == PORTS[Transport.HTTPS] else f"{host}:{server.port}"
-
-
 class _Upstream:
     """One server: its connections, and the queries that are on none."""
 
-    def __init__(self, server: Server, line: _Line, report: Callable[[Asked, Heeded | str], None]) -> None:
+    def __init__(self, server: Server, line: Line, report: Callable[[Asked, Heeded | str], None]) -> None:
         self._server = server
         self._line = line
         self._report = report
@@ -172,7 +134,8 @@ class _Upstream:
             self._failure = in_words(error) or "the connection was closed in the handshake"
         else:
             self._failure = connection.lost
-        self._opening = None
+        finally:
+            self._opening = None
         if self._failure:
             self._pause_ends_s = self._loop.time() + PAUSE_S
             self._fail_queued()

@@ -14,7 +14,7 @@ from standfast.dns.codec import encode_response
 from standfast.dns.exchange import Heard
 from standfast.dns.model import Query, Rcode, Reply, RRset
 from standfast.guard.events import Server
-from standfast.io import upstream_connection, upstream_pool
+from standfast.io import upstream_connection, upstream_lines, upstream_pool
 from standfast.io.roots import Roots
 from standfast.io.upstream_messages import NOT_OURS_MAX, PIPELINE_MAX
 from standfast.io.upstream_pool import CONNECTIONS_MAX, QUEUE_MAX
@@ -201,7 +201,7 @@ def test_a_server_that_only_talks_of_something_else_is_hung_up_on() -> None:
 def test_a_connection_that_nothing_goes_over_is_closed_and_the_next_query_opens_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(upstream_pool, "IDLE_S", 0.05)
+    monkeypatch.setattr(upstream_lines, "IDLE_S", 0.05)
 
     async def scene(asked: Pooled, server: StreamServer) -> None:
         for number in (1, 2):
@@ -216,7 +216,7 @@ def test_a_connection_that_nothing_goes_over_is_closed_and_the_next_query_opens_
 
 
 def test_a_connection_that_a_query_waits_on_is_not_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream_pool, "IDLE_S", 0.05)
+    monkeypatch.setattr(upstream_lines, "IDLE_S", 0.05)
 
     async def scene(asked: Pooled, server: StreamServer) -> None:
         asked.ask(1)

@@ -18,7 +18,7 @@ from scripted_streams import WAIT_S, StreamServer, listening
 from standfast.dns.codec import QUERY_PADDING_BLOCK
 from standfast.drills.live.authority import Certificate, ThrowawayAuthority, issue_self_signed
 from standfast.guard.events import Server, Transport
-from standfast.io import upstream_pool
+from standfast.io import upstream_connection, upstream_pool
 from standfast.io.roots import Roots
 
 NAME = "dns.example.org"
@@ -28,6 +28,12 @@ ENCRYPTED = [Transport.TLS, Transport.HTTPS]
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> ThrowawayAuthority:
     return ThrowawayAuthority.create(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take no connection for dead because this machine is busy."""
+    monkeypatch.setattr(upstream_connection, "STALL_S", 60.0)
 
 
 @pytest.fixture
