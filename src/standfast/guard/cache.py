@@ -44,8 +44,10 @@ class Entry:
 
     def prepare(self, keeper: Keeper, query: bytes, answer: bytes, now: float) -> None:
         """Let `answer`, made of this entry for `query`, be given again without asking, for as long as this stands."""
-        if sum(one is keeper for one, _ in self.prepared) >= PREPARED_EACH_MAX:
-            return
+        mine = [one for one in self.prepared if one[0] is keeper]
+        if len(mine) >= PREPARED_EACH_MAX:  # the oldest makes room: its keeper may have no room for it any more
+            mine[0][1].void()
+            self.prepared = tuple(one for one in self.prepared if one is not mine[0])
         prepared = keeper.put(query, answer, stored_at_s=self.stored_at_s, expires_at_s=self.expires_at_s, now=now)
         if prepared is not None:
             self.prepared += ((keeper, prepared),)
