@@ -2,6 +2,8 @@
 
 A query is looked up by all its octets but the ID: what hits is the very packet that was parsed and answered before, so
 that EDNS size, DO, CD and everything else is part of the key. An answer is void when the cache's entry behind it is.
+
+A query with a server cookie is answered as the same query without, and the cookie is put in.
 """
 
 import struct
@@ -17,19 +19,26 @@ _OPT = 11  # octets of an OPT record without options (RFC 6891 section 6.1.2)
 _OPT_TYPE = 41
 _RR_FIXED = struct.Struct("!HHIH")  # type, class, TTL, length of the data (RFC 1035 section 4.1.3)
 _TTL = struct.Struct("!I")
+_LENGTH = struct.Struct("!H")
 _COUNTS = struct.Struct("!4H")
+_TC = 0x02  # in the third octet of the header
+_COOKIE_HEAD = b"\0\x0a\0\x18"  # a COOKIE option of 24 octets, as ours are (RFC 7873 section 4, RFC 9018 section 4)
+_COOKIE_OPTION = 28
+WITH_COOKIE_MAX = 512  # octets of an answer with a cookie: all clients take that, so no cookie has pushed anything out
 
 
 @dataclass(slots=True, kw_only=True)
 class Prepared:
     """One answer, all but its ID.
 
-    `octets` are right until `turn_s`, when a TTL has to count down; nothing is right from `expires_at_s` on. `place`
-    and `held` are for who sends the octets from where they lie in memory.
+    `octets` are right until `turn_s`, when a TTL has to count down; nothing is right from `expires_at_s` on. Their OPT
+    record is at `opt_at`; 0: there is none. `place` and `held` are for who sends the octets from where they lie in
+    memory.
     """
 
     octets: bytearray
     ttl_places: tuple[int, ...]
+    opt_at: int
     stored_at_s: float
     expires_at_s: float
     age_s: int
@@ -97,10 +106,23 @@ class PreparedAnswers:
 
     def get(self, query: bytes, now: float) -> bytes | None:
         """Return the answer to `query` as it came off the wire, or None where none is prepared."""
+        prepared = self._find(query, now)
+        return None if prepared is None else query[:ID_OCTETS] + prepared.octets
+
+    def get_with_cookie(self, query: bytes, cookie: bytes, now: float) -> bytes | None:
+        """Return the answer to `query`, as `split_cookie` left it, with `cookie` in it; None where none is prepared."""
+        prepared = self._find(query, now)
+        if prepared is None or not prepared.opt_at:
+            return None
+        head, length, options = _at_options(prepared.octets, prepared.opt_at)
+        answer = query[:ID_OCTETS] + head + _LENGTH.pack(length + _COOKIE_OPTION) + _COOKIE_HEAD + cookie + options
+        return answer if len(answer) <= WITH_COOKIE_MAX else None
+
+    def _find(self, query: bytes, now: float) -> Prepared | None:
         prepared = self.by_query.get(query[ID_OCTETS:])
         if prepared is None or (now >= prepared.turn_s and not prepared.turn(now)):
-            prepared = self.other_case(query, now)
-        return None if prepared is None else query[:ID_OCTETS] + prepared.octets
+            return self.other_case(query, now)
+        return prepared
 
     def other_case(self, query: bytes, now: float) -> Prepared | None:
         """Return the answer to `query` where it was prepared for the same name in lower case (0x20 clients)."""
@@ -121,19 +143,28 @@ class PreparedAnswers:
     ) -> Prepared | None:
         """Keep `answer`, which `query` was just given out of a cache that stored it at `stored_at_s`.
 
-        Not kept, and None: a query without a key, and an answer whose TTLs are not found.
+        Not kept, and None: a query without a key, and an answer whose TTLs are not found. Of a query with a cookie the
+        answer is kept without, so that it is for all who ask the same.
         """
+        query, cookie = split_cookie(query)
         key, end = key_of(query), query.find(0, _HEADER)
         if key is None or answer[_HEADER:end] != query[_HEADER:end]:
             return None
-        places = _ttl_places(answer)
-        if places is None:
+        walked = _walk(answer)
+        if walked is None:
             return None
+        places, opt_at = walked
+        if cookie:
+            plain = _without_cookie(answer, opt_at)
+            if plain is None or self._has(key, stored_at_s):
+                return None
+            answer = plain
         folded = key[_HEADER - ID_OCTETS : end - ID_OCTETS]
         age_s = int(now - stored_at_s)
         prepared = Prepared(
             octets=bytearray(answer[ID_OCTETS:_HEADER] + folded + answer[end:]),
             ttl_places=tuple(place - ID_OCTETS for place in places),
+            opt_at=opt_at and opt_at - ID_OCTETS,
             stored_at_s=stored_at_s,
             expires_at_s=expires_at_s,
             age_s=age_s,
@@ -144,6 +175,10 @@ class PreparedAnswers:
         if len(self.by_query) > self._max:
             del self.by_query[next(iter(self.by_query))]
         return prepared
+
+    def _has(self, key: bytes, stored_at_s: float) -> bool:
+        kept = self.by_query.get(key)
+        return kept is not None and kept.stored_at_s == stored_at_s and kept.expires_at_s > stored_at_s
 
     def drop(self, key: bytes) -> None:
         """Forget the answer to the query with this key, if there is one."""
@@ -157,7 +192,7 @@ class PreparedAnswers:
 def key_of(query: bytes) -> bytes | None:
     """Return by what the answer to `query` is kept: all its octets but the ID, the name in lower case.
 
-    None where it is not kept at all: with EDNS options, since most differ each time, and cookies would fill the memory.
+    None where it is not kept at all: with EDNS options, since most differ each time, and would fill the memory.
     """
     end = query.find(0, _HEADER)
     plain = end + 1 + _QTYPE_QCLASS
@@ -166,23 +201,54 @@ def key_of(query: bytes) -> bytes | None:
     return query[ID_OCTETS:_HEADER] + query[_HEADER:end].lower() + query[end:]
 
 
-def _ttl_places(message: bytes) -> list[int] | None:
-    """Return where the TTLs of `message` stand, but for the OPT record's field; None when it cannot be walked."""
+def split_cookie(query: bytes) -> tuple[bytes, bytes]:
+    """Return `query` without its cookie, and the cookie; none where a cookie like ours is not its only EDNS option."""
+    at = len(query) - _COOKIE_OPTION
+    if query[at - _LENGTH.size : at + len(_COOKIE_HEAD)] != _LENGTH.pack(_COOKIE_OPTION) + _COOKIE_HEAD:
+        return query, b""
+    return query[: at - _LENGTH.size] + _LENGTH.pack(0), query[at + len(_COOKIE_HEAD) :]
+
+
+def _without_cookie(answer: bytes, opt_at: int) -> bytes | None:
+    """Return `answer` without its cookie, which is the first option; None where it has none, or may have been cut."""
+    if not opt_at or len(answer) > WITH_COOKIE_MAX or answer[2] & _TC:
+        return None
+    head, length, options = _at_options(answer, opt_at)
+    if not options.startswith(_COOKIE_HEAD):
+        return None
+    return head + _LENGTH.pack(length - _COOKIE_OPTION) + options[_COOKIE_OPTION:]
+
+
+def _at_options(message: bytes | bytearray, opt_at: int) -> tuple[bytes, int, bytes]:
+    """Return what is before the length of the options in the OPT record at `opt_at`, that length, what is behind."""
+    at = opt_at + _OPT
+    (length,) = _LENGTH.unpack_from(message, at - _LENGTH.size)
+    return bytes(message[: at - _LENGTH.size]), length, bytes(message[at:])
+
+
+def _walk(message: bytes) -> tuple[list[int], int] | None:
+    """Return where the TTLs of `message` stand, but for the OPT record's field, and where that record stands, or 0.
+
+    None when it cannot be walked.
+    """
     places: list[int] = []
+    opt_at = 0
     try:
         questions, *records = _COUNTS.unpack_from(message, 4)
         at = _HEADER
         for _ in range(questions):
             at = _past_name(message, at) + _QTYPE_QCLASS
         for _ in range(sum(records)):
-            at = _past_name(message, at)
+            start, at = at, _past_name(message, at)
             rtype, _, _, length = _RR_FIXED.unpack_from(message, at)
-            if rtype != _OPT_TYPE:
+            if rtype == _OPT_TYPE:
+                opt_at = start
+            else:
                 places.append(at + 4)
             at += _RR_FIXED.size + length
     except (IndexError, struct.error):
         return None
-    return places if at == len(message) else None
+    return (places, opt_at) if at == len(message) else None
 
 
 def _past_name(message: bytes, at: int) -> int:

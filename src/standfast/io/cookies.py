@@ -18,6 +18,10 @@ class Cookies:
         """Return the cookie of the response to a client at `address`, in octets; none where it sent none."""
         return self.ours.answer(cookie, address, self.now()) if cookie and self.ours is not None else b""
 
+    def is_fresh(self, cookie: bytes, address: bytes) -> bool:
+        """Say, without hashing, whether `cookie` is one that has been proven and may be given again."""
+        return self.ours is not None and self.ours.is_known(cookie, address, self.now())
+
     def prove(self, cookie: bytes, address: bytes) -> bool:
         """Say whether who sent `cookie` must be at `address`."""
         return self.ours is not None and self.ours.proves(cookie, address, self.now())

@@ -11,7 +11,7 @@ from typing import Final
 
 from standfast.dns.codec import Rejected, decode_query, encode_rejected, encode_response, encode_truncated
 from standfast.dns.model import Ede, ExtendedError, Query, Rcode, Reply, RRType
-from standfast.dns.prepared import Keeper, Preparable, PreparedAnswers
+from standfast.dns.prepared import Keeper, Preparable, PreparedAnswers, split_cookie
 from standfast.io.batch import SLOTS, Datagram, batch_on, packed_address, send
 from standfast.io.client import Client, OnQuery
 from standfast.io.cookies import NO_COOKIES, Cookies
@@ -80,7 +80,9 @@ class Datagrams:
         self.udp.close()
 
     def take(self, datagram: Datagram) -> None:
-        """Take in a datagram that no answer was prepared for."""
+        """Take in a datagram that no answer was prepared for as it is."""
+        if self._repeat(datagram):
+            return
         query = decode_query(datagram.wire)
         if isinstance(query, Query):
             # Large, so nobody is to have it sent to another (RFC 8482 section 4.4).
@@ -120,8 +122,20 @@ class Datagrams:
         cookie = self._cookie(query, datagram)
         wire = encode_response(query, reply, size_max=self._size_max, cookie=cookie, recursion=self._recursion)
         self.send(wire, datagram)
-        if entry is not None:
+        if entry is not None and not (cookie and query.question.qtype == RRType.ANY):  # nobody without gets that
             entry.prepare(self.keeper, datagram.wire, wire, self._fast.now())
+
+    def _repeat(self, datagram: Datagram) -> bool:
+        """Answer a query, whose cookie is known, by what is prepared for the same without it; False: nothing is."""
+        query, cookie = split_cookie(datagram.wire)
+        if not cookie or not self._cookies.is_fresh(cookie, _address(datagram)):
+            return False
+        answer = self._fast.answers.get_with_cookie(query, cookie, self._fast.now())
+        if answer is None:
+            return False
+        self.send(answer, datagram)
+        self._fast.on_hits(1)
+        return True
 
     def _cookie(self, query: Query | Rejected, datagram: Datagram) -> bytes:
         return self._cookies.answer(query.cookie, _address(datagram)) if query.cookie else b""

@@ -370,6 +370,26 @@ def test_a_client_that_sends_a_cookie_gets_one_and_keeps_it_while_it_is_fresh() 
     play(guarded, scene)
 
 
+def test_with_a_cookie_that_is_known_what_is_prepared_is_given_and_to_nobody_else() -> None:
+    guarded = Guarded(Gate(Limits(allow=(ip_network("127.0.0.0/8"),), rate_limit_qps=0)))
+
+    async def scene() -> None:
+        cookie = await introduced(guarded)
+        again = with_cookie(cookie)
+        await guarded.exchange(CLIENT, encode_outbound(again))  # proves it, and has the answer prepared
+        asked = guarded.asked
+        (wire,) = await guarded.exchange(CLIENT, encode_outbound(again))
+        assert heard(wire, again) == Heard(reply=REPLY, cookie=cookie)
+        (wire,) = await guarded.exchange(CLIENT, encode_outbound(OUTBOUND))
+        assert heard(wire, OUTBOUND) == Heard(reply=REPLY)
+        assert (guarded.asked, guarded.hits) == (asked, 2)
+        (wire,) = await guarded.exchange(STRANGER, encode_outbound(again))
+        assert heard(wire, again).cookie != cookie
+        assert guarded.asked == asked + 1
+
+    play(guarded, scene)
+
+
 def test_a_cookie_of_another_address_is_replaced_and_its_bearer_answered_as_without() -> None:
     guarded = Guarded(Gate(Limits(allow=(ip_network("127.0.0.0/8"),), rate_limit_qps=0)))
 
