@@ -256,7 +256,7 @@ def _culprit(error: ErrorDetails) -> Where:
     where = error["loc"]
     if where[:2] == ("authority", "zones"):
         return where[:1]
-    return where[:-1] if where[-1] in ("suffix", "name") else where
+    return where[:-1] if where[1:] and where[-1] in ("suffix", "name") else where
 
 
 def _without(value: Any, bad: set[Where], before: Where, now: Where) -> tuple[Any, dict[Where, Where]]:
