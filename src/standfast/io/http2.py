@@ -7,7 +7,7 @@ well. What a request means is in `doh`.
 
 import asyncio
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Final
 
 from h2.config import H2Configuration
@@ -24,7 +24,7 @@ from standfast.io.connections import SLOW_S, WRITE_OCTETS_MAX, Connection, Conne
 from standfast.io.doh import MEDIA_TYPE, NO_QUERY, QUERY_OCTETS_MAX, TOO_LARGE, Refusal, Request, max_age_s, query_of
 
 STREAMS_MAX: Final = 100  # open at once, and queries that wait; "no smaller than 100" (RFC 9113 section 6.5.2)
-HEADER_OCTETS_MAX: Final = 1 << 14  # of a request; the longest query in a path takes a third of it
+HEADER_OCTETS_MAX: Final = 1 << 13  # of a request; the longest query in a path takes two thirds of it
 HEADER_TABLE_OCTETS_MAX: Final = 4096  # that we keep to repeat headers shortly, however much a client offers
 CLOSED_STREAMS_MAX: Final = 1024  # that are remembered, so that what was under way when they closed is no error
 SILENT_OCTETS_MAX: Final = 3 << 14  # that mean nothing yet: the largest frame and the headers before it fit easily
@@ -56,14 +56,6 @@ class _Http2(H2Connection):
         )
 
 
-@dataclass(slots=True)
-class _Coming:
-    """A request that is still being received."""
-
-    headers: dict[str, str]
-    body: bytearray = field(default_factory=bytearray)
-
-
 class HttpConnection(Connection):
     """One client's connection by HTTP/2."""
 
@@ -73,7 +65,7 @@ class HttpConnection(Connection):
         self._path = path
         self._http = _Http2()
         self._refused = False  # it does not speak HTTP/2
-        self._coming: dict[int, _Coming] = {}
+        self._coming: dict[int, Request] = {}  # what is there of requests by now
         self._asked: set[int] = set()  # streams that a reply is owed to
         self._unsent: dict[int, bytes] = {}  # what the client's windows have no room for yet
         self._unsent_timer: asyncio.TimerHandle | None = None
@@ -141,7 +133,7 @@ class HttpConnection(Connection):
     def _heed(self, event: Event, reset: set[int]) -> None:
         match event:
             case RequestReceived(stream_id=stream_id, headers=headers) if stream_id not in reset:
-                self._coming[stream_id] = _Coming({str(name): str(value) for name, value in headers})
+                self._coming[stream_id] = _begun({str(name): str(value) for name, value in headers})
             case DataReceived(stream_id=stream_id, data=data) if data:
                 self._http.acknowledge_received_data(event.flow_controlled_length, stream_id)
                 self._collect(stream_id, data)
@@ -161,23 +153,19 @@ class HttpConnection(Connection):
         coming = self._coming.get(stream_id)
         if coming is None:
             return
-        coming.body += data
-        if len(coming.body) > QUERY_OCTETS_MAX:
-            del self._coming[stream_id]
+        self._waste += coming.body != b""  # a query in crumbs; one is sent whole
+        body = coming.body + data
+        self._coming[stream_id] = replace(coming, body=body)
+        if len(body) > QUERY_OCTETS_MAX:
             self._refuse(stream_id, TOO_LARGE)
+            self._forget(stream_id)
             self._http.reset_stream(stream_id, ErrorCodes.NO_ERROR)  # "stop sending" (RFC 9113 section 8.1)
 
-    def _take(self, stream_id: int, coming: _Coming) -> None:
+    def _take(self, stream_id: int, request: Request) -> None:
         self.active_at_s = self._loop.time()
         if self._waiting >= STREAMS_MAX:  # of streams that were reset meanwhile
             self._http.reset_stream(stream_id, ErrorCodes.REFUSED_STREAM)
             return
-        request = Request(
-            method=coming.headers.get(":method", ""),
-            target=coming.headers.get(":path", ""),
-            media_type=coming.headers.get("content-type", ""),
-            body=bytes(coming.body),
-        )
         wire = query_of(request, self._path)
         if isinstance(wire, Refusal):
             self._refuse(stream_id, wire)
@@ -201,7 +189,10 @@ class HttpConnection(Connection):
         self._asked.discard(stream_id)
         self.active_at_s = self._loop.time()
         self._make_good(WASTE_PER_ANSWER)
-        self._answer(stream_id, encode_response(query, reply, tcp=True, encrypted=True), max_age_s(reply))
+        try:
+            self._answer(stream_id, encode_response(query, reply, tcp=True, encrypted=True), max_age_s(reply))
+        except H2Error:  # whatever its client did to a stream, who answers goes on
+            self.abort()
         if not self._receiving:
             self._flush()
 
@@ -267,6 +258,14 @@ class HttpConnection(Connection):
             self._http.close_connection(why)
         self._flush()
         self._transport.close()
+
+
+def _begun(headers: dict[str, str]) -> Request:
+    return Request(
+        method=headers.get(":method", ""),
+        target=headers.get(":path", ""),
+        media_type=headers.get("content-type", ""),
+    )
 
 
 class _StreamClient(Client):

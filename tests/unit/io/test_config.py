@@ -565,7 +565,7 @@ def test_an_address_says_what_is_spoken_there(text: str, shown: str) -> None:
             '"/dns-query{?dns}" is not a path - write it like "https://192.0.2.1/dns',
         ),
         ("https://ns.example.org/dns-query", '"ns.example.org" is a host name - give its IP address'),
-        ("tls://192.0.2.1:x", '"x" is not a port'),
+        ("tls://192.0.2.1:x", '"192.0.2.1:x" needs a port'),
         ("tls://224.0.0.1", "is a multicast address"),
     ],
 )
