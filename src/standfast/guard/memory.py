@@ -87,8 +87,13 @@ class KnownGoodMemory:
         return evicted
 
     def load(self, entries: Iterable[tuple[Key, Packed]]) -> list[Question]:
-        """Fill from the disk at the start, with what is whole. Returns the questions that did not fit."""
-        return [question for key, packed in entries for question in self._place(key, packed)]
+        """Fill an empty memory from the disk, with what is whole. Returns the questions that did not fit."""
+        given_up = list[Question]()
+        for key, packed in entries:
+            self._queue_for(key, packed).add(key, packed)
+            if self._is_too_full():
+                given_up.append(self._evict(newcomer=key))
+        return given_up
 
     def forget(self, question: Question) -> None:
         """Drop `question`."""
@@ -110,16 +115,27 @@ class KnownGoodMemory:
         if _size(key, packed) > PROBATION_SHARE * self._bytes_max:  # one answer must not push out all others
             self.forget(question_of(key))
             return [question_of(key)]
-        if is_standing(packed) or self._is_pinned(question_of(key)):
-            self._kept.put(key, packed)
-            self._probation.remove(key)
+        queue = self._queue_for(key, packed)
+        if key in queue.entries:
+            queue.renew(key, packed)
         else:
-            self._probation.put(key, packed)
             self._kept.remove(key)
+            self._probation.remove(key)
+            queue.add(key, packed)
         evicted = list[Question]()
-        while len(self) > self._entries_max or self.bytes > self._bytes_max:
+        while self._is_too_full():
             evicted.append(self._evict(newcomer=key))
         return evicted
+
+    def _queue_for(self, key: Key, packed: Packed) -> "_Queue":
+        if is_standing(packed) or self._is_pinned(question_of(key)):
+            return self._kept
+        return self._probation
+
+    def _is_too_full(self) -> bool:
+        kept, probation = self._kept, self._probation
+        number = len(kept.entries) + len(probation.entries)
+        return number > self._entries_max or kept.bytes + probation.bytes > self._bytes_max
 
     def _evict(self, *, newcomer: Key) -> Question:
         over_share = (
@@ -148,14 +164,14 @@ class _Queue:
         self.entries: OrderedDict[Key, Packed] = OrderedDict()
         self.bytes = 0
 
-    def put(self, key: Key, packed: Packed) -> None:
-        before = self.entries.get(key)
+    def add(self, key: Key, packed: Packed) -> None:
         self.entries[key] = packed
-        if before is None:
-            self.bytes += _size(key, packed)
-        else:
-            self.bytes += len(packed) - len(before)
-            self.entries.move_to_end(key)
+        self.bytes += _size(key, packed)
+
+    def renew(self, key: Key, packed: Packed) -> None:
+        self.bytes += len(packed) - len(self.entries[key])
+        self.entries[key] = packed  # in its place: a table of a million that is built anew stops the resolver
+        self.entries.move_to_end(key)
 
     def remove(self, key: Key) -> None:
         gone = self.entries.pop(key, None)

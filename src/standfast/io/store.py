@@ -32,7 +32,6 @@ BATCH_OCTETS_MAX = 4 << 20  # and octets, so that the WAL stays small
 PENDING_MAX = 1_000_000  # changed questions that wait; they refer to what the core holds in memory anyway
 RETRY_MIN_S = 0.5
 RETRY_MAX_S = 30.0
-COMPACT_RETRY_S = 60.0  # after a disk that had no room even for that
 CLOSE_TIMEOUT_S = 10.0
 
 
@@ -85,7 +84,7 @@ class Store:
         # The writer thread's own.
         self._next_share = 0
         self._next_share_at_s = 0.0
-        self._compact_at_s: float | None = 0.0  # None: there is nothing to give back
+        self._may_compact = True
         self._file_was_lost = False
 
     def load(self) -> Loaded:
@@ -237,11 +236,10 @@ class Store:
 
     def _pause_s(self, now_s: float) -> float | None:
         """Return how long until there is something to do of itself, None when there is not."""
-        due_s = [] if self._compact_at_s is None else [self._compact_at_s]
         self._are_confirmed = any(self._confirmed)
-        if self._are_confirmed:
-            due_s.append(self._next_share_at_s)
-        return max(0.0, min(due_s) - now_s) if due_s else None
+        if self._may_compact:
+            return 0.0
+        return max(0.0, self._next_share_at_s - now_s) if self._are_confirmed else None
 
     def _write_all(self, number: int) -> bool:
         """Write the `number` questions that wait longest, each in its newest state; say whether they are."""
@@ -282,16 +280,13 @@ class Store:
         """Give a little of the file back to the system, where much of it is free and there is nothing else to do."""
         with self._changed:
             busy = self._has_work()
-        now_s = time.monotonic()
-        if busy or self._connection is None or self._compact_at_s is None or now_s < self._compact_at_s:
+        if busy or self._connection is None or not self._may_compact:
             return
         try:
             store_file.prepare(self._connection)
-            more = store_file.compact(self._connection)
+            self._may_compact = store_file.compact(self._connection)
         except store_file.ERRORS:  # not worth an alarm: what cannot be written raises one
-            self._compact_at_s = now_s + COMPACT_RETRY_S
-        else:
-            self._compact_at_s = now_s if more else None
+            self._may_compact = False
 
     def _write(self, batch: list[store_file.Change], switch: bool | None) -> bool:
         """Write one batch, again and again until it is done; False when the store was closed before that."""
@@ -315,8 +310,7 @@ class Store:
                     self._abandon_file(str(error))
             return False
         self._tell_failure(None)
-        if self._compact_at_s is None and any(packed is None for _, packed in batch):
-            self._compact_at_s = 0.0
+        self._may_compact = True
         return True
 
     def _open(self) -> sqlite3.Connection:

@@ -33,7 +33,7 @@ SKIPPED_TOLD_MAX = 10  # rows told one by one; the rest is only counted
 _PAGE_MIN = 512  # octets; the smallest page and so the smallest file (https://www.sqlite.org/fileformat.html)
 _BUSY_TIMEOUT_S = 2.0  # somebody has the file open with the sqlite3 shell
 
-WAL_MAX = 16 << 20  # octets that are kept of the WAL once its content is in the file; a transaction may take more
+WAL_MAX = 4 << 20  # octets that are kept of the WAL once its content is in the file; a transaction may take more
 FREE_SHARE = 0.2  # of the file's pages that may be free; names come and go
 FREE_PAGES_MIN = 1024  # 4 MiB, not worth the writing
 COMPACT_STEP_PAGES = 256  # 1 MiB, so that a step takes milliseconds
@@ -178,10 +178,14 @@ def compact(connection: sqlite3.Connection) -> bool:
         connection.execute(f"PRAGMA auto_vacuum={_INCREMENTAL}")
         connection.execute("VACUUM")
         return False
-    if _pragma(connection, "freelist_count") <= max(FREE_PAGES_MIN, FREE_SHARE * _pragma(connection, "page_count")):
+    if not _has_many_free(connection):
         return False
-    connection.execute(f"PRAGMA incremental_vacuum({COMPACT_STEP_PAGES})").fetchall()
-    return True
+    # A row without columns comes for each page, of which `execute` would take the first alone.
+    connection.executescript(f"PRAGMA incremental_vacuum({COMPACT_STEP_PAGES})")
+    if _has_many_free(connection):
+        return True
+    connection.execute("PRAGMA wal_checkpoint").fetchall()  # only this makes the file shorter
+    return False
 
 
 def set_aside(path: Path, reason: str) -> SetAside:
@@ -269,6 +273,11 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
     (number,) = connection.execute(f"PRAGMA {name}").fetchone()
     assert isinstance(number, int)
     return number
+
+
+def _has_many_free(connection: sqlite3.Connection) -> bool:
+    free_max = max(FREE_PAGES_MIN, FREE_SHARE * _pragma(connection, "page_count"))
+    return _pragma(connection, "freelist_count") > free_max
 
 
 def _carry_over(connection: sqlite3.Connection) -> None:

@@ -97,6 +97,19 @@ def test_all_of_it_is_there_before_and_after_it_is_carried_over(
     assert store.status()["notices"] == []
 
 
+def test_what_was_carried_over_can_give_its_room_back(written: dict[Question, KnownGood], tmp_path: Path) -> None:
+    connection, aside = store_file.open_file(tmp_path / store_file.FILE_NAME)
+    with closing(connection):
+        assert aside is None
+        store_file.prepare(connection)
+        before = connection.execute("PRAGMA freelist_count").fetchone()
+        assert not store_file.compact(connection)
+        after, mode = (connection.execute(f"PRAGMA {name}").fetchone() for name in ("freelist_count", "auto_vacuum"))
+    assert before > after == (0,)
+    assert mode == (2,)
+    assert loaded(Store(tmp_path, alarm=lambda alarm: None)) == (written, False)
+
+
 def test_a_row_that_is_not_whole_is_told_and_the_others_are_carried_over(
     written: dict[Question, KnownGood], tmp_path: Path
 ) -> None:
