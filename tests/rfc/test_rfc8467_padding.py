@@ -1,4 +1,4 @@
-"""RFC 7830 and RFC 8467: responses over encrypted transports are padded."""
+"""RFC 7830 and RFC 8467: queries and responses over encrypted transports are padded."""
 
 import dns.edns
 import dns.message

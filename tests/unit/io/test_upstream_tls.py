@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,10 +12,15 @@ from pathlib import Path
 import dns.edns
 import dns.message
 import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.events import DataReceived, StreamEnded
 
-from pooled import Pooled, address_in, answer_one
-from scripted_streams import WAIT_S, StreamServer, listening
-from standfast.dns.codec import QUERY_PADDING_BLOCK
+from pooled import Pooled, address_in, answer_one, reply_to
+from scripted_streams import WAIT_S, StreamConnection, StreamServer, listening
+from standfast.dns.codec import QUERY_PADDING_BLOCK, decode_query, encode_response
+from standfast.dns.model import Query
 from standfast.drills.live.authority import Certificate, ThrowawayAuthority, issue_self_signed
 from standfast.guard.events import Server, Transport
 from standfast.io import upstream_connection, upstream_pool
@@ -342,3 +347,146 @@ def test_a_server_at_an_ipv6_address_is_asked(authority: ThrowawayAuthority, roo
             await asyncio.sleep(0)
 
     asyncio.run(scene())
+
+
+# By HTTPS
+
+
+class HttpsSide:
+    """The server's side of a connection that speaks HTTP/2."""
+
+    def __init__(self, connection: StreamConnection) -> None:
+        self._connection = connection
+        self._h2 = H2Connection(H2Configuration(client_side=False))
+        self._h2.initiate_connection()
+        self._bodies: dict[int, bytes] = {}
+        self._whole: list[int] = []
+
+    async def query(self) -> tuple[int, Query]:
+        """Return the next query, and its stream."""
+        while not self._whole:
+            self.flush()
+            octets = await self._connection.some()
+            assert octets, "the connection was closed"
+            for event in self._h2.receive_data(octets):
+                match event:
+                    case DataReceived(stream_id=int(stream_id), data=bytes(data)):
+                        self._bodies[stream_id] = self._bodies.get(stream_id, b"") + data
+                    case StreamEnded(stream_id=int(stream_id)):
+                        self._whole.append(stream_id)
+                    case _:
+                        pass
+        stream_id = self._whole.pop(0)
+        query = decode_query(self._bodies.pop(stream_id))
+        assert isinstance(query, Query)
+        return stream_id, query
+
+    def answer(self, stream_id: int, query: Query, status: str = "200") -> None:
+        """Answer a query."""
+        self._h2.send_headers(stream_id, [(":status", status), ("content-type", "application/dns-message")])
+        self._h2.send_data(stream_id, encode_response(query, reply_to(query), tcp=True), end_stream=True)
+        self.flush()
+
+    def refuse(self, stream_id: int) -> None:
+        """Say that a query was not looked at."""
+        self._h2.reset_stream(stream_id, ErrorCodes.REFUSED_STREAM)
+        self.flush()
+
+    def say_goodbye(self, last_stream_id: int) -> None:
+        """Close the connection as servers do that have had enough of it."""
+        self._h2.close_connection(last_stream_id=last_stream_id)
+        self.flush()
+        self._connection.close()
+
+    def flush(self) -> None:
+        """Send what is to be sent."""
+        self._connection.write(self._h2.data_to_send())
+
+
+def by_https(
+    authority: ThrowawayAuthority, scene: Callable[[Pooled, StreamServer], Coroutine[None, None, None]]
+) -> None:
+    context = Shown.of(authority.issue([NAME]), "h2")
+
+    async def play() -> None:
+        async with asking(context, Roots(authority.ca_file), transport=Transport.HTTPS) as (asked, server):
+            await scene(asked, server)
+
+    asyncio.run(play())
+
+
+def test_streams_of_one_connection_are_answered_in_any_order(authority: ThrowawayAuthority) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
+        for number in range(1, 51):
+            asked.ask(number)
+        side = HttpsSide(await server.connection())
+        streams = [await side.query() for _ in range(50)]
+        for stream_id, query in reversed(streams):
+            side.answer(stream_id, query)
+        assert [address_in(await asked.report(number)) for number in range(1, 51)] == list(range(1, 51))
+        assert server.accepted == 1
+
+    by_https(authority, scene)
+
+
+@pytest.mark.parametrize("last", [1, 3, 5])
+def test_what_waits_when_a_server_says_goodbye_is_asked_again(authority: ThrowawayAuthority, last: int) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
+        asked.ask(1)
+        first = HttpsSide(await server.connection())
+        first.answer(*await first.query())
+        await asked.report(1)
+        for number in (2, 3):
+            asked.ask(number)
+            await first.query()
+        first.say_goodbye(last)
+        second = HttpsSide(await server.connection())
+        for _ in range(2):
+            second.answer(*await second.query())
+        assert [address_in(await asked.report(number)) for number in (2, 3)] == [2, 3]
+
+    by_https(authority, scene)
+
+
+def test_a_server_that_says_goodbye_at_once_is_asked_twice_and_no_more(authority: ThrowawayAuthority) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
+        asked.ask(1)
+        for _ in range(2):
+            side = HttpsSide(await server.connection())
+            await side.query()
+            side.say_goodbye(0)
+        assert await asked.report(1) == "HTTP/2: the server closes the connection, NO_ERROR"
+        assert server.accepted == 2
+
+    by_https(authority, scene)
+
+
+def test_a_query_that_is_refused_is_put_once_more(authority: ThrowawayAuthority) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
+        for number in (1, 2):
+            asked.ask(number)
+        side = HttpsSide(await server.connection())
+        (one, _), (two, _) = await side.query(), await side.query()
+        side.refuse(one)
+        side.answer(*await side.query())
+        assert address_in(await asked.report(1)) == 1
+        side.refuse(two)
+        again, _ = await side.query()
+        side.refuse(again)
+        assert await asked.report(2) == "HTTP/2: REFUSED_STREAM"
+
+    by_https(authority, scene)
+
+
+def test_a_page_that_says_sorry_is_a_failure_and_the_connection_goes_on(authority: ThrowawayAuthority) -> None:
+    async def scene(asked: Pooled, server: StreamServer) -> None:
+        asked.ask(1)
+        side = HttpsSide(await server.connection())
+        side.answer(*await side.query(), status="503")
+        assert await asked.report(1) == "HTTP status 503 for /dns-query"
+        asked.ask(2)
+        side.answer(*await side.query())
+        assert address_in(await asked.report(2)) == 2
+        assert server.accepted == 1
+
+    by_https(authority, scene)
