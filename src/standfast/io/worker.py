@@ -31,7 +31,7 @@ from standfast.io.worker_link import (
     encode_asked,
 )
 
-BEAT_MS: Final = 200  # the longest time between two beats of a worker that has nothing to do
+BEAT_MS: Final = 200  # the longest that its loop stands still where nobody asks
 BATCHES_MAX: Final = 8  # full ones served of one socket before the others have their turn
 _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 

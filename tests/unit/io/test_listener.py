@@ -142,6 +142,23 @@ def test_a_port_that_is_taken_is_refused_with_advice_and_nothing_stays_open(kind
     asyncio.run(scene())
 
 
+def test_several_sockets_have_one_port_and_a_second_listener_gets_none_of_it() -> None:
+    async def scene() -> None:
+        first = Listener(Server("127.0.0.1", 0), answer, sockets=3)
+        await first.start()
+        try:
+            assert {each.udp.getsockname() for each in first.datagrams} == {("127.0.0.1", first.bound.port)}
+            for sockets in (1, 3):
+                with pytest.raises(ListenError, match="another program listens there"):
+                    await Listener(first.bound, answer, sockets=sockets).start()
+            for _ in range(20):  # the kernel picks a socket for each port that is asked from
+                assert await asked(first, "127.0.0.1", encode_outbound(OUTBOUND))
+        finally:
+            first.stop()
+
+    asyncio.run(scene())
+
+
 def test_an_address_of_another_machine_is_refused_with_its_reason() -> None:
     with pytest.raises(ListenError, match=r"192\.0\.2\.1 is not an address of this machine"):
         asyncio.run(Listener(Server("192.0.2.1", 0), answer).start())
