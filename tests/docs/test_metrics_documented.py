@@ -23,7 +23,7 @@ def test_every_metric_is_documented_and_no_other() -> None:
 
 def test_no_label_can_be_a_name_that_was_asked_for() -> None:
     assert {label for metric in METRICS for label in metric.labels} == {
-        *("action", "cause", "kind", "role", "server", "transport", "version", "why")
+        *("action", "cause", "kind", "outcome", "role", "server", "transport", "version", "why")
     }
 
 

@@ -62,6 +62,7 @@ class Config:
     cache_max: int
     known_max: int
     metrics: Server | None
+    traces: str | None
     policies: tuple[tuple[Name, Mapping[str, Any]], ...]
     warnings: tuple[Finding, ...] = ()
 
@@ -102,6 +103,7 @@ def load(path: Path | None, *, environ: Mapping[str, str] = os.environ, resolv_c
         cache_max=guard.cache_max,
         known_max=guard.known_max,
         metrics=parse_local(guard.metrics) if guard.metrics else None,
+        traces=guard.traces,
         policies=config_rules.policies_of(draft),
         warnings=tuple(config_rules.certificate_is_valid_now(draft)),
     )
@@ -126,6 +128,7 @@ def describe(config: Config) -> dict[str, object]:
         "cache_max": config.cache_max,
         "known_max": config.known_max,
         "metrics": str(config.metrics) if config.metrics else None,
+        "traces": config.traces,
         "authority": _describe_authority(config.authority),
         "policy": [{"suffix": suffix, **asdict(table.lookup(suffix))} for suffix in sorted({ROOT, *table.suffixes()})],
     }

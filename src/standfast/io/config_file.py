@@ -13,6 +13,7 @@ from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -49,6 +50,13 @@ def _metrics(text: str) -> str:
     return text
 
 
+def _traces(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise ValueError(f'"{text}" is no address of a collector - write it like "http://127.0.0.1:4318/v1/traces"')
+    return text
+
+
 def _network(text: str) -> str:
     parse_network(text)
     return text
@@ -81,6 +89,7 @@ ListenText = Annotated[str, AfterValidator(_listen)]
 UpstreamText = Annotated[str, AfterValidator(_upstream)]
 NetworkText = Annotated[str, AfterValidator(_network)]
 LocalText = Annotated[str, AfterValidator(_local)]
+TracesText = Annotated[str, AfterValidator(_traces)]
 MetricsText = Annotated[str, AfterValidator(_metrics)]
 _Choice = Field(strict=False)  # TOML has no enumerations; a text stands for one
 
@@ -140,6 +149,7 @@ class GuardKeys(_Table):
     known_max: Count = 1_000_000
     metrics: MetricsText | None = None
     metrics_beyond_loopback: bool = False
+    traces: TracesText | None = None
     tls: TlsKeys = TlsKeys()
     policy: list[PolicyKeys] = []
 
@@ -330,12 +340,12 @@ def _about_unknown(where: Where) -> str:
     table, key = _place(where)
     known = list(_TABLES[table].model_fields)
     what = f'unknown key "{key}" in {_shown_table(table)}'
-    close = difflib.get_close_matches(key, known, n=1)
-    if close:
-        return f'{what} - did you mean "{close[0]}"?'
     homes = [home for home, name in every_key() if name == key]
     if homes:
         return f"{what} - it belongs in {_shown_table(homes[0])}"
+    close = difflib.get_close_matches(key, known, n=1)
+    if close:
+        return f'{what} - did you mean "{close[0]}"?'
     return f"{what} - the keys there are {', '.join(known)}"
 
 

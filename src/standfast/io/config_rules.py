@@ -7,6 +7,7 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from ipaddress import ip_address
 from typing import Any
 
@@ -110,6 +111,13 @@ def metrics_stay_here(draft: Draft) -> Iterator[Finding]:
         yield draft.finding(("guard", "metrics"), what)
 
 
+def traces_have_their_libraries(draft: Draft) -> Iterator[Finding]:
+    """They are many and large, and most guards need none of them."""
+    if draft.content.guard.traces is not None and find_spec("opentelemetry") is None:
+        what = "traces: this installation lacks the libraries - pip install 'standfast[otel]'"
+        yield draft.finding(("guard", "traces"), what)
+
+
 def ca_file_is_readable(draft: Draft) -> Iterator[Finding]:
     """Without it every probe would call the name's own servers strangers."""
     ca_file = draft.content.guard.tls.ca_file
@@ -206,6 +214,7 @@ RULES: tuple[Rule, ...] = (
     times_in_order,
     minimum_needs_a_pin,
     metrics_stay_here,
+    traces_have_their_libraries,
     ca_file_is_readable,
     certificate_for_encryption,
     certificate_is_usable,

@@ -11,13 +11,16 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import structlog
 
 from standfast.dns.cookies import ServerCookies
+from standfast.dns.model import Question
 from standfast.guard import events
 from standfast.guard.events import JsonValue
 from standfast.guard.resolver import Resolver, Settings
+from standfast.guard.verdict import Verdict
 from standfast.io import ledger_file, notify
 from standfast.io.addresses import Scheme
 from standfast.io.authority_service import AuthorityService
@@ -37,6 +40,10 @@ from standfast.io.places import LEDGER_NAME
 from standfast.io.roots import Roots
 from standfast.io.state_dir import claim
 from standfast.io.store import Store
+from standfast.io.traces import TracedCore
+
+if TYPE_CHECKING:
+    from standfast.io.otlp import OtlpExporter
 
 log = structlog.get_logger("standfast")
 
@@ -128,8 +135,9 @@ async def _guard(config: Config) -> AsyncIterator[GuardService]:
         store.start(resolver.memory.entries)
         stack.callback(store.close)
         gc.freeze()  # a full collection walks the memory's queues, a million names in 0.1 s; they hold no cycles
+        exporter = stack.enter_context(_exporter(config.traces)) if config.traces else None
         service = GuardService(
-            resolver,
+            resolver if exporter is None else _traced(resolver, exporter),
             clock=clock,
             store=store,
             ledger=ledger,
@@ -148,7 +156,7 @@ async def _guard(config: Config) -> AsyncIterator[GuardService]:
         stack.callback(lambda: ledger.append("stop", {}, round(clock.now() * 1000)))
         await stack.enter_async_context(service)
         if config.metrics is not None:
-            sources = Sources(resolver=resolver, service=service, store=store, ledger=ledger)
+            sources = Sources(resolver=resolver, service=service, store=store, ledger=ledger, exporter=exporter)
             pages = {"/metrics": metrics_page(sources), "/healthz": health_page(sources)}
             observed = await stack.enter_async_context(PageServer(config.metrics, pages))
             log.info("guard.metrics", address=str(observed.bound))
@@ -163,6 +171,20 @@ async def _guard(config: Config) -> AsyncIterator[GuardService]:
         )
         await stack.enter_async_context(ControlServer(state_dir, commands.methods()))
         yield service
+
+
+def _exporter(endpoint: str) -> "OtlpExporter":
+    from standfast.io.otlp import OtlpExporter  # noqa: PLC0415  its libraries are an extra, and large
+
+    return OtlpExporter(endpoint, alarm=_log_alarm)
+
+
+def _traced(resolver: Resolver, exporter: "OtlpExporter") -> TracedCore:
+    def verdict_of(question: Question) -> Verdict | None:
+        watch = resolver.losses.get(question)
+        return None if watch is None else watch.verdict
+
+    return TracedCore(resolver, verdict_of=verdict_of, on_end=exporter.take)
 
 
 def _about(config: Config) -> dict[str, JsonValue]:

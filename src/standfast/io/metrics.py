@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -22,6 +22,9 @@ from standfast.io.ledger_file import LedgerFile
 from standfast.io.pages import Page
 from standfast.io.store import Store
 
+if TYPE_CHECKING:  # it needs libraries that are an extra
+    from standfast.io.otlp import OtlpExporter
+
 Samples = Iterable[tuple[tuple[str, ...], float]]  # values of the labels, and the number
 
 
@@ -33,6 +36,7 @@ class Sources:
     service: GuardService
     store: Store
     ledger: LedgerFile
+    exporter: "OtlpExporter | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,12 @@ def _queries(sources: Sources) -> Samples:
 def _certificate_expires(sources: Sources) -> Samples:
     expires_s = sources.service.certificate_expires_s
     return [] if expires_s is None else [((), expires_s)]
+
+
+def _spans(sources: Sources) -> Samples:
+    if sources.exporter is not None:
+        yield ("exported",), sources.exporter.exported
+        yield ("dropped",), sources.exporter.dropped
 
 
 _SERVER = ("server", "role")
@@ -224,5 +234,11 @@ METRICS: Final = (
     ),
     Described(
         "standfast_ledger_failing", "Whether the ledger cannot be written now.", lambda s: s.ledger.refusal is not None
+    ),
+    Described(
+        "standfast_traces_spans_total",
+        "Spans that ended, by what became of them; absent without `traces`.",
+        _spans,
+        ("outcome",),
     ),
 )

@@ -55,6 +55,7 @@ cache_max = 10
 known_max = 20
 metrics = "0.0.0.0:9153"
 metrics_beyond_loopback = true
+traces = "http://127.0.0.1:4318/v1/traces"
 [[guard.policy]]
 suffix = "."
 grace_s = 900
@@ -98,6 +99,7 @@ def test_every_key_of_a_file_reaches_the_settings(tmp_path: Path) -> None:
         cache_max=10,
         known_max=20,
         metrics=Server("0.0.0.0", 9153),
+        traces="http://127.0.0.1:4318/v1/traces",
         policies=found.policies,
     )
     assert found.policy_table.lookup("www.payments.example.org.") == Policy(
