@@ -192,7 +192,8 @@ def _certificates() -> Iterator[bytes]:
 def _configs() -> Iterator[bytes]:
     yield EXAMPLE.read_bytes()
     yield b'[guard]\nlisten = ["[::1]:53"]\n[[guard.policy]]\n'
-    yield b"[suffix]\n"
+    yield b"[suffix]\n[name]\n[zones]\n"
+    yield b"[authority]\nname = 1\nsuffix = 2\n[[authority.promise]]\n"
     yield b"a = " + b"1" * 5_000  # more digits than Python turns into a number
     yield b"a = " + b"[" * 5_000
     yield b"a = " + b"[" * 120 + b"]" * 120

@@ -263,10 +263,13 @@ def _line(lines: dict[Where, int], where: Where) -> int | None:
 
 def _culprit(error: ErrorDetails) -> Where:
     """Return what must be left out for the rest to be good: a table without a good key that it needs goes whole."""
-    where = error["loc"]
-    if where[:2] == ("authority", "zones"):
-        return where[:1]
-    return where[:-1] if where[1:] and where[-1] in ("suffix", "name") else where
+    match error["loc"]:
+        case ("authority", "zones", *_):
+            return ("authority",)
+        case ("guard", "policy", int(), "suffix") | ("authority", "promise", int(), "name") as where:
+            return where[:-1]
+        case where:
+            return where
 
 
 def _without(value: Any, bad: set[Where], before: Where, now: Where) -> tuple[Any, dict[Where, Where]]:
