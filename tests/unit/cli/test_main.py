@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 from running_guard import standfast
 from standfast.cli.exits import exit_code_of
 from standfast.cli.main import VERBS, cli
+from standfast.drills.live.authority import ThrowawayAuthority
 from standfast.errors import StandfastError
 from standfast.guard.events import Server
 from standfast.io.control_client import ControlError
@@ -182,6 +184,21 @@ def test_check_prints_findings_as_json(bad_config: Path) -> None:
     document = json.loads(out)
     assert [finding["line"] for finding in document["findings"]] == [2, 5]
     assert document["settings"] is None
+
+
+def test_check_tells_of_a_certificate_that_has_expired_and_shows_the_settings(tmp_path: Path) -> None:
+    past = datetime.now(UTC) - timedelta(days=2)
+    own = ThrowawayAuthority.create(tmp_path).issue(["a.example"], not_before=past, not_after=past)
+    path = tmp_path / "standfast.toml"
+    path.write_text(
+        '[guard]\nlisten = ["tls://127.0.0.1"]\nupstreams = ["192.0.2.1"]\n'
+        f'[guard.tls]\ncertificate = "{own.cert_file}"\nkey = "{own.key_file}"\n'
+    )
+    code, out, _ = run("check", str(path), "--json")
+    found = json.loads(out)
+    assert (code, found["settings"]["listen"]) == (1, ["tls://127.0.0.1:853"])
+    assert [(each["line"], "expired on" in each["text"]) for each in found["findings"]] == [(5, True)]
+    assert "expired on" in run("check", str(path))[1]
 
 
 def test_check_of_a_good_file_says_what_it_does(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import socket
 from collections.abc import Callable, Coroutine, Hashable, Mapping
 from contextlib import closing
@@ -14,6 +15,7 @@ import structlog.testing
 from standfast.dns.codec import decode_incoming, decode_query, encode_outbound, encode_response, rrset_from_text
 from standfast.dns.exchange import Heard, Heeded, Outbound
 from standfast.dns.model import Query, Question, Rcode, Reply, RRType
+from standfast.drills.live.authority import Certificate, issue_self_signed
 from standfast.evidence.model import Identity, ProbeResult, ProbeSpec
 from standfast.guard.events import (
     Abandon,
@@ -33,7 +35,8 @@ from standfast.guard.events import (
 from standfast.guard.known import Answer, KnownGood
 from standfast.guard.operators import Operated
 from standfast.io import guard_service
-from standfast.io.addresses import ListenAddress
+from standfast.io.addresses import ListenAddress, Scheme
+from standfast.io.certificates import CertificateFiles, OwnCertificate
 from standfast.io.clock import SteadyClock
 from standfast.io.guard_service import GuardService
 from standfast.io.listener import ListenError
@@ -114,11 +117,22 @@ def roots() -> Roots:
 
 
 def service_of(
-    core: ScriptedCore, roots: Roots, *, notes: Notes | None = None, clock: SteadyClock | None = None
+    core: ScriptedCore,
+    roots: Roots,
+    *,
+    notes: Notes | None = None,
+    clock: SteadyClock | None = None,
+    certificate: OwnCertificate | None = None,
 ) -> GuardService:
     notes = notes or Notes()
     return GuardService(
-        core, clock=clock or SteadyClock(), store=notes, ledger=notes, listen=[ListenAddress(LOOPBACK)], roots=roots
+        core,
+        clock=clock or SteadyClock(),
+        store=notes,
+        ledger=notes,
+        listen=[ListenAddress(LOOPBACK)],
+        roots=roots,
+        certificate=certificate,
     )
 
 
@@ -318,6 +332,27 @@ def test_a_jump_of_the_wall_clock_is_told_once(roots: Roots, monkeypatch: pytest
     assert [log for log in logs if log["event"] == "clock.jumped"] == [
         {"event": "clock.jumped", "ahead_s": 3600.0, "log_level": "warning"}
     ]
+
+
+def test_a_new_certificate_is_noticed_by_itself(roots: Roots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard_service, "LOOK_S", 0.01)
+    issued = [issue_self_signed(tmp_path, ["ns.example.org"]) for _ in range(2)]
+    files = CertificateFiles(certificate=tmp_path / "own.pem", key=tmp_path / "own.key")
+
+    def install(certificate: Certificate) -> None:
+        shutil.copy(certificate.cert_file, files.certificate)
+        shutil.copy(certificate.key_file, files.key)
+
+    async def scene() -> None:
+        install(issued[0])
+        own = OwnCertificate(files)
+        before = own.context(Scheme.DOT)
+        async with service_of(ScriptedCore(), roots, certificate=own):
+            install(issued[1])
+            while own.context(Scheme.DOT) is before:
+                await asyncio.sleep(0.01)
+
+    run(scene())
 
 
 def test_a_stop_leaves_no_socket_and_no_task_behind(roots: Roots) -> None:
