@@ -104,22 +104,28 @@ async def start_guard(
     workers: int = 1,
     state_dir: Path | None = None,
     start_timeout_s: float = START_TIMEOUT_S,
+    everywhere: bool = False,
 ) -> Server:
     """Start `standfast up` with its own defaults; with several `workers` it is told of them.
 
-    `state_dir` is what it remembers from before, None: nothing.
+    `state_dir` is what it remembers from before, None: nothing. With `everywhere` it listens on all addresses, where it
+    looks at who asks, and limits no client's rate.
     """
     endpoint = free_endpoint()
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "standfast.toml"
+    listen = f"0.0.0.0:{endpoint.port}" if everywhere else str(endpoint)
     config.write_text(
         "[guard]\n"
-        f'listen = ["{endpoint}"]\n'
+        f'listen = ["{listen}"]\n'
         f'upstreams = ["{upstream}"]\n'
-        f'state_dir = "{state_dir or folder / "state"}"\n' + (f"workers = {workers}\n" if workers > 1 else "")
+        f'state_dir = "{state_dir or folder / "state"}"\n'
+        + (f"workers = {workers}\n" if workers > 1 else "")
+        + ("rate_limit_qps = 0\n" if everywhere else "")
     )
     argv: list[str | Path] = [Path(sys.executable).with_name("standfast"), "up", "--config", config]
     label = GUARD if workers == 1 else f"{GUARD}, {workers} workers"
+    label += ", on all addresses" if everywhere else ""
     return await _start(
         label, version("standfast"), argv, endpoint, folder=folder, cores=cores, start_timeout_s=start_timeout_s
     )

@@ -18,6 +18,7 @@ from bench import loadgen
 from bench.loadgen import Load, Tools
 from bench.machine import CpuTime
 from bench.peers import start_responder
+from bench.profile_guard import read
 from bench.queries import Style, address_of, name, write_queries
 from bench.summary import merged, paired_ratio, percentile, spread
 
@@ -193,3 +194,16 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
     if shutil.which(loadgen.COMPILER) is None:
         pytest.skip("no gcc: sudo apt-get install gcc libc6-dev")
     return asyncio.run(loadgen.build(tmp_path_factory.mktemp("tools")))
+
+
+def test_a_profile_counts_work_by_the_innermost_part_that_did_it_or_had_it_done() -> None:
+    parts, lines = read(
+        "main (/x/standfast/cli/main.py:1);on_query (/x/standfast/guard/resolver.py:9);__hash__ (<string>:2) 3\n"
+        "main (/x/standfast/cli/main.py:1);_run (/p/python3.11/asyncio/events.py:5) 2\n"
+        "run (/x/standfast/io/store.py:1);Condition.wait (/p/python3.11/threading.py:5) 40\n"
+        "_run (/p/python3.11/asyncio/events.py:5);EpollSelector.select (/p/python3.11/selectors.py:468) 50\n"
+        "_start (/nowhere.py:1) 1\n"
+        "py-spy> Stopped\n"
+    )
+    assert parts == {"decisions, cache and memory": 3, "event loop": 2, "everything else": 1}
+    assert lines == {"guard/resolver.py  on_query": 3, "asyncio/events.py  _run": 2}

@@ -43,7 +43,7 @@ def judge(outcome: Outcome, known: KnownGood | None, evidence: Evidence, policy:
         now: seconds since the epoch.
     """
     case = Case(outcome=outcome, known=known, evidence=evidence.worth_at(now), policy=policy, now=now)
-    row = next(row for row in TABLE if _holds(row, case))
+    row = _first_that_holds(case)
     verdict = Verdict(
         action=row.action,
         cause=row.cause,
@@ -60,11 +60,14 @@ def judge(outcome: Outcome, known: KnownGood | None, evidence: Evidence, policy:
     return replace(verdict, serve=Serve.OUTCOME)  # `observe` judges and records, and obeys all the same
 
 
-def _holds(row: "Row", case: Case) -> bool:
-    for condition in row.when:  # noqa: SIM110  every answer passes this way, and a generator costs more than its rows
-        if not condition(case):
-            return False
-    return True
+def _first_that_holds(case: Case) -> "Row":
+    for row in TABLE:  # plain loops: every answer passes this way, and generators would cost more than the conditions
+        for condition in row.when:
+            if not condition(case):
+                break
+        else:
+            return row
+    raise AssertionError("the last rows of the table are for any outcome")
 
 
 Condition = Callable[[Case], bool]
