@@ -1,32 +1,37 @@
 """Whom we trust by TLS: the system's certificate authorities and those of a file, read once; TLS 1.2 at least."""
 
 import ssl
+import time
 from pathlib import Path
 from typing import Final, TypeVar
+from weakref import WeakKeyDictionary
 
 Context = TypeVar("Context", bound=ssl.SSLContext)
 
-ALPN_TLS: Final = "dot"  # RFC 7858 section 3.1, registered by IANA
+ALPN_TLS: Final = "dot"  # IANA's registry of protocol IDs, for RFC 7858
 ALPN_HTTPS: Final = "h2"  # RFC 9113 section 3.2
+VERIFIED_S: Final = 3600.0  # how long a certificate is trusted by sessions that go back to it; it may have expired
 
 
 class ResumingContext(ssl.SSLContext):
     """A context whose connections resume the last session of their name.
 
-    A resumed session is not verified again. It was when it began, for a name; so it goes to nobody but who is asked for
-    under this very name, and only who holds its keys can go on with it. It ends with the lifetime that the server
-    gave it (RFC 8446 section 4.6.1: a week at most).
+    OpenSSL verifies nothing when it resumes, neither name nor dates. So a session goes to nobody but who is asked for
+    under the very name that it was verified for, and after `VERIFIED_S` the certificate is looked at again, however
+    often the session was renewed since.
     """
 
     def __init__(self, protocol: int) -> None:
         del protocol  # `__new__` has taken it
         super().__init__()
-        self._sessions: dict[str, ssl.SSLSession] = {}  # bounded: by the names in the configuration
+        # By name, with when its certificate was verified. Bounded by the names in the configuration.
+        self._sessions: dict[str, tuple[ssl.SSLSession, float]] = {}
+        self._verified_at_s: WeakKeyDictionary[ssl.SSLObject, float] = WeakKeyDictionary()
 
     def keep(self, name: str, tls: ssl.SSLObject) -> None:
-        """Keep the session of a connection that was made for `name`."""
+        """Keep the session of a connection that was made for `name` with this context."""
         if tls.session is not None:
-            self._sessions[name] = tls.session
+            self._sessions[name] = tls.session, self._verified_at_s[tls]
 
     def wrap_bio(
         self,
@@ -37,9 +42,14 @@ class ResumingContext(ssl.SSLContext):
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
         """Begin a connection as asyncio does, which cannot name a session itself."""
-        if isinstance(server_hostname, str):
-            session = self._sessions.get(server_hostname)
-        return super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+        verified_at_s = now_s = time.monotonic()
+        if isinstance(server_hostname, str) and server_hostname in self._sessions:
+            kept, kept_verified_at_s = self._sessions[server_hostname]
+            if now_s < kept_verified_at_s + VERIFIED_S:
+                session, verified_at_s = kept, kept_verified_at_s
+        tls = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+        self._verified_at_s[tls] = verified_at_s
+        return tls
 
 
 class Roots:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import dns.edns
 import dns.message
@@ -23,8 +24,9 @@ from standfast.dns.codec import QUERY_PADDING_BLOCK, decode_query, encode_respon
 from standfast.dns.model import Query
 from standfast.drills.live.authority import Certificate, ThrowawayAuthority, issue_self_signed
 from standfast.guard.events import Server, Transport
+from standfast.io import roots as roots_module
 from standfast.io import upstream_connection, upstream_pool
-from standfast.io.roots import Roots
+from standfast.io.roots import VERIFIED_S, Roots
 
 NAME = "dns.example.org"
 ENCRYPTED = [Transport.TLS, Transport.HTTPS]
@@ -286,6 +288,31 @@ def test_a_later_connection_resumes_the_session(
                 connection.close()
                 await connection.closed()
             assert resumed == [False, True, True]
+
+    asyncio.run(scene())
+
+
+def test_a_certificate_is_looked_at_again_after_a_while_however_often_its_session_was_renewed(
+    authority: ThrowawayAuthority, roots: Roots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = Shown.of(authority.issue([NAME]))
+    now_s = 0.0
+    monkeypatch.setattr(roots_module, "time", SimpleNamespace(monotonic=lambda: now_s))
+
+    async def scene() -> None:
+        nonlocal now_s
+        async with asking(context, roots) as (asked, server):
+            resumed = []
+            for number in range(1, 5):
+                asked.ask(number)
+                connection = await server.connection()
+                await answer_one(connection)
+                assert address_in(await asked.report(number)) == number
+                resumed.append(connection.tls.session_reused)
+                connection.close()
+                await connection.closed()
+                now_s += 0.4 * VERIFIED_S
+            assert resumed == [False, True, True, False]
 
     asyncio.run(scene())
 
