@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -94,17 +95,27 @@ def test_answers_come_over_an_encrypted_upstream(tmp_path: Path, peer: Peer, kin
         assert upstream in running.said
 
 
-def test_many_queries_cost_few_connections(tmp_path: Path, peer: Peer, kind: str) -> None:
+def test_many_queries_cost_few_connections(tmp_path: Path, peer: Peer, kind: str, free_port: Callable[[], int]) -> None:
+    metrics = free_port()
     upstream = getattr(peer, kind)
     port = int(upstream.partition("127.0.0.1:")[2].partition("#")[0].partition("/")[0])
     with (
         relay(port) as between,
-        RunningGuard(trusting(tmp_path, peer, upstream.replace(str(port), str(between.port)))) as running,
+        RunningGuard(
+            trusting(
+                tmp_path,
+                peer,
+                upstream.replace(str(port), str(between.port)),
+                also=f'metrics = "127.0.0.1:{metrics}"',
+            )
+        ) as running,
     ):
         for number in range(QUERIES):
             (rrset,) = running.ask(f"n{number}.wild.example.org").answer
             assert rrset[0].to_text() == "192.0.2.3"
         assert running.json("status")["asked"] >= QUERIES
+        with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics") as page:
+            assert f"standfast_guard_upstream_connections_total {between.accepted:.1f}" in page.read().decode()
         assert between.accepted <= 3  # one, but where a busy machine is silent for so long that it looks dead
 
 

@@ -160,6 +160,11 @@ class GuardService:
         return sum(listener.dropped for listener in self._plain()) + self.workers.tally.dropped
 
     @property
+    def upstream_connections(self) -> int:
+        """How many connections to servers there have been, over TCP, TLS and HTTPS."""
+        return self._asker.connections_opened
+
+    @property
     def connection_queries(self) -> dict[str, int]:
         """Queries taken in by connections, by transport: `tcp`, `tls` and `https`."""
         counts = dict.fromkeys(("tcp", "tls", "https"), 0)

@@ -169,6 +169,11 @@ METRICS: Final = (
         "Of these, queries that had no answer when it was due.",
         lambda s: s.resolver.asking.timeouts,
     ),
+    Described(
+        "standfast_guard_upstream_connections_total",
+        "Connections made to servers for them, over TCP, TLS and HTTPS.",
+        lambda s: s.service.upstream_connections,
+    ),
     Described("standfast_guard_exchanges", "Questions being asked upstream now.", lambda s: len(s.resolver.asking)),
     Described(
         "standfast_guard_upstream_up",

@@ -31,6 +31,11 @@ class Asker:
     def __len__(self) -> int:
         return len(self._datagrams) + len(self._pool)
 
+    @property
+    def connections_opened(self) -> int:
+        """How many connections to servers there have been, over TCP, TLS and HTTPS."""
+        return self._pool.opened
+
     def send(self, ask: Ask) -> None:
         """Send a query; what comes of it is reported later, never from within this call."""
         match ask.transport:

@@ -38,6 +38,11 @@ class Pool:
     def __len__(self) -> int:
         return len(self._asked)
 
+    @property
+    def opened(self) -> int:
+        """How many connections there have been."""
+        return sum(upstream.opened for upstream in self._upstreams.values())
+
     def send(self, ask: Ask) -> None:
         """Send a query; what comes of it is reported later, never from within this call."""
         self._asked[ask.ask] = asked = Asked(ask)
@@ -87,6 +92,7 @@ class _Upstream:
         self._opening: asyncio.Task[None] | None = None
         self._pause_ends_s = 0.0
         self._failure = ""  # why the last connection could not be made
+        self.opened = 0
 
     def put(self, asked: Asked) -> None:
         """Send `asked`, now or when there is a connection with room for it."""
@@ -141,6 +147,7 @@ class _Upstream:
             self._fail_queued()
         else:
             self._connections.append(connection)
+            self.opened += 1
             self._send_queued()
 
     async def _connect(self) -> UpstreamConnection:
