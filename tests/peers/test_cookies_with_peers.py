@@ -119,6 +119,13 @@ def test_dig_finds_the_cookie_good(guarded: Server, transport: str) -> None:
     assert again.answer == first.answer
 
 
+def test_dig_gets_a_cookie_without_a_question(guarded: Server) -> None:
+    dug = dig(guarded, "+header-only", "+cookie")
+    assert (dug.status, COOKIE.search(dug.text) is not None) == ("NOERROR", True)
+    wrong = dig(guarded, "+header-only", f"+cookie={'00' * 24}", "+nobadcookie")
+    assert wrong.status == "BADCOOKIE"
+
+
 def test_with_its_cookie_dig_gets_any_by_udp(guarded: Server) -> None:
     cookie = COOKIE.search(dig(guarded, "www.example.org", "ANY", "+cookie", "+notcp", "+ignore").text)
     assert cookie is not None

@@ -86,7 +86,8 @@ _QUESTION_OPTIONAL = frozenset({Rcode.FORMERR, Rcode.NOTIMP})
 class Rejected:
     """A query that is answered without a look at any name. `question` is the question section as it came.
 
-    `cookie` is what its COOKIE option held, as in `Query`.
+    `cookie` is what its COOKIE option held, as in `Query`. Where that is all that there was, as in a query for a cookie
+    (RFC 7873 section 5.4), the code is FORMERR, and `asks_for_cookie` tells it from one that is malformed.
     """
 
     id: int
@@ -98,6 +99,11 @@ class Rejected:
     do: bool = False
     padded: bool = False
     cookie: bytes = b""
+
+    @property
+    def asks_for_cookie(self) -> bool:
+        """Whether it has no question and a cookie."""
+        return self.rcode == Rcode.FORMERR and self.cookie != b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +140,9 @@ def decode_query(wire: bytes) -> Query | Rejected | None:
     rd = flags & RD != 0
     if opcode:
         return Rejected(id=id_, opcode=opcode, rcode=Rcode.NOTIMP, rd=rd)
-    if questions != 1:
-        return Rejected(id=id_, rcode=Rcode.FORMERR, rd=rd)  # RFC 9619
+    if questions != 1:  # RFC 9619
+        cookie = _cookie_asked_for(wire, answers + authorities, additionals) if not questions else b""
+        return Rejected(id=id_, rcode=Rcode.FORMERR, rd=rd, edns=cookie != b"", cookie=cookie)
     question = b""
     try:
         qname, at = read_name(wire, HEADER_OCTETS, {})
@@ -318,6 +325,15 @@ def _refusal(qtype: int, qclass: int, edns: _Edns | None) -> Rcode | None:
     if qtype in _NEVER_ASKED_FOR:
         return Rcode.FORMERR
     return Rcode.REFUSED if qclass != _CLASS_IN or qtype in _TRANSFERS else None
+
+
+def _cookie_asked_for(wire: bytes, others: int, additionals: int) -> bytes:
+    """Return the cookie of a query without a question; none where it has none or is malformed."""
+    try:
+        edns = _read_query_edns(wire, HEADER_OCTETS, others, additionals)
+    except (WireError, struct.error):
+        return b""
+    return edns.cookie or b"" if edns and not edns.version else b""
 
 
 def _read_query_edns(wire: bytes, at: int, others: int, additionals: int) -> _Edns | None:

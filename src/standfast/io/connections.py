@@ -245,9 +245,9 @@ class FramedConnection(Connection):
         if isinstance(query, Query):
             self._ask(_FramedClient(self), query)
         elif isinstance(query, Rejected):
-            cookie = self._connections.cookies.answer(query.cookie, self.address)
+            rejected, cookie = self._connections.cookies.settle(query, self.address)
             encrypted, recursion = self._connections.encrypted, self._connections.recursion
-            self._send(encode_rejected(query, encrypted=encrypted, cookie=cookie, recursion=recursion))
+            self._send(encode_rejected(rejected, encrypted=encrypted, cookie=cookie, recursion=recursion))
         else:
             self.abort()  # no query at all: there is no telling where the next one would start
 

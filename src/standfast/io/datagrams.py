@@ -93,7 +93,8 @@ class Datagrams:
             else:
                 self._on_query(_DatagramClient(self, datagram), query)
         elif isinstance(query, Rejected):
-            self.send(encode_rejected(query, cookie=self._cookie(query, datagram), recursion=self._recursion), datagram)
+            rejected, cookie = self._cookies.settle(query, _address(datagram))
+            self.send(encode_rejected(rejected, cookie=cookie, recursion=self._recursion), datagram)
 
     def notify(self, datagram: Datagram, admission: Admission) -> None:
         """Tell its sender that a datagram was not let in.
@@ -137,7 +138,7 @@ class Datagrams:
         self._fast.on_hits(1)
         return True
 
-    def _cookie(self, query: Query | Rejected, datagram: Datagram) -> bytes:
+    def _cookie(self, query: Query, datagram: Datagram) -> bytes:
         return self._cookies.answer(query.cookie, _address(datagram)) if query.cookie else b""
 
     def _has_another_chance(self, query: Query, datagram: Datagram) -> bool:

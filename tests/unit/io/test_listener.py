@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import replace
 from ipaddress import ip_network
 
+import dns.message
+import dns.rcode
 import pytest
 
 from standfast.dns.codec import decode_incoming, encode_outbound, rrset_from_text
@@ -475,6 +477,27 @@ def test_a_malformed_cookie_gets_formerr() -> None:
     async def scene() -> None:
         (wire,) = await guarded.exchange(CLIENT, encode_outbound(with_cookie(CLIENT_PART + b"!")))
         assert (wire[3] & 0xF, guarded.asked) == (Rcode.FORMERR, 0)
+
+    play(guarded, scene)
+
+
+def without_question(cookie: bytes) -> bytes:
+    whole = encode_outbound(with_cookie(cookie))
+    return whole[:4] + bytes(2) + whole[6:12] + whole[whole.index(b"\0\0\1\0\1") + 5 :]
+
+
+def test_a_query_for_a_cookie_alone_gets_one() -> None:  # RFC 7873 section 5.4
+    guarded = Guarded()
+
+    async def scene() -> None:
+        cookie = await introduced(guarded)
+        wires = await guarded.exchange(CLIENT, *map(without_question, (CLIENT_PART, cookie, cookie[::-1])))
+        read = [dns.message.from_wire(wire) for wire in wires]
+        assert [each.rcode() for each in read] == [dns.rcode.NOERROR, dns.rcode.NOERROR, dns.rcode.BADCOOKIE]
+        assert [each.options[0].to_wire()[:8] for each in read] == [CLIENT_PART, CLIENT_PART, cookie[::-1][:8]]
+        assert len(wires[0]) == 12 + 11 + 4 + 24
+        (wire,) = await guarded.exchange(CLIENT, without_question(CLIENT_PART + b"!"))
+        assert (wire[3] & 0xF, len(wire)) == (Rcode.FORMERR, 12)
 
     play(guarded, scene)
 
