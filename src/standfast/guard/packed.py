@@ -38,10 +38,11 @@ _LOST: Final = 128
 _PROVEN: Final = 256
 _OPERATOR: Final = 512
 _TIMES: Final = (_ASKED, _BASELINE, _RELEASED, _LOST, _PROVEN, _OPERATOR)
+_ALL_TIMES: Final = sum(_TIMES)
+_SO_MANY: Final = tuple(struct.Struct(f"<{number}d") for number in range(len(_TIMES) + 1))
 
 _KEY: Final = struct.Struct("!IH")
 _HEAD: Final = struct.Struct("<HQddd")
-_TIME: Final = struct.Struct("<d")
 _LENGTH: Final = struct.Struct("<H")
 _RRSET: Final = struct.Struct("<HIH")
 _CRC: Final = struct.Struct("<I")
@@ -86,7 +87,8 @@ def pack(known: KnownGood) -> Packed:
         flags |= _SEEN
     flags |= sum(flag for flag, at_s in zip(_TIMES, times, strict=True) if at_s is not None)
     parts = [_HEAD.pack(flags, known.confirmations, known.first_seen_s, known.confirmed_at_s, known.changed_at_s)]
-    parts += [_TIME.pack(at_s) for at_s in times if at_s is not None]
+    there = [at_s for at_s in times if at_s is not None]
+    parts.append(_SO_MANY[len(there)].pack(*there))
     if known.zone is not None:
         parts.append(_text(known.zone))
     if flags & _SEEN:
@@ -103,15 +105,12 @@ def pack(known: KnownGood) -> Packed:
 def unpack(question: Question, packed: Packed) -> KnownGood:
     """Return what was packed; `packed` must be whole."""
     flags, confirmations, first_seen_s, confirmed_at_s, changed_at_s = _HEAD.unpack_from(packed)
-    at = _HEAD.size
-    times = list[float | None]()
-    for flag in _TIMES:
-        if flags & flag:
-            times += _TIME.unpack_from(packed, at)
-            at += _TIME.size
-        else:
-            times.append(None)
-    asked_at_s, baseline_at_s, released_at_s, lost_at_s, proven_at_s, operator_hold_until_s = times
+    found = _SO_MANY[(flags & _ALL_TIMES).bit_count()]
+    there = iter(found.unpack_from(packed, _HEAD.size))
+    at = _HEAD.size + found.size
+    asked_at_s, baseline_at_s, released_at_s, lost_at_s, proven_at_s, operator_hold_until_s = (
+        next(there) if flags & flag else None for flag in _TIMES
+    )
     zone, seen = None, None
     if flags & _ZONE:
         zone, at = _read_text(packed, at)

@@ -180,12 +180,12 @@ class Store:
             return self._failure
 
     def _hand_in(self, key: Key, packed: Packed | None) -> None:
+        self._confirmed[key[0]].pop(key, None)
         if len(self._pending) + self._writing >= self._pending_max and key not in self._pending:
             self._refused += 1  # `status` tells; the failure behind it has raised an alarm
             return
         if not self._pending:
             self._changed.notify_all()  # later ones find the writer awake
-        self._confirmed[key[0]].pop(key, None)
         self._pending[key] = packed
         self._handed_in += 1
 
