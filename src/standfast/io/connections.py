@@ -16,6 +16,7 @@ from standfast.dns.prepared import Preparable
 from standfast.io.batch import packed_address
 from standfast.io.client import Client, OnQuery
 from standfast.io.cookies import NO_COOKIES, Cookies
+from standfast.io.datagrams import NO_FAST_PATH, FastPath
 from standfast.io.limits import Gate, Seats
 from standfast.io.tls_streams import Handshakes, OwnContext, TlsStream
 
@@ -27,6 +28,8 @@ PIPELINE_MAX: Final = 64  # queries of one connection that wait for their replie
 IDLE_S: Final = 10.0  # "of the order of a few seconds" (RFC 7766 section 6.2.3); any query takes less than that
 WRITE_OCTETS_MAX: Final = 1 << 18  # replies that one client may leave unread here; the kernel holds as much again
 SLOW_S: Final = 5.0  # how long a client may leave the kernel's buffer full
+PREPARED_MAX: Final = 8192  # answers that are prepared for connections, which few clients use
+PREPARED_OCTETS_MAX: Final = 4096  # of one; larger ones are rare, and 65,535 octets of each would be half a gigabyte
 _LENGTH_OCTETS: Final = 2
 
 
@@ -45,6 +48,7 @@ class Connections:
         gate: Gate | None = None,
         cookies: Cookies = NO_COOKIES,
         recursion: bool = True,
+        fast: FastPath = NO_FAST_PATH,
     ) -> None:
         """Make room for `connections_max`.
 
@@ -58,12 +62,14 @@ class Connections:
             gate: says who may connect, None is everyone.
             cookies: makes those of clients. They prove nothing here, and are learnt here for queries by UDP.
             recursion: whether we offer it.
+            fast: answers by connections that were prepared before; not those by UDP, which are shorter.
         """
         self.on_query = on_query
         self.idle_s = idle_s
         self.encrypted = own_context is not None
         self.cookies = cookies
         self.recursion = recursion
+        self.fast = fast
         self.queries = 0
         self._make = make or FramedConnection
         self._gate = gate
@@ -204,8 +210,8 @@ class FramedConnection(Connection):
         self._no_more = True
         return self._waiting > 0  # replies that are owed can still go out
 
-    def reply(self, query: Query, reply: Reply) -> None:
-        """Send a reply, in whatever order replies come (RFC 7766 section 6.2.1.1)."""
+    def reply(self, query: Query, reply: Reply, asked: bytes, entry: Preparable | None) -> None:
+        """Send the reply to the message `asked`, in whatever order replies come (RFC 7766 section 6.2.1.1)."""
         self._waiting -= 1
         if self._transport.is_closing():
             return
@@ -219,6 +225,8 @@ class FramedConnection(Connection):
             recursion=self._connections.recursion,
         )
         self._send(wire)
+        if entry is not None and len(wire) <= PREPARED_OCTETS_MAX:
+            entry.prepare(self._connections.fast.answers, asked, wire, self._connections.fast.now())
         if self._waiting == PIPELINE_MAX - 1 or (self._no_more and self.is_idle):
             self._loop.call_soon(self._go_on)
 
@@ -241,9 +249,16 @@ class FramedConnection(Connection):
 
     def _take_message(self, wire: bytes) -> None:
         self.active_at_s = self._loop.time()
+        fast = self._connections.fast
+        prepared = fast.answers.get(wire, fast.now())
+        if prepared is not None:
+            self._connections.queries += 1
+            fast.on_hits(1)
+            self._send(prepared)
+            return
         query = decode_query(wire)
         if isinstance(query, Query):
-            self._ask(_FramedClient(self), query)
+            self._ask(_FramedClient(self, wire), query)
         elif isinstance(query, Rejected):
             rejected, cookie = self._connections.cookies.settle(query, self.address)
             encrypted, recursion = self._connections.encrypted, self._connections.recursion
@@ -257,11 +272,11 @@ class FramedConnection(Connection):
 
 
 class _FramedClient(Client):
-    __slots__ = ("_connection",)
+    __slots__ = ("_asked", "_connection")
 
-    def __init__(self, connection: FramedConnection) -> None:
+    def __init__(self, connection: FramedConnection, asked: bytes) -> None:
         self._connection = connection
+        self._asked = asked
 
     def respond(self, query: Query, reply: Reply, entry: Preparable | None = None) -> None:
-        del entry  # what goes over TCP is not prepared: a connection costs more than a reply
-        self._connection.reply(query, reply)
+        self._connection.reply(query, reply, self._asked, entry)

@@ -10,6 +10,7 @@ from standfast.io.batch import packed_address
 from standfast.io.certificates import OwnCertificate
 from standfast.io.client import OnQuery
 from standfast.io.connections import Connection, Connections, FramedConnection
+from standfast.io.datagrams import NO_FAST_PATH, FastPath
 from standfast.io.http2 import HttpConnection
 from standfast.io.limits import Gate, is_loopback
 from standfast.io.listener import ListenError, advice, bind
@@ -19,15 +20,25 @@ class EncryptedListener:
     """One address and port; `bound` says where, and what is spoken there."""
 
     def __init__(
-        self, address: ListenAddress, on_query: OnQuery, certificate: OwnCertificate, *, gate: Gate | None = None
+        self,
+        address: ListenAddress,
+        on_query: OnQuery,
+        certificate: OwnCertificate,
+        *,
+        gate: Gate | None = None,
+        fast: FastPath = NO_FAST_PATH,
     ) -> None:
-        """Make a listener. `gate` says who is served; it is not asked at a loopback address."""
+        """Make a listener. `gate` says who is served; it is not asked at a loopback address.
+
+        `fast` is what is prepared for TLS; what goes by HTTPS is not.
+        """
         self.bound = address
         self.connections = Connections(
             on_query,
             make=self._connection,
             own_context=partial(certificate.context, address.scheme),
             gate=None if is_loopback(packed_address(address.server.host)) else gate,
+            fast=fast,
         )
 
     def _connection(self, connections: Connections) -> Connection:

@@ -38,6 +38,7 @@ from standfast.io.addresses import ListenAddress, Scheme
 from standfast.io.certificates import OwnCertificate
 from standfast.io.client import Client
 from standfast.io.clock import SteadyClock
+from standfast.io.connections import PREPARED_MAX
 from standfast.io.cookies import Cookies
 from standfast.io.datagrams import FastPath
 from standfast.io.encrypted import EncryptedListener
@@ -119,6 +120,7 @@ class GuardService:
         self._ledger = ledger
         self._roots = roots
         fast = FastPath(PreparedAnswers(), now=clock.now, on_hits=core.count_hits)
+        self._fast_streams = FastPath(PreparedAnswers(PREPARED_MAX), now=clock.now, on_hits=core.count_hits)
         self._gate = Gate(limits)
         rng = rng or random.SystemRandom()
         cookies = Cookies(ServerCookies(rng, clock.now()), clock.now)
@@ -131,6 +133,7 @@ class GuardService:
                 self._on_query,
                 size_max=size_max,
                 fast=fast,
+                fast_streams=self._fast_streams,
                 gate=self._gate,
                 cookies=cookies,
                 sockets=workers,
@@ -284,7 +287,7 @@ class GuardService:
 
     def _encrypted(self, address: ListenAddress) -> EncryptedListener:
         assert self._certificate is not None
-        return EncryptedListener(address, self._on_query, self._certificate, gate=self._gate)
+        return EncryptedListener(address, self._on_query, self._certificate, gate=self._gate, fast=self._fast_streams)
 
     # What is to be done ---------------------------------------------------------------------------------------
 

@@ -41,6 +41,7 @@ class Listener:
         *,
         size_max: int = PAYLOAD_OURS,
         fast: FastPath = NO_FAST_PATH,
+        fast_streams: FastPath = NO_FAST_PATH,
         gate: Gate | None = None,
         cookies: Cookies = NO_COOKIES,
         recursion: bool = True,
@@ -48,6 +49,7 @@ class Listener:
     ) -> None:
         """Make a listener; `size_max` is the largest datagram, in octets, that is sent.
 
+        `fast` is what is prepared for datagrams, `fast_streams` for connections.
         `gate` says who is served. It is not asked at a loopback address: none but this machine's programs get there.
         `cookies` makes and knows those of clients; by default they are not looked at. `recursion` is what clients are
         told that we offer.
@@ -62,7 +64,9 @@ class Listener:
         self._cookies = cookies
         self._recursion = recursion
         self._sockets = sockets
-        self.connections = Connections(on_query, gate=self._gate, cookies=cookies, recursion=recursion)
+        self.connections = Connections(
+            on_query, gate=self._gate, cookies=cookies, recursion=recursion, fast=fast_streams
+        )
 
     @property
     def dropped(self) -> int:

@@ -12,12 +12,15 @@ import pytest
 from standfast.dns.codec import encode_outbound
 from standfast.dns.exchange import Outbound
 from standfast.dns.model import Query, Question, Rcode, Reply, RRset, RRType
+from standfast.dns.prepared import PreparedAnswers
 from standfast.drills.live.authority import Certificate, issue_self_signed
+from standfast.guard.cache import Entry
 from standfast.io import connections, limits
 from standfast.io.addresses import Scheme
 from standfast.io.certificates import CertificateFiles, read_certificate
 from standfast.io.client import Client, OnQuery
 from standfast.io.connections import PIPELINE_MAX, WRITE_OCTETS_MAX, Connections
+from standfast.io.datagrams import NO_FAST_PATH, FastPath
 from standfast.io.tls_streams import OwnContext
 
 OUTBOUND = Outbound(id=0, question=Question("www.example.org.", RRType.TXT), cased_qname="www.example.org.")
@@ -90,7 +93,12 @@ class Service:
 
 @asynccontextmanager
 async def serving(
-    on_query: OnQuery, *, connections_max: int = 10, client_connections_max: int = 10, idle_s: float = 10.0
+    on_query: OnQuery,
+    *,
+    connections_max: int = 10,
+    client_connections_max: int = 10,
+    idle_s: float = 10.0,
+    fast: FastPath = NO_FAST_PATH,
 ) -> AsyncIterator[Service]:
     bound = socket.create_server(("127.0.0.1", 0))
     served = Connections(
@@ -99,6 +107,7 @@ async def serving(
         connections_max=connections_max,
         client_connections_max=client_connections_max,
         idle_s=idle_s,
+        fast=fast,
     )
     await served.start(bound)
     service = Service(bound.getsockname()[1])
@@ -386,5 +395,60 @@ def test_a_reply_to_a_client_that_has_gone_is_dropped() -> None:
             ((client, query),) = await held.take(1)
             client.respond(query, REPLY)
             assert await read_id(reader) == 2
+
+    run(scene())
+
+
+class Cached:
+    """Answers every query with one entry, as from a cache, and counts how often it was asked."""
+
+    def __init__(self, reply: Reply) -> None:
+        self.entry = Entry(reply, 0.0, 60.0)
+        self.asked = 0
+        self.hits = 0
+        self.fast = FastPath(PreparedAnswers(), now=lambda: 0.5, on_hits=self._hit)
+
+    def __call__(self, client: Client, query: Query) -> None:
+        self.asked += 1
+        client.respond(query, self.entry.reply, self.entry)
+
+    def _hit(self, number: int) -> None:
+        self.hits += number
+
+
+@pytest.mark.parametrize("rdata", [b"x", b"x" * 2000], ids=["small", "too large for a datagram"])
+def test_an_answer_that_may_be_given_again_is_given_without_asking_until_it_is_void(rdata: bytes) -> None:
+    record = RRset(owner="www.example.org.", rtype=65_280, ttl_s=60, rdatas=(rdata,))
+    cached = Cached(Reply(rcode=Rcode.NOERROR, answer=(record,)))
+
+    async def ask(stream: Stream, id_: int) -> bytes:
+        reader, writer = stream
+        writer.write(framed(id_))
+        return await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+
+    async def scene() -> None:
+        async with serving(cached, fast=cached.fast) as service:
+            stream = await service.connect()
+            first, again = await ask(stream, 1), await ask(stream, 2)
+            assert (cached.asked, cached.hits) == (1, 1)
+            assert (again[:2], again[2:]) == (b"\0\2", first[2:])
+            assert rdata in again
+            cached.entry.void()
+            await ask(stream, 3)
+            assert (cached.asked, cached.hits) == (2, 1)
+
+    run(scene())
+
+
+def test_a_very_large_answer_is_not_prepared() -> None:
+    cached = Cached(LARGE)
+
+    async def scene() -> None:
+        async with serving(cached, fast=cached.fast) as service:
+            reader, writer = await service.connect()
+            for id_ in range(3):
+                writer.write(framed(id_))
+                assert await read_id(reader) == id_
+            assert (cached.asked, len(cached.fast.answers)) == (3, 0)
 
     run(scene())
