@@ -51,9 +51,15 @@ def _metrics(text: str) -> str:
 
 
 def _traces(text: str) -> str:
-    url = urlsplit(text)
-    if url.scheme not in ("http", "https") or not url.hostname:
+    try:
+        url = urlsplit(text)
+        good = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:  # brackets that do not match, or a port that cannot be
+        good = False
+    if not good:
         raise ValueError(f'"{text}" is no address of a collector - write it like "http://127.0.0.1:4318/v1/traces"')
+    if url.username is not None:  # it would be shown wherever the address is
+        raise ValueError("no password belongs into it - give the guard OTEL_EXPORTER_OTLP_HEADERS in its environment")
     return text
 
 

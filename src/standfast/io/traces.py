@@ -91,7 +91,8 @@ class TracedCore:
     def on_ask_failed(self, now: float, ask: int, detail: str) -> Iterator[Action]:
         """Hand on that a query came to nothing; its span ends."""
         if (span := self._asks.pop(ask, None)) is not None:
-            self._end(now, span, "failed", error=detail)
+            span.attributes["standfast.detail"] = detail
+            self._end(now, span, "failed", error="unreachable")
         return self._seen(now, self._core.on_ask_failed(now, ask, detail))
 
     def on_probed(self, now: float, probe: int, result: ProbeResult) -> list[Action]:
@@ -211,7 +212,10 @@ def _keep(spans: OrderedDict[Id, Span], key: Id, span: Span, spans_max: int) -> 
 
 
 def _rcode(rcode: int) -> str:
-    return Rcode(rcode).name if rcode in set(Rcode) else f"RCODE{rcode}"
+    try:
+        return Rcode(rcode).name
+    except ValueError:
+        return f"RCODE{rcode}"
 
 
 def _error(rcode: int) -> str | None:

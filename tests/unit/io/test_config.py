@@ -121,6 +121,28 @@ def test_every_key_of_a_file_reaches_the_settings(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("address", "finding"),
+    [
+        ("127.0.0.1:4318", "is no address of a collector"),
+        ("http:///v1/traces", "is no address of a collector"),
+        ("http://[::1/v1/traces", "is no address of a collector"),
+        ("http://127.0.0.1:99999/v1/traces", "is no address of a collector"),
+        ("https://who:secret@collector.example/v1/traces", "no password belongs into it"),
+    ],
+)
+def test_the_address_of_a_collector_is_checked(tmp_path: Path, address: str, finding: str) -> None:
+    with pytest.raises(ConfigError, match=finding) as raised:
+        load(tmp_path, f'[guard]\ntraces = "{address}"\n')
+    assert "secret" not in str(raised.value)
+
+
+def test_traces_without_their_libraries_say_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("standfast.io.config_rules.find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r"toml:2: traces: .* pip install 'standfast\[otel\]'"):
+        load(tmp_path, '[guard]\ntraces = "http://127.0.0.1:4318/v1/traces"\n')
+
+
 def test_what_a_policy_leaves_out_comes_from_the_next_suffix_up(tmp_path: Path) -> None:
     table = load(
         tmp_path,
