@@ -42,10 +42,10 @@ class Spoil(Enum):
 class Faults:
     """Shares of exchanges, from 0 to 1, that something happens to; delays in seconds.
 
-    `lost`: the query or the answer; by TCP the connection is reset, or hangs. `spoilt`: octets of either change. Every
-    message is delayed by up to `jitter_s`, so that they overtake each other, and `late` answers by `late_s`. `cut`
-    answers by UDP come truncated. `twice`: the query or the answer. `stray`: a spoilt copy of the query comes with it,
-    from somewhere else.
+    `lost`: the query or the answer; by TCP that hangs, or resets the connection. `spoilt`: octets of either change.
+    Every message is delayed by up to `jitter_s`, so that they overtake each other, and `late` answers by `late_s`.
+    `cut` answers by UDP come truncated. `twice`: the query or the answer. `stray`: a spoilt copy of the query comes
+    with it, from somewhere else.
     """
 
     lost: float = 0.0
@@ -253,6 +253,11 @@ class Path:
             self._streams.remove(ends)
             _abort(ends)
 
+    def _lose(self, ends: list[asyncio.StreamWriter], others: dict[bytes, _Fate]) -> None:
+        """Reset the connection, or let it hang: there is no harm meant to the others that are under way on it."""
+        if not others and self._rng.random() < 0.5:
+            _abort(ends)
+
     async def _carry_queries(
         self, reader: asyncio.StreamReader, ends: list[asyncio.StreamWriter], fates: dict[bytes, _Fate]
     ) -> None:
@@ -260,8 +265,8 @@ class Path:
         while query := await _message(reader, ends[1]):
             fate = fates[query[:2]] = self._draw(query, client)
             if fate.query == "lost":
-                if self._rng.random() < 0.5:  # else it hangs
-                    ends[0].transport.abort()
+                del fates[query[:2]]
+                self._lose(ends, fates)
                 continue
             if fate.query == "spoilt":
                 query = self._spoilt(query, fate.faults.spoil)
@@ -274,16 +279,19 @@ class Path:
         while answer := await _message(reader, ends[0]):
             fate = fates.get(answer[:2], _Fate())
             if fate.answer == "lost":
-                ends[0].transport.abort()
+                del fates[answer[:2]]
+                self._lose(ends, fates)
                 continue
+            ident = answer[:2]
             if fate.answer == "spoilt":
                 answer = self._spoilt(answer, fate.faults.spoil)
             framed = len(answer).to_bytes(2, "big") + answer
-            half = self._rng.randrange(1, len(framed))
 
-            def send(framed: bytes = framed, half: int = half) -> None:
-                ends[0].write(framed[:half])  # in two segments, as it may come
-                self._loop.call_soon(ends[0].write, framed[half:])
+            def send(ident: bytes = ident, framed: bytes = framed) -> None:
+                fates.pop(ident, None)
+                half = self._rng.randrange(1, len(framed))
+                for part in (framed[:half], framed[half:]):  # in two segments, as it may come
+                    ends[0].write(part)
 
             self._after(fate, send, answer=True)
 

@@ -26,7 +26,7 @@ recheck_min_s = 0.2
 recheck_max_s = 1
 held_ttl_s = {HELD_TTL_S}
 """
-FRESH_AGAIN_S: Final = 20.0  # looks come every second; the rest is for a machine that has other things to do
+FRESH_AGAIN_S: Final = 30.0  # looks come every second; the rest is for a machine that has other things to do
 
 
 class Upstream:
