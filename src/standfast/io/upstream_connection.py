@@ -18,6 +18,7 @@ from standfast.io.upstream_messages import Answer, NotAnswered, Pipeline
 # or an address translation on the way forgets those that were idle, and tells nobody. Shorter than the core's patience
 # with one server (`asking.EXCHANGE_MAX_S`), so that the same query is still answered over a new one.
 STALL_S: Final = 1.0
+FIRST_ANSWER_S: Final = 4.0  # one that never answered is given until nobody waits any more
 WRITE_OCTETS_MAX: Final = 1 << 18  # that a server leaves unread; a query has a few hundred
 _CLOSED: Final = "the connection was closed without an answer"
 
@@ -115,8 +116,9 @@ class UpstreamConnection(asyncio.Protocol):
         # All taken out before the first is told of: who hears an answer may ask on, and be given the key of another.
         answers = [(self._waiting.pop(key, None), answer) for key, answer in self._pipeline.receive(data)]
         for asked, answer in answers:
-            if not isinstance(answer, NotAnswered):
+            if not isinstance(answer, NotAnswered) and not self.has_answered:
                 self.has_answered = True
+                self._stop_watching()
             if asked is not None:
                 self._on_answer(asked, answer)
         self._silent_since_s = self._active_at_s if self._waiting else None
@@ -135,9 +137,9 @@ class UpstreamConnection(asyncio.Protocol):
         self._on_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self._idle_timer, self._stall_timer):
-            if timer is not None:
-                timer.cancel()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        self._stop_watching()
         if isinstance(exc, OSError):
             self._why = in_words(exc) or self._why
         unanswered = list(self._waiting.values())
@@ -155,15 +157,21 @@ class UpstreamConnection(asyncio.Protocol):
             self._idle_timer = self._loop.call_later(left_s, self._end_idleness)
 
     def _watch_silence(self) -> None:
-        if self.has_answered and self._silent_since_s is not None and self._stall_timer is None:
+        if self._silent_since_s is not None and self._stall_timer is None:
             self._end_silence()
+
+    def _stop_watching(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
 
     def _end_silence(self) -> None:
         if self._silent_since_s is None:
             self._stall_timer = None
             return
-        left_s = self._silent_since_s + STALL_S - self._loop.time()
+        silence_max_s = STALL_S if self.has_answered else FIRST_ANSWER_S
+        left_s = self._silent_since_s + silence_max_s - self._loop.time()
         if left_s <= 0:
-            self.close(f"nothing came for {STALL_S:g} s")
+            self.close(f"nothing came for {silence_max_s:g} s")
         else:
             self._stall_timer = self._loop.call_later(left_s, self._end_silence)

@@ -30,6 +30,7 @@ LARGE = Reply(
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take no connection for dead because this machine is busy: where silence is the point, the test says how long."""
     monkeypatch.setattr(upstream_connection, "STALL_S", 60.0)
+    monkeypatch.setattr(upstream_connection, "FIRST_ANSWER_S", 60.0)
 
 
 @asynccontextmanager
@@ -201,7 +202,7 @@ def test_a_server_that_only_talks_of_something_else_is_hung_up_on() -> None:
 def test_a_connection_that_nothing_goes_over_is_closed_and_the_next_query_opens_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(upstream_lines, "IDLE_S", 0.05)
+    monkeypatch.setattr(upstream_lines, "IDLE_S", 0.3)
 
     async def scene(asked: Pooled, server: StreamServer) -> None:
         for number in (1, 2):
@@ -216,13 +217,13 @@ def test_a_connection_that_nothing_goes_over_is_closed_and_the_next_query_opens_
 
 
 def test_a_connection_that_a_query_waits_on_is_not_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream_lines, "IDLE_S", 0.05)
+    monkeypatch.setattr(upstream_lines, "IDLE_S", 0.3)
 
     async def scene(asked: Pooled, server: StreamServer) -> None:
         asked.ask(1)
         connection = await server.connection()
         query = await connection.query()
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(1.0)
         connection.answer(query, reply_to(query))
         assert address_in(await asked.report(1)) == 1
 
@@ -329,6 +330,25 @@ def test_a_new_connection_is_given_time_however_silent_it_is(monkeypatch: pytest
         connection.answer(query, reply_to(query))
         assert address_in(await asked.report(1)) == 1
         assert server.accepted == 1
+
+    play(scene)
+
+
+def test_a_new_connection_that_never_answers_is_given_up_when_nobody_waits_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(upstream_connection, "FIRST_ANSWER_S", 0.05)
+
+    async def scene(asked: Pooled, server: StreamServer) -> None:
+        asked.ask(1)
+        first = await server.connection()
+        await first.query()
+        assert await asked.report(1) == "nothing came for 0.05 s"
+        await first.closed()
+        monkeypatch.setattr(upstream_connection, "FIRST_ANSWER_S", 60.0)
+        asked.ask(2)
+        await answer_one(await server.connection())
+        assert address_in(await asked.report(2)) == 2
 
     play(scene)
 
