@@ -28,7 +28,7 @@ from standfast.dns.codec import (
 from standfast.dns.exchange import CaseChanged, Heard, NotOurs, Outbound, Unreadable
 from standfast.dns.model import ExtendedError, Query, Question, Rcode, Reply, RRset, RRType
 from standfast.dns.name import BadName, ancestors, is_below, parse_name
-from standfast.dns.prepared import PreparedAnswers
+from standfast.dns.prepared import PreparedAnswers, split_cookie
 from standfast.dns.wire import name_from_text, name_to_text
 from standfast.guard.answers import failure_reply
 from standfast.guard.cache import aged
@@ -116,7 +116,7 @@ def incoming(octets: bytes) -> None:
     assert dns.message.from_wire(sent, raise_on_truncation=True).flags & dns.flags.QR
     again = decode_incoming(encode_response(EVERYTHING, reply, tcp=True), OUTBOUND)
     assert isinstance(again, Heard)
-    assert _lower(again.reply) == _lower(replace(reply, ra=True)) or again.reply.rcode == Rcode.SERVFAIL
+    assert lower(again.reply) == lower(replace(reply, ra=True)) or again.reply.rcode == Rcode.SERVFAIL
     for rrset in (*reply.answer, *reply.authority):
         assert len(rrset_to_text(rrset)) == len(rrset.rdatas)
     if isinstance(outcome, Positive):
@@ -128,6 +128,7 @@ def incoming(octets: bytes) -> None:
 def prepared(octets: bytes) -> None:
     """What a prepared answer says of any query is, octet for octet, what the long way says of it, or nothing.
 
+    That of a query with a cookie may be given to the same without, and the other way round, each with its own cookie.
     The input: which reply, how old it is, how much later it is asked for, and two queries; the second one asks.
     """
     which, age, later, split = octets[:4].ljust(4, b"\0")
@@ -137,17 +138,18 @@ def prepared(octets: bytes) -> None:
     asked = decode_query(first)
     if not isinstance(asked, Query) or asked.question.qname != NAME:
         return
-    wire = encode_response(asked, aged(reply, age / 16))
+    wire = encode_response(asked, aged(reply, age / 16), cookie=split_cookie(first)[1])
     answers.put(first, wire, stored_at_s=stored_at_s, expires_at_s=stored_at_s + STORED_FOR_S, now=0.0)
     for again in (second, first, first[:12] + first[12:].swapcase()):
-        fast = answers.get(again, later_s)
+        plain, cookie = split_cookie(again)
+        fast = answers.get_with_cookie(plain, cookie, later_s) if cookie else answers.get(again, later_s)
         if fast is None:
             continue
         asks = decode_query(again)
         assert isinstance(asks, Query)
-        assert asks.question == asked.question
+        assert (asks.question, asks.cookie) == (asked.question, cookie)
         assert later_s - stored_at_s < STORED_FOR_S
-        assert fast == encode_response(asks, aged(reply, later_s - stored_at_s))
+        assert fast == encode_response(asks, aged(reply, later_s - stored_at_s), cookie=cookie)
 
 
 def name(octets: bytes) -> None:
@@ -228,7 +230,9 @@ def _known(answer: Answer) -> KnownGood:
     )
 
 
-def _lower(reply: Reply) -> Reply:
+def lower(reply: Reply) -> Reply:
+    """Return `reply` with its record data in lower case: compression does not look at case."""
+
     def section(rrsets: tuple[RRset, ...]) -> tuple[RRset, ...]:
         return tuple(replace(each, rdatas=tuple(dict.fromkeys(r.lower() for r in each.rdatas))) for each in rrsets)
 
@@ -266,6 +270,11 @@ def _responses() -> Iterator[bytes]:
 def _pairs() -> Iterator[bytes]:
     for which, wire in enumerate(_queries()):
         yield bytes((which, 8, 40, len(wire))) + wire + b"\x01\x02" + wire[2:]
+    plain, known = (
+        encode_outbound(replace(OUTBOUND, cased_qname=NAME, cookie=cookie)) for cookie in (b"", COOKIE + bytes(16))
+    )
+    for which, (first, second) in enumerate(((plain, known), (known, plain), (known, known[:-1] + b"\1"))):
+        yield bytes((which, 8, 40, len(first))) + first + second
 
 
 def _packed() -> Iterator[bytes]:
