@@ -125,7 +125,7 @@ class Losses:
         if known is None or (watch is None and not is_usable(known, policy, lost_at_s=known.lost_at_s or now)):
             return []
         actions: list[Action] = []
-        if known.lost_at_s is None and _is_somebodys_word(outcome):
+        if known.lost_at_s is None and is_somebodys_word(outcome):
             known = replace(known, lost_at_s=now)
             actions += self._memory.keep(known)
         is_news = watch is None or _kind(watch.outcome) != _kind(outcome)
@@ -255,7 +255,7 @@ def _is_no_loss(outcome: Outcome, policy: Policy) -> bool:
     return isinstance(outcome, Positive) and not (outcome.wholesale_change or outcome.short)
 
 
-def _is_somebodys_word(outcome: Outcome) -> bool:
+def is_somebodys_word(outcome: Outcome) -> bool:
     """Only what somebody said counts as a loss that grace and the longest hold run from; silence does not."""
     return isinstance(outcome, Bogus) or not isinstance(outcome, Failure)
 

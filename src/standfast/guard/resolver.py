@@ -23,7 +23,7 @@ from standfast.guard.classify import against_known, negative_ttl_s
 from standfast.guard.events import Action, Respond, Server, Switch
 from standfast.guard.gathering import Gathering
 from standfast.guard.known import Answer, KnownGood
-from standfast.guard.losses import Losses
+from standfast.guard.losses import Losses, is_somebodys_word
 from standfast.guard.memory import KnownGoodMemory
 from standfast.guard.outcome import Negative, NoData, NxDomain, Outcome, Positive, Timeout
 from standfast.guard.policy import Mode, Policy, PolicyTable
@@ -33,7 +33,7 @@ from standfast.guard.timers import Timers
 from standfast.guard.upstreams import Upstreams
 from standfast.guard.verdict import Action as Deed
 from standfast.guard.verdict import Cause, Verdict
-from standfast.guard.watch import Side
+from standfast.guard.watch import Side, Watch
 from standfast.ports import Random
 
 RESOLUTIONS_MAX = 4096  # questions under way at once; more are told to come again
@@ -114,7 +114,7 @@ class Resolver:
             return [_refuse(client, query, Rcode.REFUSED, Ede.NOT_AUTHORITATIVE, "recursion was not desired")]
         key = Key(query.question, query.do, query.cd)
         entry, actions = None, list[Action]()
-        if watch := self.losses.get(query.question):
+        if (watch := self.losses.get(query.question)) and not self._is_fresh_still(now, key, watch):
             entry, actions = self.losses.entry(now, watch, self.policy(query.question), do=query.do)
         if entry := entry or self.positive.get(key, now) or self.negative.get(key, now):
             self.hits += 1
@@ -123,6 +123,10 @@ class Resolver:
         if special := own_answer(query.question):
             return [Respond(client=client, query=query, reply=self._cache(now, key, special))]
         return self._out(now, actions + self._resolve(now, client, query, key))
+
+    def _is_fresh_still(self, now: float, key: Key, watch: Watch) -> bool:
+        """Say whether an answer is in the cache from which a mere failure takes nothing (RFC 8767 section 4)."""
+        return not is_somebodys_word(watch.outcome) and self.positive.get(key, now) is not None
 
     def count_hits(self, number: int) -> None:
         """Count queries that the shell answered by what it had prepared of a cache's entry."""
@@ -190,7 +194,6 @@ class Resolver:
 
     def release(self, now: float, question: Question) -> list[Action]:
         """Give up the known-good answer of `question`."""
-        self.positive.drop(question)
         self.negative.drop(question)
         return self._give_up(now, question)
 
@@ -299,7 +302,11 @@ class Resolver:
         outcome = against_known(outcome, self.memory.get(key.question), policy, now)
         taken = self.losses.take_outcome(now, key.question, outcome, policy, looked=looked)
         verdict, recorded = self.losses.judge(now, key.question, outcome, policy)
-        reply = self.losses.served(now, key.question, verdict, policy, do=key.do) or self._cache(now, key, outcome)
+        reply = self.losses.served(now, key.question, verdict, policy, do=key.do)
+        if reply is None:
+            reply = self._cache(now, key, outcome)
+        elif is_somebodys_word(outcome):
+            self.positive.drop(key.question)  # what others of its flags have cached, or prepared, is held as well
         yield from _respond(waiters, reply)
         yield from taken
         yield from recorded
@@ -371,6 +378,7 @@ class Resolver:
         return any(self.losses.usable(now, Question(question.qname, qtype), policy) for qtype in types)
 
     def _give_up(self, now: float, question: Question) -> list[Action]:
+        self.positive.drop(question)
         self.losses.close(question)
         known = self.memory.get(question)
         if known is None:
