@@ -248,5 +248,18 @@ def test_a_cached_answer_takes_no_time_at_all() -> None:
     assert client.waited_s == 0
 
 
+def test_a_client_has_its_answer_before_anything_is_remembered_of_it() -> None:
+    world = World()
+    clients = [world.query(WWW), world.query(WWW)]
+    (ask,) = (ask for _, ask in world.asked(WWW))
+    actions = iter(world.core.on_heard(world.now, ask.ask, Heard(reply=positive(a(WWW, *OURS)))))
+    world.carry_out([next(actions) for _ in clients])
+    assert [shown(client.reply) for client in clients] == [OURS] * 2
+    assert world.core.memory.get(Question(WWW, RRType.A)) is None
+    world.carry_out(actions)
+    assert world.core.memory.get(Question(WWW, RRType.A)) is not None
+    assert Question(WWW, RRType.A) in world.disk
+
+
 def _servfail(error: ExtendedError) -> Heard:
     return Heard(reply=failure(Rcode.SERVFAIL, error))
