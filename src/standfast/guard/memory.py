@@ -91,7 +91,7 @@ class KnownGoodMemory:
         given_up = list[Question]()
         for key, packed in entries:
             self._queue_for(key, packed).add(key, packed)
-            if self._is_too_full():
+            while self._is_too_full():
                 given_up.append(self._evict(newcomer=key))
         return given_up
 

@@ -102,7 +102,7 @@ class Store:
         return Loaded(entries=self._read(), enabled=enabled)
 
     def start(self, remembered: Callable[[], Mapping[Key, Packed]] = dict) -> None:
-        """Begin to write. `remembered` gives all that is in memory, should the file be lost."""
+        """Begin to write. `remembered` gives all that is in memory, should the file be lost (asked by the writer)."""
         self._remembered = remembered
         self._thread.start()
 
