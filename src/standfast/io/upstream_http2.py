@@ -21,8 +21,9 @@ from standfast.dns.codec import MESSAGE_MAX, decode_incoming, encode_outbound
 from standfast.dns.exchange import Heard, NotOurs, Outbound
 from standfast.guard.cache import aged
 from standfast.io.doh import MEDIA_TYPE
-from standfast.io.upstream_messages import PIPELINE_MAX, Answer, NotAnswered
+from standfast.io.upstream_messages import Answer, NotAnswered
 
+STREAMS_MAX: Final = 100  # at once; servers should take as many (RFC 9113 section 6.5.2), and say later if they do not
 QUERIES_MAX: Final = 1_000_000  # on one connection, which then makes room for a new one; IDs of streams end at 2**30
 HEADERS_MAX: Final = 1 << 14  # octets of the header fields of one response
 UNREAD_MAX: Final = 1 << 20  # octets that make no event: h2 gathers 64 frames of 16 KiB, and frames of any length
@@ -69,7 +70,7 @@ class HttpsPipeline:
     @property
     def has_room(self) -> bool:
         """Whether one more query may be put."""
-        streams_max = min(PIPELINE_MAX, self._h2.remote_settings.max_concurrent_streams)
+        streams_max = min(STREAMS_MAX, self._h2.remote_settings.max_concurrent_streams)
         return self.ended is None and len(self._under_way) < streams_max and self._put < QUERIES_MAX
 
     def put(self, query: Outbound) -> int:

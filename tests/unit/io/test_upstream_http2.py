@@ -17,8 +17,8 @@ from standfast.dns.codec import MESSAGE_MAX, decode_query, encode_response, rrse
 from standfast.dns.exchange import Heard, Outbound, Unreadable
 from standfast.dns.model import Query, Question, Rcode, Reply, RRset, RRType
 from standfast.io import upstream_http2
-from standfast.io.upstream_http2 import UNREAD_MAX, HttpsPipeline
-from standfast.io.upstream_messages import PIPELINE_MAX, Answer, NotAnswered
+from standfast.io.upstream_http2 import STREAMS_MAX, UNREAD_MAX, HttpsPipeline
+from standfast.io.upstream_messages import Answer, NotAnswered
 
 QUESTION = Question("www.example.org.", RRType.A)
 OUTBOUND = Outbound(id=4711, question=QUESTION, cased_qname="www.example.org.")
@@ -259,13 +259,15 @@ def test_no_more_streams_are_opened_than_the_server_allows() -> None:
 
 
 def test_there_is_room_for_so_many_and_no_more() -> None:
-    service = Service({SettingCodes.MAX_CONCURRENT_STREAMS: 10 * PIPELINE_MAX})
-    service.exchange()
-    asked = 0
-    while service.pipeline.has_room:
-        service.pipeline.put(OUTBOUND)
-        asked += 1
-    assert asked == PIPELINE_MAX
+    for settled in (False, True):  # before the server has said how many it takes, and after
+        service = Service({SettingCodes.MAX_CONCURRENT_STREAMS: 10 * STREAMS_MAX})
+        if settled:
+            service.exchange()
+        asked = 0
+        while service.pipeline.has_room:
+            service.pipeline.put(OUTBOUND)
+            asked += 1
+        assert asked == STREAMS_MAX
 
 
 def test_a_connection_is_not_used_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
