@@ -74,7 +74,6 @@ class Book:
 
     counts: Counter[str] = field(default_factory=Counter)  # by outcome, and by kind and outcome
     fresh_at_s: dict[str, float] = field(default_factory=dict)  # by name, when its last fresh answer was asked for
-    slowest_s: float = 0.0
     broken: list[str] = field(default_factory=list)
 
     def enter(self, asked: Asked) -> None:
@@ -82,7 +81,6 @@ class Book:
         kind = kind_of(asked.qname)
         self.counts[asked.outcome] += 1
         self.counts[f"{kind} {asked.outcome}"] += 1
-        self.slowest_s = max(self.slowest_s, asked.ended_at_s - asked.begun_at_s)
         if asked.outcome == "fresh":
             self.fresh_at_s[asked.qname] = max(asked.begun_at_s, self.fresh_at_s.get(asked.qname, 0.0))
         flaws = ("no answer",) if asked.judged is None else asked.judged.flaws
