@@ -39,7 +39,7 @@ def config(octets: bytes) -> None:
     findings = config_rules.check(draft)
     lines = text.count("\n") + 1
     assert all(finding.line is None or 1 <= finding.line <= lines for finding in findings)
-    assert all(finding.text and "\n" not in str(finding.line) for finding in findings)
+    assert all(finding.text for finding in findings)
     config_rules.policies_of(draft)
     try:
         data = tomllib.loads(text)
@@ -53,7 +53,7 @@ def config(octets: bytes) -> None:
 
 def resolv_conf(octets: bytes) -> None:
     """Three servers at the most are found, each one that can be asked and written again."""
-    path = _scratch() / "resolv.conf"
+    path = Path(_scratch().name) / "resolv.conf"
     path.write_bytes(octets)
     servers = read_resolv_conf(path)
     assert len(servers) <= 3
@@ -133,8 +133,8 @@ def certificate(octets: bytes) -> None:
 
 
 @cache
-def _scratch() -> Path:
-    return Path(tempfile.mkdtemp(prefix="standfast-fuzz-"))
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="standfast-fuzz-")  # removed with the process
 
 
 @cache
