@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from standfast.authority.denial import wildcard_of
 from standfast.authority.zone import Draft
 from standfast.dns.masterfile import Fault
 from standfast.dns.model import CNAME_CHAIN_MAX, Name, RRset, RRType, addresses_of, type_name
@@ -27,6 +28,8 @@ TARGET_AT: Final[Mapping[int, int]] = {
 ADDRESSES: Final = (RRType.A, RRType.AAAA)
 BESIDE_CNAME: Final = frozenset({RRType.CNAME, RRType.NSEC})  # RFC 2181 section 10.1, RFC 4034 section 4
 AT_CUT: Final = frozenset({RRType.NS, RRType.DS, RRType.NSEC, *ADDRESSES})  # RFC 4035 section 2.6
+RECORD_OCTETS: Final = 12  # of a record beside its data: its owner as a pointer, type, class, TTL, length
+RRSET_OCTETS_MAX: Final = 65_535 - 12 - 259 - 11  # beside header, question and OPT (RFC 1035 section 4.2.2)
 SINGLE: Final = frozenset({RRType.SOA, RRType.CNAME, RRType.DNAME})
 
 
@@ -89,10 +92,23 @@ class Subject:
             return False
         for above in ancestors(target):
             if above in self.names:
-                return f"*.{above}" not in self.names
+                return wildcard_of(above) not in self.names
             if RRType.DNAME in self.draft.nodes.get(parent(above), {}):
                 return False
         return True
+
+    def wrong_as_target(self, target: Name, rtype: int) -> str | None:
+        """Say what is wrong with `target` as that of a record of type `rtype`; None where nothing is, or can be seen.
+
+        MX and SRV must lead to addresses, and not by a CNAME (RFC 2181 section 10.3, RFC 2782).
+        """
+        if self.leads_nowhere(target):
+            return "is not there"
+        if rtype not in (RRType.MX, RRType.SRV) or target not in self.names or self.cut_above(target) is not None:
+            return None
+        if RRType.CNAME in self.draft.nodes.get(target, {}):
+            return "has a CNAME"
+        return None if self.has_addresses(target) else "has no address"
 
     def rrsets(self, rtypes: Sequence[int]) -> Iterator[RRset]:
         """Yield the RRsets of these types that this zone answers for."""
@@ -150,6 +166,15 @@ def _cname_alone(subject: Subject) -> Iterator[Fault]:
             yield subject.draft.at(owner, RRType.CNAME, text)
 
 
+def _size(subject: Subject) -> Iterator[Fault]:
+    for owner, node in subject.draft.nodes.items():
+        for rtype, rrset in node.items():
+            octets = sum(RECORD_OCTETS + len(rdata) for rdata in rrset.rdatas)
+            if octets > RRSET_OCTETS_MAX:
+                text = f"{owner} {type_name(rtype)} has {octets} octets; no message holds more than {RRSET_OCTETS_MAX}"
+                yield subject.draft.at(owner, rtype, text)
+
+
 def _below_cut(subject: Subject) -> Iterator[Fault]:
     for owner, node in subject.draft.nodes.items():
         cut = subject.cut_above(owner)
@@ -165,7 +190,7 @@ def _below_dname(subject: Subject) -> Iterator[Fault]:
     if not any(RRType.DNAME in node for node in subject.draft.nodes.values()):
         return
     for owner, node in subject.draft.nodes.items():
-        if owner == subject.draft.origin:
+        if owner == subject.draft.origin or not node or RRType.NSEC3 in node:  # the hash of a name is none itself
             continue
         for above in ancestors(parent(owner)):
             if RRType.DNAME in subject.draft.nodes.get(above, {}):
@@ -199,8 +224,9 @@ def _targets(subject: Subject) -> Iterator[Fault]:
     for rrset in subject.rrsets([rtype for rtype in TARGET_AT if rtype != RRType.NS]):
         for rdata in rrset.rdatas:
             target = target_of(rdata[TARGET_AT[rrset.rtype] :])
-            if target != "." and subject.leads_nowhere(target):
-                text = f"{rrset.owner} {type_name(rrset.rtype)} leads to {target}, which is not there"
+            wrong = subject.wrong_as_target(target, rrset.rtype) if target != "." else None
+            if wrong:
+                text = f"{rrset.owner} {type_name(rrset.rtype)} leads to {target}, which {wrong}"
                 yield subject.draft.at(rrset.owner, rrset.rtype, text)
 
 
@@ -255,6 +281,7 @@ CHECKS: Final = (
     Check("ns", True, _ns),
     Check("single", True, _single),
     Check("cname-alone", True, _cname_alone),
+    Check("size", True, _size),
     Check("below-cut", True, _below_cut),
     Check("below-dname", True, _below_dname),
     Check("ds", True, _ds),

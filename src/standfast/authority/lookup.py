@@ -156,13 +156,12 @@ class _Sections:
                 self.add(self.authority, zone, rrset)
 
     def reply(self, rcode: Rcode, *, aa: bool = True) -> Reply:
-        there = {(rrset.owner, rrset.rtype) for rrset in self.answer if rrset.rtype != RRType.RRSIG}
         return Reply(
             rcode=rcode,
             answer=tuple(self.answer),
             authority=tuple(self.authority),
             glue=tuple(self.glue),
-            additional=tuple(each for each in self.additional if (each.owner, each.rtype) not in there),
+            additional=tuple(self.additional),
             aa=aa,
             ra=False,
         )
@@ -250,6 +249,7 @@ def _rename(zone: Zone, qname: Name, owner: Name, sections: _Sections) -> Follow
 def _bring_addresses(zones: Zones, sections: _Sections) -> None:
     """Add what a client will ask for next (RFC 1034 section 4.3.2 step 6, RFC 2782, RFC 9460 section 4.1)."""
     told: set[Name] = set()
+    there = {(rrset.owner, rrset.rtype) for rrset in sections.answer}
     for rrset in sections.answer:
         if rrset.rtype not in _BRING_ADDRESSES:
             continue
@@ -262,7 +262,8 @@ def _bring_addresses(zones: Zones, sections: _Sections) -> None:
                 continue
             told.add(target)
             for address in _addresses(zone, target):
-                sections.add(sections.additional, zone, address)
+                if (target, address.rtype) not in there:
+                    sections.add(sections.additional, zone, address)
 
 
 def _addresses(zone: Zone, owner: Name) -> Iterator[RRset]:

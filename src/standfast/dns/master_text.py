@@ -6,7 +6,8 @@ from typing import Final
 TTL_MAX_S: Final = (1 << 31) - 1  # RFC 2181 section 8
 
 _TOKEN = re.compile(r'([ \t\r\f\v]+)|(;.*)|([()])|("(?:[^"\\]|\\.)*")|((?:[^\s;()"\\]|\\.)+)')
-_TIME = re.compile(r"(?:\d+[smhdwSMHDW])+\d*")
+_SECONDS = re.compile(r"\d{1,10}", re.ASCII)  # ten digits say more than is allowed
+_TIME = re.compile(r"(?:\d{1,10}[smhdwSMHDW]){1,5}\d{0,10}", re.ASCII)
 _TIME_PART = re.compile(r"(\d+)([smhdwSMHDW]?)")
 _UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _COUNTER = re.compile(r"\\\$|\$\$|\$(?:\{(-?\d{1,10})(?:,(\d{1,3})(?:,([doxXnN]))?)?\})?")
@@ -45,7 +46,7 @@ def read_ttl(text: str) -> int:
     Raises:
         Wrong: it is neither, or too large.
     """
-    if text.isdecimal() and text.isascii():
+    if _SECONDS.fullmatch(text):
         ttl_s = int(text)
     elif _TIME.fullmatch(text):
         ttl_s = sum(int(count) * _UNITS_S[unit.lower()] for count, unit in _TIME_PART.findall(text))

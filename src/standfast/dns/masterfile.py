@@ -16,7 +16,7 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 
-from standfast.dns.master_text import Wrong, counted, plain_strings, read_ttl, scan
+from standfast.dns.master_text import TTL_MAX_S, Wrong, counted, plain_strings, read_ttl, scan
 from standfast.dns.model import Name, RRType, type_from_name, type_name
 from standfast.dns.name import BadName, parse_name
 from standfast.dns.rdata import check_rdata
@@ -31,7 +31,7 @@ LINES_MAX: Final = 1_000  # between two parentheses; a longer record is a parent
 _SPECIAL = re.compile(r'[();"\\]')
 # Labels of at most 63 octets (RFC 1035 section 2.3.4)
 _PLAIN_NAME = re.compile(r"(?:[A-Za-z0-9_*-]{1,63}\.)*[A-Za-z0-9_*-]{1,63}\.?")
-_RANGE = re.compile(r"(\d+)-(\d+)(?:/(\d+))?")
+_RANGE = re.compile(r"(\d{1,10})-(\d{1,10})(?:/(\d{1,10}))?", re.ASCII)
 _OCTETS = {str(octet): octet for octet in range(256)}
 _A_OCTETS: Final = 4
 _UINT16_MAX: Final = 65_535
@@ -163,7 +163,10 @@ class MasterFile:
                 raise Wrong(f"the directive {unknown} is not known; {', '.join(_USAGE)} are")
 
     def _included(self, name: str, origin: list[str], state: "_State", depth: int) -> Iterator[Record]:
-        """Read another file; origin and last owner are afterwards as before it (RFC 1035 section 5.1)."""
+        """Read another file; origin and last owner are afterwards as before it (RFC 1035 section 5.1).
+
+        Its `$TTL` is not: that holds for all records that come after it (RFC 2308 section 4).
+        """
         if depth == INCLUDE_DEPTH_MAX:
             raise Wrong(f"{INCLUDE_DEPTH_MAX} files include each other already")
         try:
@@ -174,6 +177,7 @@ class MasterFile:
         if origin:
             inner.origin = self._name(origin[0], state)
         yield from self._records(text, inner, depth + 1)
+        state.ttl_default_s, state.ttl_last_s = inner.ttl_default_s, inner.ttl_last_s
 
     def _generated(self, span: str, owner: str, rest: list[str], state: "_State") -> Iterator[Record]:
         found = _RANGE.fullmatch(span)
@@ -221,7 +225,9 @@ class MasterFile:
         if ttl_s is None:
             if rtype != RRType.SOA:
                 raise Wrong("no TTL: the record has none, and no $TTL stands above")
-            ttl_s = int.from_bytes(rdata[-4:], "big")  # what servers did before $TTL was (RFC 2308 section 4)
+            ttl_s = min(
+                int.from_bytes(rdata[-4:], "big"), TTL_MAX_S
+            )  # what servers did before $TTL was (RFC 2308 section 4)
         state.ttl_last_s = ttl_s
         return Record(state.owner, rtype, ttl_s, rdata, state.file, state.line)
 

@@ -63,6 +63,7 @@ class AuthorityService:
         self._fast = FastPath(PreparedAnswers(PREPARED_MAX), now=now, on_hits=self._count)
         self._standing = _Standing()
         self._reloading: asyncio.Task[None] | None = None
+        self._reload_again = False
         self.queries = 0
         self._listeners = [
             Listener(
@@ -106,9 +107,17 @@ class AuthorityService:
         self._fast.answers.clear()
 
     def reload(self) -> None:
-        """Begin to read every file anew; while that is under way, there is no second time."""
+        """Begin to read every file anew; while that is under way, once more after it: files may have changed since."""
         if self._reloading is None or self._reloading.done():
-            self._reloading = asyncio.get_running_loop().create_task(self.load())
+            self._reloading = asyncio.get_running_loop().create_task(self._reload())
+        else:
+            self._reload_again = True
+
+    async def _reload(self) -> None:
+        await self.load()
+        while self._reload_again:
+            self._reload_again = False
+            await self.load()
 
     def _take(self, path: Path, read: ReadZone) -> None:
         zone = read.zone
@@ -117,6 +126,11 @@ class AuthorityService:
         )
         if other is not None:
             log.error("zone.twice", file=str(path), zone=zone.origin, served_from=str(other))
+            return
+        before = self._by_file.get(path)
+        if before is not None and before.origin != zone.origin:  # a slip in a name, and the zone would be gone
+            first = f"{path}: it is of the zone {zone.origin} now, and {before.origin} is served from it"
+            log.error("zone.refused", file=str(path), faults=1, first=first, stays=True)
             return
         self._by_file[path] = zone
         log.info(

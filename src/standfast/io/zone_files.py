@@ -78,6 +78,8 @@ def _text(path: Path) -> str:
         raise MasterFileError(f"{path} cannot be read: {in_words(error)}") from error
     except UnicodeDecodeError as error:
         raise MasterFileError(f"{path} is no text: octet {error.start} is not UTF-8") from error
+    except ValueError as error:  # a NUL in what is included
+        raise MasterFileError(f"{str(path)!r} is no path: {error}") from error
 
 
 def _origin_of(path: Path) -> Name | None:

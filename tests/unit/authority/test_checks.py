@@ -56,6 +56,39 @@ def test_what_forbids_to_serve_a_zone_is_told_on_its_line(text: str, fault: str)
     assert faults == [fault]
 
 
+def test_a_wildcard_at_the_root_answers_for_what_a_cname_leads_to() -> None:
+    assert faults_of("*. TXT x\nwww. CNAME other.\n", origin=".") == ([], [])
+
+
+SIGNATURE = "A 8 2 60 20300101000000 20200101000000 1 example.org. AAAA"
+
+
+def test_hashed_names_and_signatures_alone_are_not_below_a_dname() -> None:
+    nsec3 = "@ NSEC3PARAM 1 0 0 -\n" + "0" * 32 + " NSEC3 1 0 0 - " + "1" * 32 + " A\n"
+    assert faults_of(f"dn DNAME a.\nx.dn RRSIG {SIGNATURE}\n") == ([], [])
+    (fault,) = faults_of("@ DNAME example.net.\n" + nsec3)[0]
+    assert fault == "z:4: ns.example.org. is below the DNAME of example.org., which hides it"
+
+
+def test_an_rrset_that_no_message_holds_forbids_to_serve_the_zone() -> None:
+    text = "".join(f"big TXT {number:0250}\n" for number in range(260))
+    (fault,) = faults_of(text)[0]
+    assert fault == "z:5: big.example.org. TXT has 68380 octets; no message holds more than 65253"
+    assert faults_of(text[: len(text) * 9 // 10 // 259 * 259]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("@ MX 1 m\nm CNAME ns\n", "MX leads to m.example.org., which has a CNAME"),
+        ("@ SRV 0 0 1 m\nm TXT x\n", "SRV leads to m.example.org., which has no address"),
+        ("@ MX 1 m\na.m A 192.0.2.1\n", "MX leads to m.example.org., which has no address"),
+    ],
+)
+def test_mail_and_services_that_lead_to_no_address_are_told(text: str, words: str) -> None:
+    assert faults_of(text) == ([], [f"z:5: example.org. {words}"])
+
+
 def test_a_chain_of_more_cnames_than_clients_follow_is_told_once() -> None:
     text = "".join(f"c{i} CNAME c{i + 1}\n" for i in range(40)) + "c40 A 192.0.2.1\n"
     faults, _ = faults_of(text)

@@ -125,3 +125,12 @@ def test_any_gets_all_of_a_name() -> None:
 def test_what_is_asked_for_next_goes_along_and_nothing_twice() -> None:
     assert texts(ask("mail.example.org", RRType.MX).additional) == ["example.org. 3600 A 192.0.2.10"]
     assert texts(ask("example.org", RRType.NS).additional) == ["ns.example.org. 3600 A 192.0.2.1"]
+
+
+def test_signatures_of_addresses_that_stand_in_the_answer_do_not_go_along_again() -> None:
+    signed = zone("@ MX 1 @\n@ A 192.0.2.1\n@ RRSIG A 8 2 60 20300101000000 20200101000000 1 example.org. AAAA\n")
+    name = signed.origin
+    question = Question(name, RRType.ANY)
+    reply = answer({name: signed}, Query(id=1, question=question, cased_qname=name, edns=True, do=True))
+    assert {rrset.rtype for rrset in reply.answer} >= {RRType.MX, RRType.A, RRType.RRSIG}
+    assert [rrset.owner for rrset in reply.additional] == ["ns.example.org."]

@@ -260,3 +260,20 @@ def test_escapes_in_owners_are_those_of_rfc1035_section_5_1() -> None:
     assert not faults
     owners = [record.owner for record in records[1:]]
     assert owners == ["a\\.b.example.org.", "sp\\032ace.example.org.", "end\\..example.org."]
+
+
+@pytest.mark.parametrize("line", ["www {} A 192.0.2.1", "www {}s A 192.0.2.1", "$GENERATE 1-{} a$ A 192.0.2.1"])
+def test_numbers_of_thousands_of_digits_are_faults_like_others(line: str) -> None:
+    assert "9999" in told(line.format("9" * 5000))
+
+
+def test_the_ttl_that_an_included_file_says_holds_for_what_follows() -> None:
+    master = MasterFile(
+        HEAD + "$INCLUDE ttl\nwww A 192.0.2.1\n", file="z", origin=None, include=lambda name, _: (name, "$TTL 77\n")
+    )
+    assert [record.ttl_s for record in master] == [300, 77]
+
+
+def test_the_soa_minimum_is_no_larger_a_ttl_than_there_can_be() -> None:
+    records, _ = read("@ SOA ns hostmaster 1 3600 600 86400 4294967295\n")
+    assert [record.ttl_s for record in records] == [2_147_483_647]

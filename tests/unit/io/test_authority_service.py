@@ -1,0 +1,72 @@
+"""Zones read anew while the service runs: nothing that was asked for is left out, and no zone is lost by a slip."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from standfast.io.authority_service import AuthorityService
+from standfast.io.cookies import Cookies
+from standfast.io.limits import Limits
+from standfast.io.zone_files import ZoneFileError, read_zone
+
+ZONE = "$TTL 300\n@ SOA ns hostmaster {} 3600 600 86400 60\n@ NS ns\nns A 192.0.2.1\n"
+NOTICED_S = 20.0
+
+
+def service_of(*files: Path) -> AuthorityService:
+    cookies = Cookies(None, time.monotonic)
+    return AuthorityService(files, listen=(), promises=(), limits=Limits(), cookies=cookies, now=time.monotonic)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(NOTICED_S):
+        while not true():
+            await asyncio.sleep(0.01)
+
+
+def test_what_changes_while_files_are_read_is_read_when_asked_for_again(tmp_path: Path) -> None:
+    asyncio.run(changes_while_files_are_read(tmp_path))
+
+
+async def changes_while_files_are_read(tmp_path: Path) -> None:
+    file, slow = tmp_path / "example.org.zone", tmp_path / "slow.zone"
+    file.write_text(ZONE.format(1))
+    os.mkfifo(slow)  # who reads it waits for who writes it
+    service = service_of(file, slow)
+    service.reload()
+    writers: list[int] = []
+
+    def is_read() -> bool:
+        try:
+            writers.append(os.open(slow, os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:  # nobody reads it yet
+            return False
+        return True
+
+    await until(is_read)
+    file.write_text(ZONE.format(2))
+    service.reload()
+    slow.unlink()
+    os.close(writers[0])
+    await until(lambda: "example.org." in service.zones and service.zones["example.org."].serial == 2)
+
+
+def test_a_file_whose_zone_has_another_name_now_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "example.org.zone"
+    file.write_text(ZONE.format(1))
+    service = service_of(file)
+    asyncio.run(service.load())
+    file.write_text("$ORIGIN exmaple.org.\n" + ZONE.format(2))
+    asyncio.run(service.load())
+    assert {name: zone.serial for name, zone in service.zones.items()} == {"example.org.": 1}
+
+
+def test_an_include_of_what_is_no_path_is_a_fault(tmp_path: Path) -> None:
+    file = tmp_path / "example.org.zone"
+    file.write_text(ZONE.format(1) + "$INCLUDE a\0b\n")
+    with pytest.raises(ZoneFileError, match="is no path"):
+        read_zone(file)
