@@ -109,10 +109,17 @@ class Draft:
 
 def _denial(nodes: Mapping[Name, Node], nsec3: Mapping[Name, RRset], origin: Name) -> Denial | None:
     parameters = nodes[origin].get(RRType.NSEC3PARAM)
-    if parameters is not None and nsec3:
-        return Nsec3Denial(parameters.rdatas[0], nsec3.values())
+    for each in parameters.rdatas if parameters is not None else ():
+        chain = [rrset for rrset in nsec3.values() if _is_of_chain(rrset.rdatas[0], each)]
+        if chain:
+            return Nsec3Denial(each, chain)
     nsec = [node[RRType.NSEC] for node in nodes.values() if RRType.NSEC in node]
     return NsecDenial(nsec) if nsec else None
+
+
+def _is_of_chain(nsec3: bytes, parameters: bytes) -> bool:
+    """Say whether algorithm, iterations and salt are the same: a zone can have two chains (RFC 5155 section 7.3)."""
+    return nsec3[0] == parameters[0] and nsec3[2:].startswith(parameters[2:])
 
 
 def draft_of(records: Iterable[Record], *, origin: Name, file: str) -> Draft:

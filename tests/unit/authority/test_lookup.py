@@ -2,6 +2,7 @@
 
 import pytest
 
+from standfast.authority.denial import nsec3_hash
 from standfast.authority.lookup import Zones, answer
 from standfast.dns.codec import rrset_to_text
 from standfast.dns.model import CNAME_CHAIN_MAX, Query, Question, Rcode, Reply, RRset, RRType
@@ -134,3 +135,18 @@ def test_signatures_of_addresses_that_stand_in_the_answer_do_not_go_along_again(
     reply = answer({name: signed}, Query(id=1, question=question, cased_qname=name, edns=True, do=True))
     assert {rrset.rtype for rrset in reply.answer} >= {RRType.MX, RRType.A, RRType.RRSIG}
     assert [rrset.owner for rrset in reply.additional] == ["ns.example.org."]
+
+
+def test_of_two_hashed_chains_a_denial_takes_the_records_of_one() -> None:
+    hashed = nsec3_hash("example.org.", b"", 0).decode()
+    other = nsec3_hash("example.org.", b"\xaa", 0).decode()
+    signed = zone(
+        "@ NSEC3PARAM 1 0 0 cc\n@ NSEC3PARAM 1 0 0 -\n"  # a chain that is not there yet, and one that is
+        f"{hashed} NSEC3 1 0 0 - {hashed} SOA NS\n{other} NSEC3 1 0 0 aa {other} SOA NS\n"
+    )
+    name = signed.origin
+    reply = answer({name: signed}, Query(id=1, question=Question(name, RRType.TXT), cased_qname=name, do=True))
+    assert [rrset.owner for rrset in reply.authority] == [name, f"{hashed.lower()}.{name}"]
+    missing = Question("nope.example.org.", RRType.A)
+    reply = answer({name: signed}, Query(id=1, question=missing, cased_qname=missing.qname, do=True))
+    assert {rrset.owner for rrset in reply.authority} == {name, f"{hashed.lower()}.{name}"}
