@@ -43,8 +43,8 @@ PACKAGES = {
     "unbound": "unbound",
 }
 SBIN = ("/usr/sbin", "/sbin")  # where servers lie, and where the PATH of a plain user may not look
-START_TIMEOUT_S = 20.0
-STOP_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 60.0  # of what takes a second on an idle machine
+STOP_TIMEOUT_S = 30.0
 
 SOA = "@ 60 SOA ns hostmaster 1 3600 600 86400 30\n@ 60 NS ns\nns 60 A 127.0.0.1\n"
 
