@@ -32,7 +32,7 @@ SOCKETS: Final = 4  # source ports that each way is asked from
 class Distance:
     """How far away the upstream is, and how many queries each way gets in a block: fewer where each takes longer.
 
-    `counts` says whether the targets hold there (docs/decisions/0011-what-a-miss-may-cost.md).
+    `counts` says whether the targets hold there (docs/decisions/0014-what-a-miss-may-cost.md).
     """
 
     delay_us: int
