@@ -32,7 +32,7 @@ from standfast.guard.events import Alarm, Remember
 from standfast.guard.known import Answer, Baseline, KnownGood
 from standfast.guard.memory import KnownGoodMemory
 from standfast.guard.packed import key_of, question_of
-from standfast.io.store import Store
+from standfast.io.state.store import Store
 
 NAMES: Final = 100_000
 NAMES_FULL: Final = 1_000_000

@@ -9,7 +9,7 @@ from standfast.dns.exchange import Heard, Heeded, Outbound
 from standfast.dns.model import Query, Question, Rcode, Reply, RRType
 from standfast.guard.events import Ask, Server, Transport
 from standfast.io.roots import Roots
-from standfast.io.upstream_pool import Pool
+from standfast.io.upstreams.pool import Pool
 
 
 class Pooled:

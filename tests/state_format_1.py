@@ -8,7 +8,7 @@ from typing import Any, Final
 from standfast.dns.model import RRset
 from standfast.dns.wire import name_from_text
 from standfast.guard.known import KnownGood
-from standfast.io.store_file import APPLICATION_ID
+from standfast.io.state.store_file import APPLICATION_ID
 
 SCHEMA: Final = (
     """

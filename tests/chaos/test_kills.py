@@ -11,7 +11,7 @@ from chaos.load import PATIENT, Load
 from chaos.names import LEARNED
 from chaos.stage import FRESH_AGAIN_S, Upstream, all_held, guard_before
 from running_guard import RunningGuard
-from standfast.io.store import FLUSH_PERIOD_S
+from standfast.io.state.store import FLUSH_PERIOD_S
 
 pytestmark = pytest.mark.peers
 

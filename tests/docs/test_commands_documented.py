@@ -11,8 +11,9 @@ import pytest
 from standfast.authority.checks import CHECKS
 from standfast.cli.main import cli
 from standfast.guard.policy import DEFAULTS
-from standfast.io import config_file, ledger_file
-from standfast.io.config_rules import RULES
+from standfast.io.settings import config_file
+from standfast.io.settings.config_rules import RULES
+from standfast.io.state import ledger_file
 
 CHECKOUT = Path(__file__).parents[2]
 DOCS = CHECKOUT / "docs"

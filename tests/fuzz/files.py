@@ -22,9 +22,11 @@ from standfast.dns.model import Query, Reply
 from standfast.dns.rdata import check_rdata
 from standfast.dns.wire import name_from_text
 from standfast.guard.packed import is_whole, key_of, pack, question_of, unpack
-from standfast.io import config_file, config_rules, probes, store_file
-from standfast.io.addresses import parse_upstream, read_resolv_conf
-from standfast.io.toml_lines import find_lines
+from standfast.io import probes
+from standfast.io.settings import config_file, config_rules
+from standfast.io.settings.addresses import parse_upstream, read_resolv_conf
+from standfast.io.settings.toml_lines import find_lines
+from standfast.io.state import store_file
 from standfast.ledger.record import GENESIS, Head, MalformedRecord, Record, chain, decode_line, encode_line
 from standfast.ledger.verify import FINDINGS_MAX, verify
 from state_format_1 import SCHEMA, body_of, sealed

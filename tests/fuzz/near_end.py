@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from fuzz.messages import OUTBOUND
 from standfast.dns.exchange import Heard
-from standfast.io.upstream_messages import Answer, Pipeline
+from standfast.io.upstreams.messages import Answer, Pipeline
 
 PIECES_MAX: Final = 64  # that a stream is cut into; more finds nothing new
 SENT_MAX: Final = 1_000  # octets of a few control frames

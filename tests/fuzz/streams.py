@@ -15,13 +15,14 @@ from fuzz.target import Target
 from guard_world import START_S, World, a
 from standfast.dns.codec import Rejected, decode_query, encode_outbound, encode_rejected, encode_response
 from standfast.dns.model import Query
-from standfast.io import connections, control
-from standfast.io.batch import Datagram
+from standfast.io.clients import connections
+from standfast.io.clients.batch import Datagram
+from standfast.io.clients.limits import Admission
 from standfast.io.clock import SteadyClock
-from standfast.io.commands import Commands
-from standfast.io.limits import Admission
-from standfast.io.upstream_messages import NOT_OURS_MAX, MessagePipeline
-from standfast.io.worker_link import (
+from standfast.io.control import server as control
+from standfast.io.control.commands import Commands
+from standfast.io.upstreams.messages import NOT_OURS_MAX, MessagePipeline
+from standfast.io.workers.link import (
     Asked,
     Prepare,
     Void,

@@ -8,7 +8,7 @@ import pytest
 from fuzz.run import fuzz
 from fuzz.targets import ALL, TARGETS
 from standfast.dns.prepared import Prepared
-from standfast.io import upstream_messages
+from standfast.io.upstreams import messages as upstream_messages
 
 SECONDS = 8  # in all; `make fuzz` has the time
 

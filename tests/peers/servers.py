@@ -26,11 +26,11 @@ from standfast.evidence.model import ProbeSpec
 from standfast.guard.events import JsonValue, Remember, Server
 from standfast.guard.policy import PolicyTable
 from standfast.guard.resolver import Resolver, Settings
-from standfast.io.addresses import ListenAddress
+from standfast.io.clients.limits import Limits
 from standfast.io.clock import SteadyClock
 from standfast.io.guard_service import GuardService
-from standfast.io.limits import Limits
 from standfast.io.roots import Roots
+from standfast.io.settings.addresses import ListenAddress
 
 PACKAGES = {
     "dig": "bind9-dnsutils",

@@ -14,8 +14,8 @@ import pytest
 
 from peers.servers import dig, guard, hostile, knot, unbound
 from standfast.guard.events import Server
-from standfast.io.addresses import has_ipv6
-from standfast.io.limits import Limits
+from standfast.io.clients.limits import Limits
+from standfast.io.settings.addresses import has_ipv6
 
 pytestmark = pytest.mark.peers
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from standfast.dns.codec import rrset_from_text
 from standfast.dns.model import Rcode, Reply, RRType
-from standfast.io.doh import MEDIA_TYPE, QUERY_OCTETS_MAX, Refusal, Request, max_age_s, query_of
+from standfast.io.clients.doh import MEDIA_TYPE, QUERY_OCTETS_MAX, Refusal, Request, max_age_s, query_of
 
 PATH = "/dns-query"
 # Section 4.1.1 and 4.1.2: the queries that stand there as examples.

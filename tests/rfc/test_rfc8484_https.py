@@ -11,7 +11,7 @@ from h2.settings import SettingCodes
 from standfast.dns.codec import QUERY_PADDING_BLOCK
 from standfast.dns.exchange import Outbound
 from standfast.dns.model import Question, RRType
-from standfast.io.upstream_http2 import HttpsPipeline
+from standfast.io.upstreams.http2 import HttpsPipeline
 
 
 def requested(outbound: Outbound) -> tuple[dict[str, str], bytes, dict[int, int]]:

@@ -200,7 +200,7 @@ def test_a_profile_counts_work_by_the_innermost_part_that_did_it_or_had_it_done(
     parts, lines = read(
         "main (/x/standfast/cli/main.py:1);on_query (/x/standfast/guard/resolver.py:9);__hash__ (<string>:2) 3\n"
         "main (/x/standfast/cli/main.py:1);_run (/p/python3.11/asyncio/events.py:5) 2\n"
-        "run (/x/standfast/io/store.py:1);Condition.wait (/p/python3.11/threading.py:5) 40\n"
+        "run (/x/standfast/io/state/store.py:1);Condition.wait (/p/python3.11/threading.py:5) 40\n"
         "_run (/p/python3.11/asyncio/events.py:5);EpollSelector.select (/p/python3.11/selectors.py:468) 50\n"
         "_start (/nowhere.py:1) 1\n"
         "py-spy> Stopped\n"

@@ -41,7 +41,8 @@ else:
 import socket, ssl
 import cryptography.x509, pydantic_core
 from standfast.dns.prepared import PreparedAnswers
-from standfast.io import batch, daemon
+from standfast.io.clients import batch
+from standfast.io import daemon
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
     udp.setblocking(False)
     udp.bind(("127.0.0.1", 0))

@@ -7,8 +7,8 @@ import click
 
 from standfast.cli.common import count, json_option, print_json
 from standfast.cli.exits import NEGATIVE
-from standfast.io.config import Config, describe, load
-from standfast.io.places import ConfigError, Finding, find_config
+from standfast.io.settings.config import Config, describe, load
+from standfast.io.settings.places import ConfigError, Finding, find_config
 
 
 @click.command()

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from standfast.cli.exits import NEGATIVE
-from standfast.io.control_client import call
-from standfast.io.places import find_config, find_state_dir
+from standfast.io.control.client import call
+from standfast.io.settings.places import find_config, find_state_dir
 
 config_option = click.option(
     "--config",

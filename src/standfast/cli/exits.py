@@ -1,8 +1,8 @@
 """The exit codes of every command, and which error ends in which."""
 
 from standfast.errors import StandfastError
-from standfast.io.control_client import UNREACHABLE_CODES, ControlError
-from standfast.io.places import ConfigError
+from standfast.io.control.client import UNREACHABLE_CODES, ControlError
+from standfast.io.settings.places import ConfigError
 
 OK = 0
 NEGATIVE = 1  # done, and the result is negative: findings, nothing known, a drill that failed

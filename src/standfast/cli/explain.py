@@ -10,8 +10,8 @@ import click
 from standfast.cli.common import ask, config_option, count, duration, json_option, moment, print_json, state_dir
 from standfast.cli.ledger import what
 from standfast.cli.tables import print_facts
-from standfast.io.ledger_file import read_records
-from standfast.io.places import LEDGER_NAME
+from standfast.io.settings.places import LEDGER_NAME
+from standfast.io.state.ledger_file import read_records
 from standfast.ledger.record import LedgerError, Record
 
 Facts = list[tuple[str, str]]

@@ -14,8 +14,8 @@ from standfast.cli.common import config_option, count, json_option, moment, prin
 from standfast.cli.exits import NEGATIVE
 from standfast.cli.tables import print_table
 from standfast.dns.name import BadName, parse_name
-from standfast.io.ledger_file import read_records, verify_file
-from standfast.io.places import LEDGER_NAME
+from standfast.io.settings.places import LEDGER_NAME
+from standfast.io.state.ledger_file import read_records, verify_file
 from standfast.ledger.record import MalformedRecord, Record
 from standfast.ledger.verify import Finding
 

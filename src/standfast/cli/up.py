@@ -6,8 +6,8 @@ import click
 
 from standfast.cli.common import config_option, dry_run_option, print_json
 from standfast.cli.tables import print_facts, print_table
-from standfast.io.config import Config, describe, load
-from standfast.io.places import find_config
+from standfast.io.settings.config import Config, describe, load
+from standfast.io.settings.places import find_config
 
 
 @click.command()

@@ -11,7 +11,7 @@ from standfast.dns.model import Name
 from standfast.dns.name import BadName, parse_name
 from standfast.evidence.model import ProbeSpec
 from standfast.guard.policy import Policy
-from standfast.io.config_file import PolicyKeys
+from standfast.io.settings.config_file import PolicyKeys
 
 EXTENSION = "standfast"
 DAY_S = 86_400

@@ -21,25 +21,26 @@ from standfast.guard import events
 from standfast.guard.events import JsonValue
 from standfast.guard.resolver import Resolver, Settings
 from standfast.guard.verdict import Verdict
-from standfast.io import ledger_file, notify
-from standfast.io.addresses import Scheme
+from standfast.io import notify
 from standfast.io.authority_service import AuthorityService
-from standfast.io.certificates import OwnCertificate
+from standfast.io.clients.certificates import OwnCertificate
+from standfast.io.clients.cookies import Cookies
 from standfast.io.clock import SteadyClock
-from standfast.io.commands import Commands
-from standfast.io.config import AuthorityConfig, Config
-from standfast.io.control import ControlServer
-from standfast.io.cookies import Cookies
+from standfast.io.control.commands import Commands
+from standfast.io.control.server import ControlServer
 from standfast.io.guard_service import GuardService
 from standfast.io.health import health_page
-from standfast.io.ledger_file import LedgerFile
 from standfast.io.logs import configure
 from standfast.io.metrics import Sources, metrics_page
 from standfast.io.pages import PageServer
-from standfast.io.places import LEDGER_NAME
 from standfast.io.roots import Roots
-from standfast.io.state_dir import claim
-from standfast.io.store import Store
+from standfast.io.settings.addresses import Scheme
+from standfast.io.settings.config import AuthorityConfig, Config
+from standfast.io.settings.places import LEDGER_NAME
+from standfast.io.state import ledger_file
+from standfast.io.state.ledger_file import LedgerFile
+from standfast.io.state.state_dir import claim
+from standfast.io.state.store import Store
 from standfast.io.traces import TracedCore
 
 if TYPE_CHECKING:

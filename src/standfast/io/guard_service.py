@@ -34,20 +34,20 @@ from standfast.guard.events import (
     Switch,
 )
 from standfast.guard.operators import JsonObject, Operated
-from standfast.io.addresses import ListenAddress, Scheme
-from standfast.io.certificates import OwnCertificate
-from standfast.io.client import Client
+from standfast.io.clients.certificates import OwnCertificate
+from standfast.io.clients.client import Client
+from standfast.io.clients.connections import PREPARED_MAX
+from standfast.io.clients.cookies import Cookies
+from standfast.io.clients.datagrams import FastPath
+from standfast.io.clients.encrypted import EncryptedListener
+from standfast.io.clients.limits import Gate, Limits
+from standfast.io.clients.listener import Listener
 from standfast.io.clock import SteadyClock
-from standfast.io.connections import PREPARED_MAX
-from standfast.io.cookies import Cookies
-from standfast.io.datagrams import FastPath
-from standfast.io.encrypted import EncryptedListener
-from standfast.io.limits import Gate, Limits
-from standfast.io.listener import Listener
 from standfast.io.probes import probe
 from standfast.io.roots import Roots
-from standfast.io.upstream import Asker
-from standfast.io.workers import Workers
+from standfast.io.settings.addresses import ListenAddress, Scheme
+from standfast.io.upstreams.asker import Asker
+from standfast.io.workers.team import Workers
 from standfast.ports import Random
 
 TICK_MIN_S: Final = 0.001  # between two calls of the core's timer, so that one that is always due cannot spin

@@ -18,9 +18,9 @@ from standfast.guard.resolver import Resolver
 from standfast.guard.upstreams import DOWN_AFTER
 from standfast.guard.verdict import Serve
 from standfast.io.guard_service import GuardService
-from standfast.io.ledger_file import LedgerFile
 from standfast.io.pages import Page
-from standfast.io.store import Store
+from standfast.io.state.ledger_file import LedgerFile
+from standfast.io.state.store import Store
 
 if TYPE_CHECKING:  # it needs libraries that are an extra
     from standfast.io.otlp import OtlpExporter

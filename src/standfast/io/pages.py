@@ -14,8 +14,8 @@ from typing import Final, Self
 import structlog
 
 from standfast.guard.events import Server
+from standfast.io.clients.listener import ListenError
 from standfast.io.faults import in_words
-from standfast.io.listener import ListenError
 
 REQUEST_OCTETS_MAX: Final = 8 * 1024  # a scraper's request line and header lines take some 500
 CONNECTIONS_MAX: Final = 16  # a few scrapers and probes; more is a loop gone wild

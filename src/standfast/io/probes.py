@@ -15,9 +15,9 @@ from cryptography import x509
 
 from standfast.dns.model import Name
 from standfast.evidence.model import Identity, ProbeResult, ProbeSpec
-from standfast.io.addresses import is_host_name
 from standfast.io.faults import in_words
 from standfast.io.roots import Roots
+from standfast.io.settings.addresses import is_host_name
 
 NAMES_TOLD_MAX: Final = 3  # names of somebody else's certificate that are told; it may have hundreds
 NAME_TOLD_MAX: Final = 64  # letters of each

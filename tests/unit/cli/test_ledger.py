@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from standfast.cli.main import cli
-from standfast.io.ledger_file import LedgerFile
-from standfast.io.places import LEDGER_NAME
+from standfast.io.settings.places import LEDGER_NAME
+from standfast.io.state.ledger_file import LedgerFile
 
 NOON_MS = 1_761_048_000_000  # 2025-10-21 12:00 UTC
 

@@ -18,10 +18,10 @@ from standfast.cli.main import VERBS, cli
 from standfast.drills.live.authority import ThrowawayAuthority
 from standfast.errors import StandfastError
 from standfast.guard.events import Server
-from standfast.io.control_client import ControlError
-from standfast.io.listener import ListenError
-from standfast.io.places import ConfigError, Finding
-from standfast.io.state_dir import StoreError
+from standfast.io.clients.listener import ListenError
+from standfast.io.control.client import ControlError
+from standfast.io.settings.places import ConfigError, Finding
+from standfast.io.state.state_dir import StoreError
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from standfast.io.authority_service import AuthorityService
-from standfast.io.cookies import Cookies
-from standfast.io.limits import Limits
+from standfast.io.clients.cookies import Cookies
+from standfast.io.clients.limits import Limits
 from standfast.io.zone_files import ZoneFileError, read_zone
 
 ZONE = "$TTL 300\n@ SOA ns hostmaster {} 3600 600 86400 60\n@ NS ns\nns A 192.0.2.1\n"

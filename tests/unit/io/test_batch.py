@@ -8,8 +8,8 @@ from ipaddress import ip_network
 import pytest
 
 from standfast.dns.prepared import PreparedAnswers
-from standfast.io.batch import SLOTS, Batch, ManyBatch, PlainBatch, Served, ask_for_local, batch_on, send
-from standfast.io.limits import Admission, Gate, Limits
+from standfast.io.clients.batch import SLOTS, Batch, ManyBatch, PlainBatch, Served, ask_for_local, batch_on, send
+from standfast.io.clients.limits import Admission, Gate, Limits
 
 QUESTION = b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03www\x07example\x03org\x00\x00\x01\x00\x01"
 ANSWER = (

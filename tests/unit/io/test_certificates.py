@@ -10,14 +10,14 @@ from cryptography.hazmat.primitives import serialization
 from structlog.testing import capture_logs
 
 from standfast.drills.live.authority import Certificate, ThrowawayAuthority
-from standfast.io.addresses import Scheme
-from standfast.io.certificates import (
+from standfast.io.clients.certificates import (
     NOTICE_AGAIN_S,
     CertificateError,
     CertificateFiles,
     OwnCertificate,
     read_certificate,
 )
+from standfast.io.settings.addresses import Scheme
 
 NOW = datetime.now(UTC)
 

@@ -14,13 +14,13 @@ from standfast.drills.live.authority import Certificate, ThrowawayAuthority, iss
 from standfast.evidence.model import ProbeSpec
 from standfast.guard.events import Server, Transport
 from standfast.guard.policy import BogusMode, Mode, Policy
-from standfast.io import addresses, config
-from standfast.io.addresses import ListenAddress
-from standfast.io.certificates import CertificateFiles
-from standfast.io.config import AuthorityConfig, Config
-from standfast.io.config_file import read
-from standfast.io.limits import ALLOW_DEFAULT, EVERYBODY, Limits
-from standfast.io.places import ConfigError, find_config, find_state_dir
+from standfast.io.clients.certificates import CertificateFiles
+from standfast.io.clients.limits import ALLOW_DEFAULT, EVERYBODY, Limits
+from standfast.io.settings import addresses, config
+from standfast.io.settings.addresses import ListenAddress
+from standfast.io.settings.config import AuthorityConfig, Config
+from standfast.io.settings.config_file import read
+from standfast.io.settings.places import ConfigError, find_config, find_state_dir
 
 HOME = {"XDG_STATE_HOME": "/xdg"}
 
@@ -138,7 +138,7 @@ def test_the_address_of_a_collector_is_checked(tmp_path: Path, address: str, fin
 
 
 def test_traces_without_their_libraries_say_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("standfast.io.config_rules.find_spec", lambda _: None)
+    monkeypatch.setattr("standfast.io.settings.config_rules.find_spec", lambda _: None)
     with pytest.raises(ConfigError, match=r"toml:2: traces: .* pip install 'standfast\[otel\]'"):
         load(tmp_path, '[guard]\ntraces = "http://127.0.0.1:4318/v1/traces"\n')
 

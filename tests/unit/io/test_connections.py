@@ -15,13 +15,13 @@ from standfast.dns.model import Query, Question, Rcode, Reply, RRset, RRType
 from standfast.dns.prepared import PreparedAnswers
 from standfast.drills.live.authority import Certificate, issue_self_signed
 from standfast.guard.cache import Entry
-from standfast.io import connections, limits
-from standfast.io.addresses import Scheme
-from standfast.io.certificates import CertificateFiles, read_certificate
-from standfast.io.client import Client, OnQuery
-from standfast.io.connections import PIPELINE_MAX, WRITE_OCTETS_MAX, Connections
-from standfast.io.datagrams import NO_FAST_PATH, FastPath
-from standfast.io.tls_streams import OwnContext
+from standfast.io.clients import connections, limits
+from standfast.io.clients.certificates import CertificateFiles, read_certificate
+from standfast.io.clients.client import Client, OnQuery
+from standfast.io.clients.connections import PIPELINE_MAX, WRITE_OCTETS_MAX, Connections
+from standfast.io.clients.datagrams import NO_FAST_PATH, FastPath
+from standfast.io.clients.tls_streams import OwnContext
+from standfast.io.settings.addresses import Scheme
 
 OUTBOUND = Outbound(id=0, question=Question("www.example.org.", RRType.TXT), cased_qname="www.example.org.")
 REPLY = Reply(rcode=Rcode.NOERROR)

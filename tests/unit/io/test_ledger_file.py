@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from standfast.io import ledger_file
-from standfast.io.ledger_disk import read_head
-from standfast.io.ledger_file import Alarm, LedgerFile, read_records, read_tail, verify_file
+from standfast.io.state import ledger_file
+from standfast.io.state.ledger_disk import read_head
+from standfast.io.state.ledger_file import Alarm, LedgerFile, read_records, read_tail, verify_file
 from standfast.ledger.record import LINE_BYTES_MAX, Head, JsonValue, LedgerError, MalformedRecord, Record, decode_line
 from standfast.ledger.resume import TAIL_BYTES
 from unit.ledger.chains import ledger
@@ -290,7 +290,7 @@ def test_a_head_file_that_is_gone_is_noted(path: Path) -> None:
 APPEND_UNTIL_KILLED = """
 import sys
 from pathlib import Path
-from standfast.io.ledger_file import LedgerFile
+from standfast.io.state.ledger_file import LedgerFile
 ledger = LedgerFile.open(Path(sys.argv[1]))
 number = 0
 while True:
@@ -331,7 +331,7 @@ def test_kill_9_loses_nothing_that_was_durable(path: Path) -> None:
 FULL_DISK = """
 import json, resource, sys, threading
 from pathlib import Path
-from standfast.io import ledger_file
+from standfast.io.state import ledger_file
 ledger_file.RETRY_S = 0.01
 heard = []
 changed = threading.Condition()

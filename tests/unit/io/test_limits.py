@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from standfast.io.limits import (
+from standfast.io.clients.limits import (
     ALLOW_DEFAULT,
     BURST_S,
     REFUSALS_QPS,

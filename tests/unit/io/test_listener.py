@@ -19,13 +19,13 @@ from standfast.dns.model import Ede, Query, Question, Rcode, Reply, RRType
 from standfast.dns.prepared import PreparedAnswers
 from standfast.guard.cache import Entry
 from standfast.guard.events import Server
-from standfast.io.addresses import has_ipv6
-from standfast.io.batch import OCTETS
-from standfast.io.client import Client
-from standfast.io.cookies import Cookies
-from standfast.io.datagrams import FastPath
-from standfast.io.limits import REFUSALS_QPS, Admission, Gate, Limits
-from standfast.io.listener import Listener, ListenError
+from standfast.io.clients.batch import OCTETS
+from standfast.io.clients.client import Client
+from standfast.io.clients.cookies import Cookies
+from standfast.io.clients.datagrams import FastPath
+from standfast.io.clients.limits import REFUSALS_QPS, Admission, Gate, Limits
+from standfast.io.clients.listener import Listener, ListenError
+from standfast.io.settings.addresses import has_ipv6
 
 OUTBOUND = Outbound(id=7, question=Question("www.example.org.", RRType.A), cased_qname="wWw.example.org.")
 REPLY = Reply(rcode=Rcode.NOERROR, answer=(rrset_from_text("www.example.org.", RRType.A, 60, ["192.0.2.1"]),))

@@ -12,7 +12,7 @@ import structlog.testing
 
 from standfast.guard.events import Server
 from standfast.io import pages
-from standfast.io.listener import ListenError
+from standfast.io.clients.listener import ListenError
 from standfast.io.pages import Page, PageServer
 
 T = TypeVar("T")

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from standfast.drills.live.authority import Certificate, ThrowawayAuthority, issue_self_signed
 from standfast.evidence.model import Identity, ProbeResult, ProbeSpec
-from standfast.io.addresses import has_ipv6
 from standfast.io.probes import probe
 from standfast.io.roots import Roots
+from standfast.io.settings.addresses import has_ipv6
 
 NAME = "www.example.org."
 TIMEOUT_S = 5.0

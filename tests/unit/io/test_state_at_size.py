@@ -21,8 +21,8 @@ from standfast.guard.events import Alarm, Remember
 from standfast.guard.known import Answer, Baseline, KnownGood
 from standfast.guard.memory import KnownGoodMemory
 from standfast.guard.packed import key_of, pack
-from standfast.io import store_file
-from standfast.io.store import BATCH_MAX, Store
+from standfast.io.state import store_file
+from standfast.io.state.store import BATCH_MAX, Store
 
 TIMEOUT_S: Final = 60.0
 NOW: Final = 1_760_000_000.0
@@ -172,8 +172,8 @@ def test_the_file_gives_the_room_of_forgotten_names_back_while_it_is_in_use(
 WITHOUT_ROOM: Final = """
 import json, resource, sys, time
 from pathlib import Path
-from standfast.io import store_file
-from standfast.io.store import Store
+from standfast.io.state import store_file
+from standfast.io.state.store import Store
 sys.path[:0] = sys.argv[2:]
 from unit.io.test_state_at_size import known
 

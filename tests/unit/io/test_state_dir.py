@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from standfast.io.state_dir import LOCK_FILE, StoreError, claim
+from standfast.io.state.state_dir import LOCK_FILE, StoreError, claim
 
 HOLDER = """
 import sys
 from pathlib import Path
-from standfast.io.state_dir import claim
+from standfast.io.state.state_dir import claim
 with claim(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

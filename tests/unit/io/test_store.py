@@ -21,9 +21,9 @@ from standfast.guard.events import Alarm, Remember
 from standfast.guard.known import Answer, Baseline, KnownGood
 from standfast.guard.memory import KnownGoodMemory
 from standfast.guard.packed import key_of, question_of, unpack
-from standfast.io import store_file
-from standfast.io.state_dir import StoreError
-from standfast.io.store import Loaded, Store
+from standfast.io.state import store_file
+from standfast.io.state.state_dir import StoreError
+from standfast.io.state.store import Loaded, Store
 
 FLUSH_TIMEOUT_S = 10.0
 NOW = 1_760_000_000.0
@@ -469,7 +469,7 @@ FULL_DISK = """
 import json, queue, resource, sys
 from pathlib import Path
 from standfast.guard.events import Remember
-from standfast.io.store import Store
+from standfast.io.state.store import Store
 sys.path.insert(0, sys.argv[2])
 from test_store import known
 

@@ -18,9 +18,9 @@ from standfast.errors import StandfastError
 from standfast.guard.events import Remember
 from standfast.guard.known import Answer, Baseline, KnownGood
 from standfast.guard.packed import question_of, unpack
-from standfast.io import store_file
-from standfast.io.store import Store
-from standfast.io.store_format_1 import known_in
+from standfast.io.state import store_file
+from standfast.io.state.store import Store
+from standfast.io.state.store_format_1 import known_in
 from state_format_1 import INSERT, SCHEMA, body_of, row, sealed
 
 NOW: Final = 1_760_000_000.0
@@ -130,7 +130,7 @@ def test_a_row_that_is_not_whole_is_told_and_the_others_are_carried_over(
 WITHOUT_ROOM = """
 import json, queue, resource, sys
 from pathlib import Path
-from standfast.io.store import Store
+from standfast.io.state.store import Store
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
 alarms = queue.Queue()

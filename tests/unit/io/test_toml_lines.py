@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from standfast.io.toml_lines import Where, find_lines
+from standfast.io.settings.toml_lines import Where, find_lines
 
 TEXT = '''\
 # comment with = and [brackets]

@@ -14,11 +14,11 @@ from standfast.dns.codec import decode_query, encode_response, rrset_from_text
 from standfast.dns.exchange import CaseChanged, Heard, Heeded, Outbound, Unreadable
 from standfast.dns.model import Query, Question, Rcode, Reply, RRset, RRType
 from standfast.guard.events import Ask, Server, Transport
-from standfast.io.addresses import has_ipv6
 from standfast.io.roots import Roots
-from standfast.io.upstream import Asker
-from standfast.io.upstream_datagrams import PORT_FIRST, PORT_TRIES_MAX
-from standfast.io.upstream_messages import NOT_OURS_MAX
+from standfast.io.settings.addresses import has_ipv6
+from standfast.io.upstreams.asker import Asker
+from standfast.io.upstreams.datagrams import PORT_FIRST, PORT_TRIES_MAX
+from standfast.io.upstreams.messages import NOT_OURS_MAX
 
 ROOTS = Roots()
 QUESTION = Question("www.example.org.", RRType.A)

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from standfast.dns.codec import MESSAGE_MAX, decode_query, encode_response, rrset_from_text
 from standfast.dns.exchange import Heard, Outbound, Unreadable
 from standfast.dns.model import Query, Question, Rcode, Reply, RRset, RRType
-from standfast.io import upstream_http2
-from standfast.io.upstream_http2 import STREAMS_MAX, UNREAD_MAX, HttpsPipeline
-from standfast.io.upstream_messages import Answer, NotAnswered
+from standfast.io.upstreams import http2 as upstream_http2
+from standfast.io.upstreams.http2 import STREAMS_MAX, UNREAD_MAX, HttpsPipeline
+from standfast.io.upstreams.messages import Answer, NotAnswered
 
 QUESTION = Question("www.example.org.", RRType.A)
 OUTBOUND = Outbound(id=4711, question=QUESTION, cased_qname="www.example.org.")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from standfast.dns.codec import decode_query, encode_response, rrset_from_text
 from standfast.dns.exchange import Heard, Outbound
 from standfast.dns.model import Query, Question, Rcode, Reply, RRType
-from standfast.io.upstream_messages import PIPELINE_MAX, MessagePipeline
+from standfast.io.upstreams.messages import PIPELINE_MAX, MessagePipeline
 
 OUTBOUND = Outbound(id=65_530, question=Question("www.example.org.", RRType.A), cased_qname="wWw.example.org.")
 REPLY = Reply(rcode=Rcode.NOERROR, answer=(rrset_from_text("www.example.org.", RRType.A, 60, ["192.0.2.1"]),))

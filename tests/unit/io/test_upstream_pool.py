@@ -14,10 +14,12 @@ from standfast.dns.codec import encode_response
 from standfast.dns.exchange import Heard
 from standfast.dns.model import Query, Rcode, Reply, RRset
 from standfast.guard.events import Server
-from standfast.io import upstream_connection, upstream_lines, upstream_pool
 from standfast.io.roots import Roots
-from standfast.io.upstream_messages import NOT_OURS_MAX, PIPELINE_MAX
-from standfast.io.upstream_pool import CONNECTIONS_MAX, QUEUE_MAX
+from standfast.io.upstreams import connection as upstream_connection
+from standfast.io.upstreams import lines as upstream_lines
+from standfast.io.upstreams import pool as upstream_pool
+from standfast.io.upstreams.messages import NOT_OURS_MAX, PIPELINE_MAX
+from standfast.io.upstreams.pool import CONNECTIONS_MAX, QUEUE_MAX
 
 ROOTS = Roots()
 CLOSED = "the connection was closed without an answer"

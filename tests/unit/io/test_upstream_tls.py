@@ -25,8 +25,9 @@ from standfast.dns.model import Query
 from standfast.drills.live.authority import Certificate, ThrowawayAuthority, issue_self_signed
 from standfast.guard.events import Server, Transport
 from standfast.io import roots as roots_module
-from standfast.io import upstream_connection, upstream_pool
 from standfast.io.roots import VERIFIED_S, Roots
+from standfast.io.upstreams import connection as upstream_connection
+from standfast.io.upstreams import pool as upstream_pool
 
 NAME = "dns.example.org"
 ENCRYPTED = [Transport.TLS, Transport.HTTPS]

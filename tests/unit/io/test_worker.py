@@ -10,12 +10,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from standfast.io.batch import OCTETS
+from standfast.io.clients.batch import OCTETS
+from standfast.io.clients.limits import Admission, Limits
 from standfast.io.clock import SteadyClock
-from standfast.io.limits import Admission, Limits
-from standfast.io.remote_answers import RemoteAnswers
-from standfast.io.worker import Orphaned, Worker
-from standfast.io.worker_link import (
+from standfast.io.workers.link import (
     READY,
     TO_GUARD_OCTETS_MAX,
     Asked,
@@ -27,6 +25,8 @@ from standfast.io.worker_link import (
     make_channel,
     make_page,
 )
+from standfast.io.workers.remote_answers import RemoteAnswers
+from standfast.io.workers.worker import Orphaned, Worker
 
 TIMEOUT_S = 20.0
 NAME = b"\x03www\x07example\x03org\x00"
@@ -228,7 +228,7 @@ def test_it_ends_when_the_guard_does(played: Played) -> None:
 
 
 def test_it_loads_neither_the_resolver_nor_what_it_needs() -> None:
-    script = "import sys, standfast.io.worker; print(*sys.modules)"
+    script = "import sys, standfast.io.workers.worker; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     heavy = {"asyncio", "cryptography", "dns", "pydantic", "sqlite3", "ssl", "structlog"}
     assert not heavy & {module.partition(".")[0] for module in loaded}

@@ -5,9 +5,9 @@ from ipaddress import ip_network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from standfast.io.batch import OCTETS, SLOTS, Datagram
-from standfast.io.limits import Admission, Limits, Network
-from standfast.io.worker_link import (
+from standfast.io.clients.batch import OCTETS, SLOTS, Datagram
+from standfast.io.clients.limits import Admission, Limits, Network
+from standfast.io.workers.link import (
     TO_GUARD_OCTETS_MAX,
     TO_WORKER_OCTETS_MAX,
     Asked,

@@ -20,14 +20,14 @@ from standfast.dns.model import Query, Question, Rcode, Reply, RRType
 from standfast.dns.prepared import PreparedAnswers
 from standfast.guard.cache import Entry, aged
 from standfast.guard.events import Server
-from standfast.io.addresses import has_ipv6
-from standfast.io.batch import packed_address
-from standfast.io.client import Client
+from standfast.io.clients.batch import packed_address
+from standfast.io.clients.client import Client
+from standfast.io.clients.datagrams import FastPath
+from standfast.io.clients.limits import Gate, Limits
+from standfast.io.clients.listener import Listener
 from standfast.io.clock import SteadyClock
-from standfast.io.datagrams import FastPath
-from standfast.io.limits import Gate, Limits
-from standfast.io.listener import Listener
-from standfast.io.workers import WorkerError, Workers
+from standfast.io.settings.addresses import has_ipv6
+from standfast.io.workers.team import WorkerError, Workers
 
 TIMEOUT_S = 20.0
 RETRY_S = 1.0  # a client that got no answer asks again, as stub resolvers do

@@ -13,8 +13,8 @@ from standfast.dns.model import Query
 from standfast.drills.live.loopback import Endpoint
 from standfast.drills.live.scaled import ScaledClock, scaled_reply
 from standfast.guard.events import Server
-from standfast.io.client import Client
-from standfast.io.listener import Listener
+from standfast.io.clients.client import Client
+from standfast.io.clients.listener import Listener
 from standfast.sim.resolvers import RecursiveResolver
 
 ADDRESS = "127.0.0.1"

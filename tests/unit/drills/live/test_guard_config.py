@@ -10,7 +10,7 @@ from standfast.drills.live.guard import GuardedName, GuardSettings, config_text
 from standfast.drills.live.loopback import Endpoint
 from standfast.evidence.model import ProbeSpec
 from standfast.guard.policy import Mode, Policy, PolicyTable
-from standfast.io.config import Config, load
+from standfast.io.settings.config import Config, load
 
 NAME = "db.example.org."
 DAY_S = 86_400.0

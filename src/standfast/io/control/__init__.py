@@ -1,0 +1,1 @@
+"""Control: how the command line speaks to a running guard."""

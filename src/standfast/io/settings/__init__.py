@@ -1,0 +1,1 @@
+"""Settings: what `standfast.toml` says, checked, and where files are looked for."""

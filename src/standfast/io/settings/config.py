@@ -1,0 +1,175 @@
+"""The settings that a guard runs with: read from `standfast.toml`, checked, and filled in where it is silent.
+
+No file at all is fine: the guard then listens on this machine only and asks the resolvers of `/etc/resolv.conf`.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from standfast.authority.checks import Promise
+from standfast.dns.model import Name
+from standfast.dns.name import ROOT
+from standfast.guard.events import Server
+from standfast.guard.policy import PolicyTable
+from standfast.io.clients.certificates import CertificateFiles
+from standfast.io.clients.limits import ALLOW_DEFAULT, EVERYBODY, Limits
+from standfast.io.settings import config_rules
+from standfast.io.settings.addresses import (
+    RESOLV_CONF,
+    ListenAddress,
+    parse_local,
+    parse_network,
+    parse_upstream,
+    read_resolv_conf,
+)
+from standfast.io.settings.config_file import Draft, FileKeys, read
+from standfast.io.settings.places import CONFIG_NAME, ConfigError, Finding, default_state_dir, read_config
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorityConfig:
+    """The settings of `[authority]`, paths absolute."""
+
+    listen: tuple[Server, ...]
+    zones: tuple[Path, ...]
+    limits: Limits
+    promises: tuple[Promise, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings, paths absolute. `source` is the file they come from, None where there is none.
+
+    Without `has_guard`, what is a guard's counts for nothing. `warnings` are what will need a hand, but is no reason
+    not to run.
+    """
+
+    source: Path | None
+    has_guard: bool
+    authority: AuthorityConfig | None
+    listen: tuple[ListenAddress, ...]
+    workers: int
+    upstreams: tuple[Server, ...]
+    second_opinions: tuple[Server, ...]
+    limits: Limits
+    state_dir: Path
+    ca_file: Path | None
+    certificate: CertificateFiles | None
+    client_timeout_s: float
+    cache_max: int
+    known_max: int
+    metrics: Server | None
+    traces: str | None
+    policies: tuple[tuple[Name, Mapping[str, Any]], ...]
+    warnings: tuple[Finding, ...] = ()
+
+    @property
+    def policy_table(self) -> PolicyTable:
+        """The policies, ready to be looked up."""
+        return PolicyTable(self.policies)
+
+
+def load(path: Path | None, *, environ: Mapping[str, str] = os.environ, resolv_conf: Path = RESOLV_CONF) -> Config:
+    """Return the settings of the file at `path`, or without one (None) those that fit this machine.
+
+    Raises:
+        ConfigError: with everything that is wrong.
+    """
+    draft = _draft(path)
+    findings = config_rules.check(draft)
+    if findings:
+        raise ConfigError(*findings)
+    guard = draft.content.guard
+    listen = config_rules.listen_of(draft)
+    return Config(
+        source=path,
+        has_guard=draft.content.has_guard,
+        authority=_authority(draft),
+        listen=listen,
+        workers=guard.workers,
+        upstreams=_upstreams(draft, listen, resolv_conf) if draft.content.has_guard else (),
+        second_opinions=tuple(parse_upstream(text) for text in guard.second_opinions),
+        limits=Limits(
+            allow=ALLOW_DEFAULT if guard.allow is None else tuple(parse_network(text) for text in guard.allow),
+            rate_limit_qps=guard.rate_limit_qps,
+        ),
+        state_dir=draft.base / guard.state_dir if guard.state_dir else default_state_dir(environ).absolute(),
+        ca_file=draft.base / guard.tls.ca_file if guard.tls.ca_file else None,
+        certificate=config_rules.certificate_of(draft),
+        client_timeout_s=guard.client_timeout_s,
+        cache_max=guard.cache_max,
+        known_max=guard.known_max,
+        metrics=parse_local(guard.metrics) if guard.metrics else None,
+        traces=guard.traces,
+        policies=config_rules.policies_of(draft),
+        warnings=tuple(config_rules.certificate_is_valid_now(draft)),
+    )
+
+
+def describe(config: Config) -> dict[str, object]:
+    """Return `config` as JSON in the words of `standfast.toml`, each policy with all that it inherits."""
+    table = config.policy_table
+    return {
+        "config": str(config.source) if config.source else None,
+        "listen": [str(address) for address in config.listen],
+        "workers": config.workers,
+        "upstreams": [str(server) for server in config.upstreams],
+        "second_opinions": [str(server) for server in config.second_opinions],
+        "allow": [str(network) for network in config.limits.allow],
+        "rate_limit_qps": config.limits.rate_limit_qps,
+        "state_dir": str(config.state_dir),
+        "ca_file": str(config.ca_file) if config.ca_file else None,
+        "certificate": str(config.certificate.certificate) if config.certificate else None,
+        "key": str(config.certificate.key) if config.certificate else None,
+        "client_timeout_s": config.client_timeout_s,
+        "cache_max": config.cache_max,
+        "known_max": config.known_max,
+        "metrics": str(config.metrics) if config.metrics else None,
+        "traces": config.traces,
+        "authority": _describe_authority(config.authority),
+        "policy": [{"suffix": suffix, **asdict(table.lookup(suffix))} for suffix in sorted({ROOT, *table.suffixes()})],
+    }
+
+
+def _authority(draft: Draft) -> AuthorityConfig | None:
+    keys = draft.content.authority
+    if keys is None:
+        return None
+    return AuthorityConfig(
+        listen=tuple(parse_local(text) for text in keys.listen),
+        zones=tuple(draft.base / text for text in keys.zones),
+        limits=Limits(allow=EVERYBODY, rate_limit_qps=keys.rate_limit_qps),
+        promises=tuple(Promise(name=each.name, addresses_min=each.addresses_min) for each in keys.promise),
+    )
+
+
+def _describe_authority(authority: AuthorityConfig | None) -> dict[str, object] | None:
+    if authority is None:
+        return None
+    return {
+        "listen": [str(server) for server in authority.listen],
+        "zones": [str(path) for path in authority.zones],
+        "rate_limit_qps": authority.limits.rate_limit_qps,
+        "promise": [asdict(promise) for promise in authority.promises],
+    }
+
+
+def _draft(path: Path | None) -> Draft:
+    if path is None:
+        return Draft(name=CONFIG_NAME, base=Path.cwd(), content=FileKeys(), lines={}, findings=())
+    return read(read_config(path), name=str(path), base=path.parent.absolute())
+
+
+def _upstreams(draft: Draft, listen: tuple[ListenAddress, ...], resolv_conf: Path) -> tuple[Server, ...]:
+    if draft.content.guard.upstreams is not None:
+        return tuple(parse_upstream(text) for text in draft.content.guard.upstreams)
+    found = read_resolv_conf(resolv_conf)
+    others = tuple(server for server in found if not config_rules.own_address(server, listen))
+    if not others:
+        names = f"only this guard itself ({found[0]})" if found else "no name server"
+        text = f'{resolv_conf} names {names} - set upstreams in [guard], like ["192.0.2.1"]'
+        raise ConfigError(Finding(file=draft.name, text=text))
+    return others

@@ -1,0 +1,377 @@
+"""The form of `standfast.toml`: which keys there are, of what type and in which range. Reads a text, looks at no more.
+
+What the keys mean together is checked in `config_rules`; what is left out is filled in by `config`.
+"""
+
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from standfast.dns.name import BadName, parse_name
+from standfast.guard.known import SEEN_ADDRESSES_MAX
+from standfast.guard.policy import BogusMode, Mode
+from standfast.io.clients.limits import RATE_LIMIT_DEFAULT_QPS
+from standfast.io.settings.addresses import DNS_PORT, PORT_MAX, parse_listen, parse_local, parse_network, parse_upstream
+from standfast.io.settings.places import Finding
+from standfast.io.settings.toml_lines import Where, find_lines
+
+SECONDS_MAX = 10 * 365 * 86_400  # ten years: longer is a slip of the hand
+HELD_TTL_MAX_S = 3_600  # the caches of others must not keep a held answer for long after its verdict has changed
+RECHECK_MIN_S = 0.1  # looking again more often would be a load of its own
+CLIENT_TIMEOUT_MAX_S = 10.0  # clients give up before
+WORKERS_MAX = 64  # more than any machine's network would keep busy
+RATE_LIMIT_MAX_QPS = 1_000_000  # more than any client can ask, so no limit at all; that is 0
+
+
+def _listen(text: str) -> str:
+    parse_listen(text)
+    return text
+
+
+def _upstream(text: str) -> str:
+    parse_upstream(text)
+    return text
+
+
+def _metrics(text: str) -> str:
+    if parse_local(text).port == DNS_PORT:
+        raise ValueError(f'"{text}" would be port {DNS_PORT}, that of DNS - name another, like "127.0.0.1:9153"')
+    return text
+
+
+def _traces(text: str) -> str:
+    try:
+        url = urlsplit(text)
+        good = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:  # brackets that do not match, or a port that cannot be
+        good = False
+    if not good:
+        raise ValueError(f'"{text}" is no address of a collector - write it like "http://127.0.0.1:4318/v1/traces"')
+    if url.username is not None:  # it would be shown wherever the address is
+        raise ValueError("no password belongs into it - give the guard OTEL_EXPORTER_OTLP_HEADERS in its environment")
+    return text
+
+
+def _network(text: str) -> str:
+    parse_network(text)
+    return text
+
+
+def _local(text: str) -> str:
+    parse_local(text)
+    return text
+
+
+def _name(text: str) -> str:
+    try:
+        return parse_name(text)
+    except BadName as error:
+        raise ValueError(str(error).rstrip(".")) from error
+
+
+class ProbeKind(Enum):
+    """How a name is probed."""
+
+    TLS = "tls"
+    TCP = "tcp"
+    NONE = "none"
+
+
+Seconds = Annotated[float, Field(ge=0, le=SECONDS_MAX)]
+Recheck = Annotated[float, Field(ge=RECHECK_MIN_S, le=SECONDS_MAX)]
+Count = Annotated[int, Field(ge=1)]
+ListenText = Annotated[str, AfterValidator(_listen)]
+UpstreamText = Annotated[str, AfterValidator(_upstream)]
+NetworkText = Annotated[str, AfterValidator(_network)]
+LocalText = Annotated[str, AfterValidator(_local)]
+TracesText = Annotated[str, AfterValidator(_traces)]
+MetricsText = Annotated[str, AfterValidator(_metrics)]
+_Choice = Field(strict=False)  # TOML has no enumerations; a text stands for one
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class ProbeKeys(_Table):
+    """`probe = { kind = "tls", port = 443 }`."""
+
+    kind: Annotated[ProbeKind, _Choice] = ProbeKind.TLS
+    port: Annotated[int, Field(ge=1, le=PORT_MAX)] = 443
+
+
+class PolicyKeys(_Table):
+    """One `[[guard.policy]]`; what is left out comes from the next suffix up. See `guard.policy.Policy`."""
+
+    suffix: Annotated[str, AfterValidator(_name)]
+    mode: Annotated[Mode, _Choice] | None = None
+    grace_s: Seconds | None = None
+    hold_max_s: Seconds | None = None
+    stale_max_s: Seconds | None = None
+    held_ttl_s: Annotated[int, Field(ge=1, le=HELD_TTL_MAX_S)] | None = None
+    negative_ttl_max_s: Annotated[int, Field(ge=0, le=SECONDS_MAX)] | None = None
+    probe: ProbeKeys | None = None
+    pinned: bool | None = None
+    addresses_min: Annotated[int, Field(ge=0, le=SEEN_ADDRESSES_MAX)] | None = None
+    steady_s: Seconds | None = None
+    provisional_s: Seconds | None = None
+    ttl_min_s: Annotated[int, Field(ge=0, le=SECONDS_MAX)] | None = None
+    recheck_min_s: Recheck | None = None
+    recheck_max_s: Recheck | None = None
+    bogus: Annotated[BogusMode, _Choice] | None = None
+
+
+class TlsKeys(_Table):
+    """`[guard.tls]`."""
+
+    ca_file: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+
+
+class GuardKeys(_Table):
+    """`[guard]`."""
+
+    listen: Annotated[list[ListenText], Field(min_length=1)] | None = None
+    workers: Annotated[int, Field(ge=1, le=WORKERS_MAX)] = 1
+    upstreams: Annotated[list[UpstreamText], Field(min_length=1)] | None = None
+    second_opinions: list[UpstreamText] = []
+    allow: Annotated[list[NetworkText], Field(min_length=1)] | None = None
+    rate_limit_qps: Annotated[float, Field(ge=0, le=RATE_LIMIT_MAX_QPS)] = RATE_LIMIT_DEFAULT_QPS
+    state_dir: str | None = None
+    client_timeout_s: Annotated[float, Field(gt=0, le=CLIENT_TIMEOUT_MAX_S)] = 1.8
+    cache_max: Count = 100_000
+    known_max: Count = 1_000_000
+    metrics: MetricsText | None = None
+    metrics_beyond_loopback: bool = False
+    traces: TracesText | None = None
+    tls: TlsKeys = TlsKeys()
+    policy: list[PolicyKeys] = []
+
+
+class PromiseKeys(_Table):
+    """One `[[authority.promise]]`; see `authority.checks.Promise`."""
+
+    name: Annotated[str, AfterValidator(_name)]
+    addresses_min: Count = 1
+
+
+class AuthorityKeys(_Table):
+    """`[authority]`."""
+
+    listen: Annotated[list[LocalText], Field(min_length=1)] = ["127.0.0.1:5310"]
+    zones: Annotated[list[str], Field(min_length=1)]
+    rate_limit_qps: Annotated[float, Field(ge=0, le=RATE_LIMIT_MAX_QPS)] = RATE_LIMIT_DEFAULT_QPS
+    promise: list[PromiseKeys] = []
+
+
+class FileKeys(_Table):
+    """A whole `standfast.toml`. With `[authority]` and without `[guard]` there is no guard."""
+
+    guard: GuardKeys = GuardKeys()
+    authority: AuthorityKeys | None = None
+
+    @property
+    def has_guard(self) -> bool:
+        """Whether a guard is asked for."""
+        return self.authority is None or "guard" in self.model_fields_set
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What could be read of a file, where its parts stand, and what was wrong with the rest.
+
+    `base` is the directory that relative paths in the file start from.
+    """
+
+    name: str
+    base: Path
+    content: FileKeys
+    lines: dict[Where, int]
+    findings: tuple[Finding, ...]
+
+    def finding(self, where: Where, text: str) -> Finding:
+        """Return a finding on the line of `where`, or of the next table up."""
+        return Finding(file=self.name, line=_line(self.lines, where), text=text)
+
+
+def read(text: str, *, name: str, base: Path) -> Draft:
+    """Read `text`, the content of the file called `name`; what is wrong goes to the findings and is left out."""
+    draft = partial(Draft, name=name, base=base)
+    try:
+        data = tomllib.loads(text)
+        lines = find_lines(text)
+    except tomllib.TOMLDecodeError as error:
+        return draft(content=FileKeys(), lines={}, findings=(_syntax_finding(error, text, name),))
+    except (ValueError, RecursionError):  # it may be TOML, but not of a size that Python reads
+        finding = Finding(file=name, text="a number in it has thousands of digits, or its brackets go too deep")
+        return draft(content=FileKeys(), lines={}, findings=(finding,))
+    try:
+        return draft(content=FileKeys.model_validate(data), lines=lines, findings=())
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+    findings = tuple(
+        Finding(file=name, line=_line(lines, e["loc"]), text=_in_words(e)) for e in _in_order(errors, lines)
+    )
+    bad = {_culprit(e) for e in errors}
+    rest, places = _without(data, bad, (), ())
+    kept = {now: lines[before] for now, before in places.items() if before in lines}
+    return draft(content=FileKeys.model_validate(rest), lines=kept, findings=findings)
+
+
+_TABLES: dict[str, type[_Table]] = {
+    "guard": GuardKeys,
+    "guard.tls": TlsKeys,
+    "guard.policy": PolicyKeys,
+    "guard.policy.probe": ProbeKeys,
+    "authority": AuthorityKeys,
+    "authority.promise": PromiseKeys,
+    "": FileKeys,
+}
+
+
+def every_key() -> Iterator[tuple[str, str]]:
+    """Yield every key of the file as its table (`guard.policy`) and its name."""
+    for table, model in _TABLES.items():
+        yield from ((table, key) for key in model.model_fields)
+
+
+def _syntax_finding(error: tomllib.TOMLDecodeError, text: str, name: str) -> Finding:
+    """`tomllib` puts the place into its text: `Invalid value (at line 3, column 7)`, or `(at end of document)`."""
+    what, _, place = str(error).rpartition(" (at ")
+    at_line = re.match(r"line (\d+)", place)
+    line = int(at_line[1]) if at_line else text.rstrip().count("\n") + 1
+    return Finding(file=name, line=line, text=f"this is not TOML: {what}")
+
+
+def _in_order(errors: list[ErrorDetails], lines: dict[Where, int]) -> list[ErrorDetails]:
+    return sorted(errors, key=lambda error: _line(lines, error["loc"]) or 0)
+
+
+def _line(lines: dict[Where, int], where: Where) -> int | None:
+    while where:
+        if where in lines:
+            return lines[where]
+        where = where[:-1]
+    return None
+
+
+def _culprit(error: ErrorDetails) -> Where:
+    """Return what must be left out for the rest to be good: a table without a good key that it needs goes whole."""
+    match error["loc"]:
+        case ("authority", "zones", *_):
+            return ("authority",)
+        case ("guard", "policy", int(), "suffix") | ("authority", "promise", int(), "name") as where:
+            return where[:-1]
+        case where:
+            return where
+
+
+def _without(value: Any, bad: set[Where], before: Where, now: Where) -> tuple[Any, dict[Where, Where]]:
+    """Return `value` less its `bad` parts, and for each place that is left where it was before."""
+    if isinstance(value, dict):
+        kept = {key: ((*before, key), (*now, key)) for key in value if (*before, key) not in bad}
+        pairs = {key: _without(value[key], bad, *places) for key, places in kept.items()}
+        rest: Any = {key: part for key, (part, _) in pairs.items() if part != [] or value[key] == []}
+    elif isinstance(value, list):
+        items = [at for at in range(len(value)) if (*before, at) not in bad]
+        pairs = {at: _without(value[at], bad, (*before, at), (*now, new)) for new, at in enumerate(items)}
+        rest = [part for part, _ in pairs.values()]
+    else:
+        return value, {now: before}
+    return rest, {now: before} | {k: v for _, places in pairs.values() for k, v in places.items()}
+
+
+def _in_words(error: ErrorDetails) -> str:
+    where, found = error["loc"], error["input"]
+    table, key = _place(where)
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "extra_forbidden":
+            return _about_unknown(where)
+        case "missing":
+            return f'{_shown_table(table)} lacks "{key}"'
+        case "value_error":
+            return f"{key}: {context['error']}"
+        case "enum":
+            return _about_choice(key, found, context["expected"])
+        case "list_type" if isinstance(found, dict):
+            return f"{key} must be written with two brackets: [[{table}.{key}]]"
+        case "list_type":
+            hint = f", like [{json.dumps(found)}]" if isinstance(found, str) else ""
+            return f"{key} must be a list in brackets{hint}"
+        case "too_short":
+            return f"{key} is empty - name at least one, or leave the key out"
+        case kind if kind in _MUST_BE:
+            return f"{key} must be {_MUST_BE[kind].format(**context)}, not {_shown(found)}"
+        case _:
+            return f"{key}: {error['msg']}"
+
+
+_MUST_BE = {
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "a text in quotes",
+    "model_type": "a table",
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than_equal": "at most {le:g}",
+}
+
+
+def _place(where: Where) -> tuple[str, str]:
+    """Part `where` into the table of `_TABLES` and the key in it, both without numbers."""
+    words = [word for word in where if isinstance(word, str)]
+    for size in range(len(words) - 1, 0, -1):
+        if ".".join(words[:size]) in _TABLES:
+            return ".".join(words[:size]), ".".join(words[size:])
+    return "", ".".join(words)
+
+
+def _shown_table(table: str) -> str:
+    return {"": "the file", "guard.policy": "[[guard.policy]]", "guard.policy.probe": "probe"}.get(table, f"[{table}]")
+
+
+def _about_unknown(where: Where) -> str:
+    table, key = _place(where)
+    known = list(_TABLES[table].model_fields)
+    what = f'unknown key "{key}" in {_shown_table(table)}'
+    homes = [home for home, name in every_key() if name == key]
+    if homes:
+        return f"{what} - it belongs in {_shown_table(homes[0])}"
+    close = difflib.get_close_matches(key, known, n=1)
+    if close:
+        return f'{what} - did you mean "{close[0]}"?'
+    return f"{what} - the keys there are {', '.join(known)}"
+
+
+def _about_choice(key: str, found: object, expected: str) -> str:
+    choices = expected.replace("'", '"')
+    close = difflib.get_close_matches(str(found), re.findall(r'"(\w+)"', choices), n=1)
+    hint = f' - did you mean "{close[0]}"?' if close else ""
+    return f"{key} must be {choices}, not {_shown(found)}{hint}"
+
+
+def _shown(value: object) -> str:
+    match value:
+        case dict():
+            return "a table"
+        case list():
+            return "a list"
+        case str() | bool() | int() | float():
+            return json.dumps(value)
+        case _:
+            return str(value)

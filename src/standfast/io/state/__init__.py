@@ -1,0 +1,1 @@
+"""State: what survives a restart, known-good answers and the ledger."""

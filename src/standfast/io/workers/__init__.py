@@ -1,0 +1,1 @@
+"""Workers: processes that answer by UDP from what the guard has prepared for them."""
