@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from standfast.io.metrics import METRICS
+from standfast.io.telemetry.metrics import METRICS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 

@@ -17,10 +17,10 @@ from fuzz.target import Target
 from standfast.dns.codec import PADDING_BLOCK, encode_outbound, encode_response
 from standfast.dns.model import Query
 from standfast.guard.events import Server
-from standfast.io import pages
 from standfast.io.clients import connections
 from standfast.io.clients.doh import MEDIA_TYPE, QUERY_OCTETS_MAX, Refusal, Request, query_of
 from standfast.io.clients.http2 import HttpConnection
+from standfast.io.telemetry import pages
 from standfast.io.upstreams.http2 import HttpsPipeline
 
 H2_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # RFC 9113 section 3.4

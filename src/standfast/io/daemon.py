@@ -29,10 +29,6 @@ from standfast.io.clock import SteadyClock
 from standfast.io.control.commands import Commands
 from standfast.io.control.server import ControlServer
 from standfast.io.guard_service import GuardService
-from standfast.io.health import health_page
-from standfast.io.logs import configure
-from standfast.io.metrics import Sources, metrics_page
-from standfast.io.pages import PageServer
 from standfast.io.roots import Roots
 from standfast.io.settings.addresses import Scheme
 from standfast.io.settings.config import AuthorityConfig, Config
@@ -41,10 +37,14 @@ from standfast.io.state import ledger_file
 from standfast.io.state.ledger_file import LedgerFile
 from standfast.io.state.state_dir import claim
 from standfast.io.state.store import Store
-from standfast.io.traces import TracedCore
+from standfast.io.telemetry.health import health_page
+from standfast.io.telemetry.logs import configure
+from standfast.io.telemetry.metrics import Sources, metrics_page
+from standfast.io.telemetry.pages import PageServer
+from standfast.io.telemetry.traces import TracedCore
 
 if TYPE_CHECKING:
-    from standfast.io.otlp import OtlpExporter
+    from standfast.io.telemetry.otlp import OtlpExporter
 
 log = structlog.get_logger("standfast")
 
@@ -175,7 +175,7 @@ async def _guard(config: Config) -> AsyncIterator[GuardService]:
 
 
 def _exporter(endpoint: str) -> "OtlpExporter":
-    from standfast.io.otlp import OtlpExporter  # noqa: PLC0415  its libraries are an extra, and large
+    from standfast.io.telemetry.otlp import OtlpExporter  # noqa: PLC0415  its libraries are an extra, and large
 
     return OtlpExporter(endpoint, alarm=_log_alarm)
 

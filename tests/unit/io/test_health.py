@@ -1,6 +1,6 @@
 """When the guard calls itself healthy: while it can give answers, if only held ones."""
 
-from standfast.io.health import Facts, Health, judge
+from standfast.io.telemetry.health import Facts, Health, judge
 
 CALM = {"upstreams": 2, "upstreams_down": (), "enabled": True, "known_good": 5}
 

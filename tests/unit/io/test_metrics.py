@@ -15,9 +15,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from running_guard import POLICY, RunningGuard, write_config
-from standfast.io.metrics import METRICS
 from standfast.io.settings.config import load
 from standfast.io.settings.places import ConfigError
+from standfast.io.telemetry.metrics import METRICS
 from unit.drills.live.scripted_dns import Script, ScriptedDns, addresses
 
 DEADLINE_S = 10.0

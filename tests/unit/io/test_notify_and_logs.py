@@ -33,7 +33,7 @@ def test_without_systemd_nothing_happens(monkeypatch: pytest.MonkeyPatch, addres
 def test_an_event_that_nobody_takes_does_not_stop_the_process() -> None:
     script = (
         "import structlog\n"
-        "from standfast.io.logs import configure\n"
+        "from standfast.io.telemetry.logs import configure\n"
         "configure()\n"
         "for n in range(3): structlog.get_logger().warning('store.set_aside', n=n)\n"
         "print('alive')\n"
@@ -47,7 +47,7 @@ def test_an_event_that_nobody_takes_does_not_stop_the_process() -> None:
 def test_what_libraries_threads_and_python_say_is_an_event_a_line_as_well() -> None:
     script = (
         "import asyncio, logging, threading, warnings\n"
-        "from standfast.io.logs import configure\n"
+        "from standfast.io.telemetry.logs import configure\n"
         "configure()\n"
         "logging.getLogger('some.library').warning('two\\nlines of %s', 'it')\n"
         "logging.getLogger('some.library').info('nobody asked')\n"

@@ -11,9 +11,9 @@ import pytest
 import structlog.testing
 
 from standfast.guard.events import Server
-from standfast.io import pages
 from standfast.io.clients.listener import ListenError
-from standfast.io.pages import Page, PageServer
+from standfast.io.telemetry import pages
+from standfast.io.telemetry.pages import Page, PageServer
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from standfast.dns.exchange import Heeded
 from standfast.dns.model import Query, Question
 from standfast.evidence.model import Identity, ProbeResult, ProbeSpec
 from standfast.guard.events import Action, Alarm, Probe
-from standfast.io.traces import OPEN_MAX, Span, TracedCore
+from standfast.io.telemetry.traces import OPEN_MAX, Span, TracedCore
 
 NOW = 1_000.0
 

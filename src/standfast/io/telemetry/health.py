@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from standfast.guard.upstreams import DOWN_AFTER
-from standfast.io.metrics import Sources
-from standfast.io.pages import Page
+from standfast.io.telemetry.metrics import Sources
+from standfast.io.telemetry.pages import Page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

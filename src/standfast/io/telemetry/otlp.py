@@ -21,7 +21,7 @@ from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.status import Status, StatusCode
 
 from standfast.guard.events import Alarm
-from standfast.io.traces import QUESTION_SPAN, Span
+from standfast.io.telemetry.traces import QUESTION_SPAN, Span
 
 WAITING_MAX: Final = 8_192  # spans that wait, some megabytes; further ones are dropped
 BATCH_MAX: Final = 512  # spans a request, as the SDK has it

@@ -18,12 +18,12 @@ from standfast.guard.resolver import Resolver
 from standfast.guard.upstreams import DOWN_AFTER
 from standfast.guard.verdict import Serve
 from standfast.io.guard_service import GuardService
-from standfast.io.pages import Page
 from standfast.io.state.ledger_file import LedgerFile
 from standfast.io.state.store import Store
+from standfast.io.telemetry.pages import Page
 
 if TYPE_CHECKING:  # it needs libraries that are an extra
-    from standfast.io.otlp import OtlpExporter
+    from standfast.io.telemetry.otlp import OtlpExporter
 
 Samples = Iterable[tuple[tuple[str, ...], float]]  # values of the labels, and the number
 

@@ -1,0 +1,1 @@
+"""Telemetry: what others can see of a running guard, by logs, metrics, health and traces."""
