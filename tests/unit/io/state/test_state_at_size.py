@@ -175,7 +175,7 @@ from pathlib import Path
 from standfast.io.state import store_file
 from standfast.io.state.store import Store
 sys.path[:0] = sys.argv[2:]
-from unit.io.test_state_at_size import known
+from unit.io.state.test_state_at_size import known
 
 tried = []
 compact = store_file.compact
@@ -223,7 +223,7 @@ def test_a_disk_without_room_to_compact_the_file_costs_nothing_and_it_goes_on_wh
     with closing(connection):
         store_file.prepare(connection)
         store_file.write(connection, ((key_of(known(n).question), None) for n in range(LARGE) if n % 10), None)
-    tests = Path(__file__).parents[2]
+    tests = Path(__file__).parents[3]
     command = [sys.executable, "-c", WITHOUT_ROOM, str(tmp_path), str(tests)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr

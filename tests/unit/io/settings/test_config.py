@@ -540,7 +540,7 @@ def test_anything_else_is_no_server(text: str) -> None:
 
 
 def test_the_documented_example_is_a_good_configuration(tmp_path: Path) -> None:
-    example = Path(__file__).parents[3] / "standfast.example.toml"
+    example = Path(__file__).parents[4] / "standfast.example.toml"
     found = config.load(example, environ=HOME)
     assert found.policy_table.lookup(parse_name("anything.example")) == Policy()
 
