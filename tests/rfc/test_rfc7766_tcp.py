@@ -1,4 +1,4 @@
-"""RFC 7766: DNS over TCP, as a client sees it. How the bounds are kept is tested in unit/io/clients/test_connections.py."""
+"""RFC 7766: DNS over TCP, as a client sees it. Its bounds are tested in unit/io/clients/test_connections.py."""
 
 import socket
 
