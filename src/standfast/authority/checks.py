@@ -13,8 +13,7 @@ from standfast.authority.denial import wildcard_of
 from standfast.authority.zone import Draft
 from standfast.dns.masterfile import Fault
 from standfast.dns.model import CNAME_CHAIN_MAX, Name, RRset, RRType, addresses_of, type_name
-from standfast.dns.name import ancestors, is_below, parent
-from standfast.dns.wire import name_to_text
+from standfast.dns.name import ancestors, is_below, name_from_wire, parent
 
 # Where in the data of a type the name stands that is looked up next, in octets (RFC 1035, 2782, 9460, 6672).
 TARGET_AT: Final[Mapping[int, int]] = {
@@ -68,7 +67,7 @@ class Subject:
     def servers(self) -> frozenset[Name]:
         """Every name server that the zone names; addresses of those are glue wherever they stand."""
         nodes = self.draft.nodes.values()
-        return frozenset(target_of(each) for node in nodes if RRType.NS in node for each in node[RRType.NS].rdatas)
+        return frozenset(name_from_wire(each) for node in nodes if RRType.NS in node for each in node[RRType.NS].rdatas)
 
     def cut_above(self, owner: Name) -> Name | None:
         """Return the highest cut at or above `owner`."""
@@ -211,7 +210,7 @@ def _servers(subject: Subject) -> Iterator[Fault]:
     """Name servers inside of what they serve cannot be found without an address beside them (RFC 9471)."""
     draft = subject.draft
     for rrset in subject.rrsets((RRType.NS,)):
-        for target in map(target_of, rrset.rdatas):
+        for target in map(name_from_wire, rrset.rdatas):
             if not is_below(target, draft.origin) or subject.has_addresses(target):
                 continue
             if is_below(target, rrset.owner) or subject.cut_above(target) is None:
@@ -223,7 +222,7 @@ def _targets(subject: Subject) -> Iterator[Fault]:
     """NS is looked at in `_servers`."""
     for rrset in subject.rrsets([rtype for rtype in TARGET_AT if rtype != RRType.NS]):
         for rdata in rrset.rdatas:
-            target = target_of(rdata[TARGET_AT[rrset.rtype] :])
+            target = name_from_wire(rdata[TARGET_AT[rrset.rtype] :])
             wrong = subject.wrong_as_target(target, rrset.rtype) if target != "." else None
             if wrong:
                 text = f"{rrset.owner} {type_name(rrset.rtype)} leads to {target}, which {wrong}"
@@ -235,7 +234,7 @@ def _loops(subject: Subject) -> Iterator[Fault]:
     told: set[Name] = set()
     for first in subject.rrsets((RRType.CNAME,)):
         chain, at = [first.owner], first
-        while (target := target_of(at.rdatas[0])) not in chain and len(chain) <= CNAME_CHAIN_MAX:
+        while (target := name_from_wire(at.rdatas[0])) not in chain and len(chain) <= CNAME_CHAIN_MAX:
             following = nodes.get(target, {}).get(RRType.CNAME)
             if following is None:
                 break
@@ -267,13 +266,8 @@ def _end_of_chain(draft: Draft, name: Name) -> Name:
         alias = draft.nodes.get(name, {}).get(RRType.CNAME)
         if alias is None:
             break
-        name = target_of(alias.rdatas[0])
+        name = name_from_wire(alias.rdatas[0])
     return name
-
-
-def target_of(rdata: bytes) -> Name:
-    """Return the name that `rdata`, of a type in `TARGET_AT`, have at that place and from there on."""
-    return name_to_text(rdata).lower()
 
 
 CHECKS: Final = (

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, assert_never
 
-from standfast.authority.checks import ADDRESSES, TARGET_AT, target_of
+from standfast.authority.checks import ADDRESSES, TARGET_AT
 from standfast.authority.denial import wildcard_of
 from standfast.authority.zone import MINIMUM_AT, Node, Zone
 from standfast.dns.model import CNAME_CHAIN_MAX, Ede, ExtendedError, Name, Query, Rcode, Reply, RRset, RRType
-from standfast.dns.name import ROOT, ancestors, is_below, parent
+from standfast.dns.name import ROOT, ancestors, is_below, name_from_wire, parent
 from standfast.dns.wire import NAME_OCTETS_MAX, name_from_text
 
 Zones = Mapping[Name, Zone]  # by origin
@@ -177,7 +177,7 @@ def _take(zone: Zone, qname: Name, qtype: int, found: Exact | Wild, sections: _S
         sections.add(sections.answer, zone, rrset, owner=qname)
     if isinstance(found, Wild) and zone.denial is not None:
         sections.prove(zone, zone.denial.wildcard(qname, found.encloser))
-    return target_of(alias.rdatas[0]) if alias else None
+    return name_from_wire(alias.rdatas[0]) if alias else None
 
 
 def _asked_for(zone: Zone, node: Node, owner: Name, qtype: int) -> list[RRset]:
@@ -202,7 +202,7 @@ def _referral(zone: Zone, cut: Name, sections: _Sections) -> Reply:
             sections.add(sections.authority, zone, node[RRType.DS])
     elif zone.denial is not None:
         sections.prove(zone, zone.denial.no_data(cut))
-    for server in map(target_of, ns.rdatas):
+    for server in map(name_from_wire, ns.rdatas):
         section = sections.glue if is_below(server, cut) else sections.additional
         for address in _addresses(zone, server):
             sections.add(section, zone, address)
@@ -243,7 +243,7 @@ def _rename(zone: Zone, qname: Name, owner: Name, sections: _Sections) -> Follow
     if len(octets) > NAME_OCTETS_MAX:
         return sections.reply(Rcode.YXDOMAIN)
     sections.answer.append(RRset(owner=qname, rtype=RRType.CNAME, ttl_s=dname.ttl_s, rdatas=(octets,)))
-    return target_of(octets)
+    return name_from_wire(octets)
 
 
 def _bring_addresses(zones: Zones, sections: _Sections) -> None:
@@ -254,7 +254,7 @@ def _bring_addresses(zones: Zones, sections: _Sections) -> None:
         if rrset.rtype not in _BRING_ADDRESSES:
             continue
         for rdata in rrset.rdatas:
-            target = target_of(rdata[TARGET_AT[rrset.rtype] :])
+            target = name_from_wire(rdata[TARGET_AT[rrset.rtype] :])
             if rrset.rtype in (RRType.SVCB, RRType.HTTPS) and target == ROOT:
                 target = rrset.owner  # RFC 9460 section 2.5.2
             zone = closest(zones, target, RRType.A)

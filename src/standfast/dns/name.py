@@ -9,6 +9,7 @@ import dns.exception
 import dns.name
 
 from standfast.dns.model import Name
+from standfast.dns.wire import name_to_text
 from standfast.errors import StandfastError
 
 ROOT: Name = "."
@@ -40,13 +41,7 @@ def parse_name(text: str) -> Name:
 
 def name_from_wire(rdata: bytes) -> Name:
     """Return the uncompressed wire-format name that `rdata` begins with (RFC 1035 sections 3.1 and 5.1)."""
-    labels: list[str] = []
-    at = 0
-    while at < len(rdata) and rdata[at]:
-        label = rdata[at + 1 : at + 1 + rdata[at]]
-        labels.append("".join(_escaped(octet) for octet in label))
-        at += 1 + rdata[at]
-    return ".".join(labels).lower() + "." if labels else ROOT
+    return name_to_text(rdata).lower()
 
 
 def is_below(qname: Name, suffix: Name) -> bool:
@@ -84,9 +79,3 @@ def _ends_with_labels(qname: Name, suffix: Name) -> bool:
     before = qname[: -len(suffix) - 1]
     escapes = len(before) - len(before.rstrip("\\"))
     return escapes % 2 == 0  # an odd number of backslashes makes the dot part of a label
-
-
-def _escaped(octet: int) -> str:
-    if octet in b'."\\();@$':
-        return "\\" + chr(octet)
-    return chr(octet) if 0x20 < octet < 0x7F else f"\\{octet:03d}"

@@ -60,11 +60,10 @@ class AuthorityService:
         self._promises = tuple(promises)
         self._by_file: dict[Path, Zone] = {}
         self._zones: Mapping[Name, Zone] = {}
-        self._fast = FastPath(PreparedAnswers(PREPARED_MAX), now=now, on_hits=self._count)
+        self._fast = FastPath(PreparedAnswers(PREPARED_MAX), now=now, on_hits=lambda _hits: None)
         self._standing = _Standing()
         self._reloading: asyncio.Task[None] | None = None
         self._reload_again = False
-        self.queries = 0
         self._listeners = [
             Listener(
                 server,
@@ -164,11 +163,7 @@ class AuthorityService:
         for listener in self._listeners:
             listener.stop()
 
-    def _count(self, hits: int) -> None:
-        self.queries += hits
-
     def _on_query(self, client: Client, query: Query) -> None:
-        self.queries += 1
         client.respond(query, answer(self._zones, query), self._standing)
 
 
