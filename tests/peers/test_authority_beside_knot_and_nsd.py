@@ -16,7 +16,7 @@ from standfast.authority.lookup import Zones, answer, closest
 from standfast.dns.codec import rrset_to_text
 from standfast.dns.model import Query, Question, RRset, RRType, type_name
 from standfast.guard.events import Server
-from standfast.io.zone_files import read_zone
+from standfast.io.authority.zone_files import read_zone
 
 pytestmark = pytest.mark.peers
 

@@ -14,9 +14,9 @@ from standfast.dns.codec import rrset_to_text
 from standfast.dns.masterfile import Fault
 from standfast.dns.model import Name, Query, Question, Rcode, RRset, type_from_name, type_name
 from standfast.dns.name import BadName, parse_name
+from standfast.io.authority.zone_files import ZoneFileError, read_zone
 from standfast.io.settings.config import load
 from standfast.io.settings.places import find_config
-from standfast.io.zone_files import ZoneFileError, read_zone
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 

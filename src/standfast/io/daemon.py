@@ -22,7 +22,7 @@ from standfast.guard.events import JsonValue
 from standfast.guard.resolver import Resolver, Settings
 from standfast.guard.verdict import Verdict
 from standfast.io import notify
-from standfast.io.authority_service import AuthorityService
+from standfast.io.authority.service import AuthorityService
 from standfast.io.clients.certificates import OwnCertificate
 from standfast.io.clients.cookies import Cookies
 from standfast.io.clock import SteadyClock

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from standfast.io.authority_service import AuthorityService
+from standfast.io.authority.service import AuthorityService
+from standfast.io.authority.zone_files import ZoneFileError, read_zone
 from standfast.io.clients.cookies import Cookies
 from standfast.io.clients.limits import Limits
-from standfast.io.zone_files import ZoneFileError, read_zone
 
 ZONE = "$TTL 300\n@ SOA ns hostmaster {} 3600 600 86400 60\n@ NS ns\nns A 192.0.2.1\n"
 NOTICED_S = 20.0

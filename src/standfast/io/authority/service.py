@@ -19,12 +19,12 @@ from standfast.dns.codec import PAYLOAD_OURS
 from standfast.dns.model import Name, Query
 from standfast.dns.prepared import Keeper, PreparedAnswers
 from standfast.guard.events import Server
+from standfast.io.authority.zone_files import ReadZone, ZoneFileError, read_zone
 from standfast.io.clients.client import Client
 from standfast.io.clients.cookies import Cookies
 from standfast.io.clients.datagrams import FastPath
 from standfast.io.clients.limits import Gate, Limits
 from standfast.io.clients.listener import Listener
-from standfast.io.zone_files import ReadZone, ZoneFileError, read_zone
 
 PREPARED_MAX: Final = 1 << 20  # answers, about 500 octets each; questions come again for what is there
 
