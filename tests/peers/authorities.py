@@ -1,11 +1,11 @@
-"""Knot and NSD on loopback, serving the same zone files as the code under test; zones signed by ldns."""
+"""Knot, NSD, BIND and PowerDNS on loopback, serving the same files as the code under test; zones signed by ldns."""
 
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from peers.servers import program, running
+from peers.servers import named, program, running
 from standfast.dns.model import Question
 from standfast.guard.events import Server
 
@@ -53,6 +53,49 @@ def nsd_with_files(folder: Path, port: int, files: Mapping[str, Path]) -> Iterat
         yield server
 
 
+@contextmanager
+def bind_with_files(folder: Path, port: int, statistics_port: int, files: Mapping[str, Path]) -> Iterator[Server]:
+    """Serve `files`, by the zones in them, with BIND; names as they are, since ours looks at no letters of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    options = "recursion no; minimal-responses yes; check-names primary ignore; allow-query { any; };"
+    with named(folder, port, statistics_port, options, _bind_zones(files), ready=next(iter(files))) as server:
+        yield server
+
+
+@contextmanager
+def pdns_with_files(folder: Path, port: int, files: Mapping[str, Path]) -> Iterator[Server]:
+    """Serve `files`, by the zones in them, with PowerDNS, without any cache."""
+    binary = program("pdns_server")
+    folder.mkdir(parents=True, exist_ok=True)
+    named_conf = folder / "named.conf"
+    named_conf.write_text(_bind_zones(files))
+    settings: dict[str, object] = {
+        "launch": "bind",
+        "bind-config": named_conf,
+        "local-address": f"127.0.0.1:{port}",
+        "socket-dir": folder,
+        "daemon": "no",
+        "guardian": "no",
+        "write-pid": "no",
+        "cache-ttl": 0,
+        "query-cache-ttl": 0,
+        "negquery-cache-ttl": 0,
+        "zone-cache-refresh-interval": 0,
+        "receiver-threads": 1,
+        "distributor-threads": 1,
+        "dname-processing": "yes",
+        "security-poll-suffix": "",
+    }
+    unpacked = Path(binary).parent.parent / "root/usr/lib"  # as scripts/peers lays it out
+    modules = next(unpacked.glob("*/pdns"), None)
+    if modules is not None:
+        settings["module-dir"] = modules
+    argv = [binary, "--no-config", *(f"--{key}={value}" for key, value in settings.items())]
+    server = Server("127.0.0.1", port)
+    with running(argv, folder / "pdns.log", server, ready=[Question(zone, SOA) for zone in files]):
+        yield server
+
+
 def sign(folder: Path, files: Mapping[str, Path], *, nsec3: bool, opt_out: bool = True) -> dict[str, Path]:
     """Sign the zones in `files` with a key of each one's own; NSEC3 with a salt and two iterations."""
     keygen, signzone = program("ldns-keygen"), program("ldns-signzone")
@@ -63,6 +106,10 @@ def sign(folder: Path, files: Mapping[str, Path], *, nsec3: bool, opt_out: bool 
         denial = ["-n", *(["-p"] if opt_out else []), "-s", "abcd", "-t", "2"] if nsec3 else []
         _run(signzone, *denial, "-f", str(signed[zone]), str(file), key, cwd=folder)
     return signed
+
+
+def _bind_zones(files: Mapping[str, Path]) -> str:
+    return "".join(f'zone "{zone}" {{ type master; file "{file}"; }};\n' for zone, file in files.items())
 
 
 def _run(*argv: str, cwd: Path) -> str:

@@ -36,10 +36,13 @@ PACKAGES = {
     "dig": "bind9-dnsutils",
     "kdig": "knot-dnsutils",
     "knotd": "knot",
+    "kzonecheck": "knot-dnssecutils",
     "ldns-keygen": "ldnsutils",
     "ldns-signzone": "ldnsutils",
     "named": "bind9",
+    "named-checkzone": "bind9-utils",
     "nsd": "nsd",
+    "pdns_server": "pdns-server pdns-backend-bind",
     "unbound": "unbound",
 }
 SBIN = ("/usr/sbin", "/sbin")  # where servers lie, and where the PATH of a plain user may not look
@@ -165,8 +168,10 @@ def _unbound_server(port: int, *, modules: str) -> list[str]:
 
 
 @contextmanager
-def named(folder: Path, port: int, statistics_port: int, options: str, zones: str = "") -> Iterator[Server]:
-    """Run BIND with `options` and `zones` in its own words; it is there when it has the SOA of example.org."""
+def named(
+    folder: Path, port: int, statistics_port: int, options: str, zones: str = "", *, ready: str = "example.org."
+) -> Iterator[Server]:
+    """Run BIND with `options` and `zones` in its own words; it is there when it has the SOA of `ready`."""
     config = folder / "named.conf"
     config.write_text(f"""
         options {{
@@ -181,7 +186,7 @@ def named(folder: Path, port: int, statistics_port: int, options: str, zones: st
     """)
     server = Server("127.0.0.1", port)
     argv = [_unconfined(program("named"), folder), "-g", "-n", "1", "-c", str(config)]
-    with running(argv, folder / "named.log", server, ready=[Question("example.org.", RRType.SOA)]):
+    with running(argv, folder / "named.log", server, ready=[Question(ready, RRType.SOA)]):
         yield server
 
 
