@@ -107,8 +107,8 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
-class _Edns:
-    """An OPT record (RFC 6891 section 6.1)."""
+class Edns:
+    """An OPT record (RFC 6891 section 6.1). `payload` is in octets."""
 
     payload: int
     rcode_high: int
@@ -188,7 +188,7 @@ def encode_rejected(
     flags = QR | rejected.opcode << 11 | (RA if recursion else 0) | rejected.rcode & 0xF
     if rejected.rd:
         flags |= RD
-    opt = _opt(do=rejected.do, rcode=rejected.rcode, cookie=cookie) if rejected.edns else b""
+    opt = opt_record(do=rejected.do, rcode=rejected.rcode, cookie=cookie) if rejected.edns else b""
     head = _HEADER.pack(rejected.id, flags, rejected.question != b"", 0, 0, opt != b"") + rejected.question
     if encrypted and rejected.padded:
         opt = _padded(opt, len(head), PADDING_BLOCK)
@@ -201,7 +201,7 @@ def encode_outbound(outbound: Outbound, *, padded: bool = False) -> bytes:
     `padded` is for encrypted transports alone (RFC 7830 section 6), and needs an OPT record.
     """
     flags = RD | AD | (CD if outbound.cd else 0)
-    opt = _opt(do=outbound.do, cookie=outbound.cookie) if outbound.edns else b""
+    opt = opt_record(do=outbound.do, cookie=outbound.cookie) if outbound.edns else b""
     head = _HEADER.pack(outbound.id, flags, 1, 0, 0, opt != b"") + _question(outbound)
     if padded and opt:
         opt = _padded(opt, len(head), QUERY_PADDING_BLOCK)
@@ -292,10 +292,10 @@ def encode_response(
     answers = _write_rrsets(out, query, reply.answer, offsets)
     authorities = _write_rrsets(out, query, reply.authority, offsets)
     additionals = _write_rrsets(out, query, reply.glue, offsets)
-    opt = _opt(do=query.do, rcode=rcode, errors=reply.errors, cookie=cookie) if query.edns else b""
+    opt = opt_record(do=query.do, rcode=rcode, errors=reply.errors, cookie=cookie) if query.edns else b""
     if len(out) + len(opt) > limit and opt:
         textless = (ExtendedError(code=error.code) for error in reply.errors)
-        opt = _opt(do=query.do, rcode=rcode, errors=textless, cookie=cookie)
+        opt = opt_record(do=query.do, rcode=rcode, errors=textless, cookie=cookie)
     if len(out) + len(opt) > limit:
         del out[records_at:]
         answers = authorities = additionals = 0
@@ -315,11 +315,11 @@ def encode_truncated(query: Query, *, cookie: bytes = b"", recursion: bool = Tru
     """
     flags = QR | (RA if recursion else 0) | TC | (RD if query.rd else 0) | (CD if query.cd else 0)
     question = name_from_text(query.cased_qname) + _UINT16_PAIR.pack(query.question.qtype, _CLASS_IN)
-    opt = _opt(do=query.do, cookie=cookie) if query.edns else b""
+    opt = opt_record(do=query.do, cookie=cookie) if query.edns else b""
     return _HEADER.pack(query.id, flags, 1, 0, 0, opt != b"") + question + opt
 
 
-def _refusal(qtype: int, qclass: int, edns: _Edns | None) -> Rcode | None:
+def _refusal(qtype: int, qclass: int, edns: Edns | None) -> Rcode | None:
     if edns and edns.version:
         return Rcode.BADVERS
     if qtype in _NEVER_ASKED_FOR:
@@ -336,7 +336,7 @@ def _cookie_asked_for(wire: bytes, others: int, additionals: int) -> bytes:
     return edns.cookie or b"" if edns and not edns.version else b""
 
 
-def _read_query_edns(wire: bytes, at: int, others: int, additionals: int) -> _Edns | None:
+def _read_query_edns(wire: bytes, at: int, others: int, additionals: int) -> Edns | None:
     """Return the OPT record of a query, whose message must end with its last record."""
     for _ in range(others):
         rtype, _, _, _, at = _read_record_head(wire, skip_name(wire, at))
@@ -350,11 +350,11 @@ def _read_query_edns(wire: bytes, at: int, others: int, additionals: int) -> _Ed
     return edns
 
 
-def _read_additional(wire: bytes, at: int, additionals: int) -> _Edns | None:
+def _read_additional(wire: bytes, at: int, additionals: int) -> Edns | None:
     return _read_opt(wire, at, additionals)[0]  # what follows a response does no harm
 
 
-def _read_opt(wire: bytes, at: int, additionals: int) -> tuple[_Edns | None, int]:
+def _read_opt(wire: bytes, at: int, additionals: int) -> tuple[Edns | None, int]:
     edns = None
     for _ in range(additionals):
         owner_at = at
@@ -363,7 +363,7 @@ def _read_opt(wire: bytes, at: int, additionals: int) -> tuple[_Edns | None, int
             continue
         if edns is not None or wire[owner_at]:
             raise OptError("a second OPT record, or one that is not the root's")  # RFC 6891 section 6.1.1
-        edns = _read_edns(rclass, ttl, wire[data_at:at])
+        edns = read_edns(rclass, ttl, wire[data_at:at])
     return edns, at
 
 
@@ -401,8 +401,12 @@ def _read_rrsets(wire: bytes, at: int, count: int, seen: Seen) -> tuple[tuple[RR
     return tuple(found), at
 
 
-def _read_edns(payload: int, ttl: int, options: bytes) -> _Edns:
-    """Return an OPT record by its class, its TTL and its data (RFC 6891 section 6.1.2)."""
+def read_edns(payload: int, ttl: int, options: bytes) -> Edns:
+    """Return an OPT record by its class, its TTL and its data (RFC 6891 section 6.1.2).
+
+    Raises:
+        OptError: the options are malformed.
+    """
     cookie: bytes | None = None
     padded = False
     errors: list[ExtendedError] = []
@@ -422,7 +426,7 @@ def _read_edns(payload: int, ttl: int, options: bytes) -> _Edns:
             cookie = data
         elif code == _PADDING:
             padded = True
-    return _Edns(
+    return Edns(
         payload=payload,
         rcode_high=ttl >> 24,
         version=ttl >> 16 & 0xFF,
@@ -477,7 +481,8 @@ def _question(outbound: Outbound) -> bytes:
     return name_from_text(outbound.cased_qname) + _UINT16_PAIR.pack(outbound.question.qtype, _CLASS_IN)
 
 
-def _opt(*, do: bool, rcode: int = 0, errors: Iterable[ExtendedError] = (), cookie: bytes = b"") -> bytes:
+def opt_record(*, do: bool, rcode: int = 0, errors: Iterable[ExtendedError] = (), cookie: bytes = b"") -> bytes:
+    """Return our OPT record (RFC 6891 section 6.1.2)."""
     options = _UINT16_PAIR.pack(_COOKIE, len(cookie)) + cookie if cookie else b""
     options += b"".join(_error_option(error) for _, error in zip(range(ERRORS_MAX), errors, strict=False))
     flags = _DO if do else 0

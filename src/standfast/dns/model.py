@@ -44,6 +44,7 @@ class RRType(IntEnum):
     SVCB = 64
     HTTPS = 65
     NXNAME = 128
+    TSIG = 250
     IXFR = 251
     AXFR = 252
     MAILB = 253
@@ -61,6 +62,10 @@ class Rcode(IntEnum):
     NOTIMP = 4
     REFUSED = 5
     YXDOMAIN = 6
+    YXRRSET = 7  # this and those up to NOTZONE: RFC 2136 section 2.2
+    NXRRSET = 8
+    NOTAUTH = 9
+    NOTZONE = 10
     BADVERS = 16
     BADCOOKIE = 23  # RFC 7873 section 8
 
