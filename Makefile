@@ -31,7 +31,7 @@ lint: setup  ## style, types and import rules
 fuzz: setup  ## hostile octets for every parser, a minute each (ARGS="query --seconds 600"); what led further stays in .fuzz
 	@PYTHONPATH=tests $(VENV)/python -m fuzz $(ARGS)
 
-bench: setup peers  ## measure side by side with Unbound, Knot and dnsmasq, a table for each benchmark
+bench: setup peers  ## measure side by side with Unbound, Knot and others, a table for each benchmark
 	@for file in $(sort $(wildcard bench/bench_*.py)); do echo "== $$file"; $(VENV)/python $$file || exit 1; done
 
 peers: setup  ## the DNS servers and clients that tests compare with, fetched into .peers where they are missing

@@ -22,7 +22,7 @@ from typing import Final, Self
 
 from bench.loadgen import Tools
 from bench.machine import pinned
-from bench.queries import ZONE, zone_text
+from bench.queries import ZONE
 
 from standfast.drills.live.loopback import Endpoint, free_endpoint
 from standfast.drills.live.process import Child
@@ -31,14 +31,13 @@ from standfast.drills.live.rivals import SBIN
 GUARD: Final = "guard"
 UNBOUND: Final = "unbound"
 DNSMASQ: Final = "dnsmasq"
-KNOT: Final = "knot"
-AUTHORITY: Final = "authority"
 RESPONDER: Final = "responder"
 
 START_TIMEOUT_S: Final = 10.0  # all take well under a second, but a guard with much to remember
 READY_TIMEOUT_S: Final = 0.25  # of one look whether a server answers
 PROBE_NAME: Final = "ready"  # in ZONE; asked until it is answered, and never measured
 VERSION_TIMEOUT_S: Final = 5.0
+UNPACKED: Final = Path(__file__).resolve().parents[1] / ".peers"  # what `make peers` fetched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +92,7 @@ async def start_responder(tools: Tools, *, folder: Path, core: int, delay_us: in
     """Start the responder of `load/`, whose answers each leave `delay_us` microseconds after their query came."""
     endpoint = free_endpoint()
     argv: list[str | Path] = [tools.responder, "--delay-us", str(delay_us), str(endpoint)]
-    return await _start(RESPONDER, "", argv, endpoint, folder=folder, cores={core})
+    return await start(RESPONDER, "", argv, endpoint, folder=folder, cores={core})
 
 
 async def start_guard(
@@ -126,14 +125,14 @@ async def start_guard(
     argv: list[str | Path] = [Path(sys.executable).with_name("standfast"), "up", "--config", config]
     label = GUARD if workers == 1 else f"{GUARD}, {workers} workers"
     label += ", on all addresses" if everywhere else ""
-    return await _start(
+    return await start(
         label, version("standfast"), argv, endpoint, folder=folder, cores=cores, start_timeout_s=start_timeout_s
     )
 
 
 async def start_unbound(upstream: Endpoint, *, folder: Path, cores: set[int], threads: int = 1) -> Server | Missing:
     """Start Unbound with so many threads; no DNSSEC validation, as the other forwarders do none either."""
-    program = _find("unbound")
+    program = find("unbound")
     if program is None:
         return Missing(label=UNBOUND, install="sudo apt-get install unbound")
     endpoint = free_endpoint()
@@ -146,16 +145,16 @@ async def start_unbound(upstream: Endpoint, *, folder: Path, cores: set[int], th
         with os.fdopen(writing, "w", encoding="ascii") as pipe:
             pipe.write(config)
         argv: list[str | Path] = [program, "-d", "-c", "/dev/stdin"]
-        said = _version(program, "-V")
+        said = version_of(program, "-V")
         label = UNBOUND if threads == 1 else f"{UNBOUND}, {threads} threads"
-        return await _start(label, said, argv, endpoint, folder=folder, cores=cores, stdin=reading)
+        return await start(label, said, argv, endpoint, folder=folder, cores=cores, stdin=reading)
     finally:
         os.close(reading)
 
 
 async def start_dnsmasq(upstream: Endpoint, *, folder: Path, core: int) -> Server | Missing:
     """Start dnsmasq with room for every name in its cache."""
-    program = _find("dnsmasq")
+    program = find("dnsmasq")
     if program is None:
         return Missing(label=DNSMASQ, install="sudo apt-get install dnsmasq-base")
     endpoint = free_endpoint()
@@ -175,33 +174,7 @@ async def start_dnsmasq(upstream: Endpoint, *, folder: Path, core: int) -> Serve
         f"--port={endpoint.port}",
         f"--server={upstream.address}#{upstream.port}@127.0.0.1",
     ]
-    return await _start(DNSMASQ, _version(program, "--version"), argv, endpoint, folder=folder, cores={core})
-
-
-async def start_knot(names: Sequence[int], *, folder: Path, core: int) -> Server | Missing:
-    """Start Knot with one worker, as the authority for the names: no resolver, but a mark to measure by."""
-    program = _find("knotd")
-    if program is None:
-        return Missing(label=KNOT, install="sudo apt-get install knot")
-    endpoint = free_endpoint()
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "bench.zone").write_text(zone_text(names) + f"{PROBE_NAME} A 127.0.0.1\n")
-    config = folder / "knot.conf"
-    config.write_text(_KNOT.format(listen=f"{endpoint.address}@{endpoint.port}", folder=folder, zone=ZONE))
-    argv: list[str | Path] = [program, "-c", config]
-    said = _version(program, "--version")
-    return await _start(KNOT, said, argv, endpoint, folder=folder, cores={core})
-
-
-async def start_authority(names: Sequence[int], *, folder: Path, core: int) -> Server:
-    """Start `standfast up` as the authority for the names, as Knot is."""
-    endpoint = free_endpoint()
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "bench.zone").write_text(zone_text(names) + f"{PROBE_NAME} A 127.0.0.1\n")
-    config = folder / "standfast.toml"
-    config.write_text(f'[authority]\nlisten = ["{endpoint}"]\nzones = ["bench.zone"]\n')
-    argv: list[str | Path] = [Path(sys.executable).with_name("standfast"), "up", "--config", config]
-    return await _start(AUTHORITY, version("standfast"), argv, endpoint, folder=folder, cores={core})
+    return await start(DNSMASQ, version_of(program, "--version"), argv, endpoint, folder=folder, cores={core})
 
 
 _UNBOUND = """\
@@ -234,27 +207,8 @@ forward-zone:
   forward-addr: {upstream.address}@{upstream.port}
 """
 
-_KNOT = """\
-server:
-  listen: {listen}
-  udp-workers: 1
-  tcp-workers: 1
-  background-workers: 1
-  rundir: {folder}
-log:
-  - target: stderr
-    any: error
-database:
-  storage: {folder}
-zone:
-  - domain: {zone}
-    file: {folder}/bench.zone
-    zonefile-sync: -1
-    journal-content: none
-"""
 
-
-async def _start(
+async def start(
     label: str,
     said: str,
     argv: Sequence[str | Path],
@@ -265,6 +219,11 @@ async def _start(
     stdin: int = asyncio.subprocess.DEVNULL,
     start_timeout_s: float = START_TIMEOUT_S,
 ) -> Server:
+    """Run a server on `cores` until it answers at `endpoint`; `said` is its version.
+
+    Raises:
+        PartFailed: it does not.
+    """
     begun_s = time.monotonic()
     with pinned(cores):
         child = await Child.start(label, argv, folder=folder, stdin=stdin)
@@ -298,13 +257,16 @@ def _answers(server: Endpoint) -> bool:
     return bool(answered == query_id and answer_count > 0)
 
 
-def _find(program: str) -> Path | None:
-    found = shutil.which(program, path=os.pathsep.join((os.environ.get("PATH", os.defpath), *SBIN)))
+def find(program: str) -> Path | None:
+    """Return where `program` is; None where it is not."""
+    found = shutil.which(
+        program, path=os.pathsep.join((os.environ.get("PATH", os.defpath), *SBIN, str(UNPACKED / "bin")))
+    )
     return Path(found) if found else None
 
 
 @functools.cache
-def _version(program: Path, option: str) -> str:
+def version_of(program: Path, option: str) -> str:
     """Return the version that `program` prints when given `option`."""
     ran = subprocess.run(
         [program, option],
@@ -314,5 +276,5 @@ def _version(program: Path, option: str) -> str:
         check=False,
         stdin=subprocess.DEVNULL,
     )
-    found = re.search(r"version (\d[\w.+-]*)", ran.stdout + ran.stderr, re.IGNORECASE)
+    found = re.search(r"(?:version|BIND|server) (\d[\w.+-]*)", ran.stdout + ran.stderr, re.IGNORECASE)
     return found[1] if found else "unknown"

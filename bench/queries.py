@@ -2,7 +2,7 @@
 
 import random
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -10,6 +10,8 @@ from pathlib import Path
 ZONE = "bench.example.org."
 TYPE_A, TYPE_OPT, CLASS_IN = 1, 41, 1
 EDNS_PAYLOAD = 1232  # octets, https://www.dnsflagday.net/2020/
+NXDOMAIN = 3
+DENIED_NAMES_MAX = 10_000_000
 DNSSEC_OK = 1 << 15  # in the TTL field of the OPT record, RFC 6891 section 6.1.4
 
 
@@ -31,13 +33,31 @@ def name(number: int) -> str:
     return f"n{number:07d}.{ZONE}"
 
 
+def denied_name(number: int) -> str:
+    """Return the name with this number, below `DENIED_NAMES_MAX`, that no zone has; as long as the others, no order."""
+    return f"x{number * 6_180_339 % DENIED_NAMES_MAX:07d}.{ZONE}"  # each comes once: the two have no common divisor
+
+
 def write_queries(path: Path, numbers: Iterable[int], style: Style) -> None:
     """Write a query of type A for each name, in the form that the load generator reads."""
     rng = random.Random(1)  # the letter case is the same in every run
-    with path.open("wb") as file:
-        for number in numbers:
-            message = _query(name(number), style, rng)
-            file.write(struct.pack("!H", len(message)) + message)
+    path.write_bytes(b"".join(_framed(name(number), style, rng) for number in numbers))
+
+
+def write_mixture(path: Path, names: int, denied: Iterator[int], *, share: float, count: int, style: Style) -> None:
+    """Write `count` queries in random order: all `names` equally often, and for a `share` names that are denied.
+
+    `denied` gives the numbers of those, one after the other.
+    """
+    rng = random.Random(1)
+    framed = [_framed(name(number), style, rng) for number in range(names)]
+    picked = (rng.random() < share for _ in range(count))
+    path.write_bytes(
+        b"".join(
+            _framed(denied_name(next(denied)), style, rng, rcode=NXDOMAIN) if is_denied else rng.choice(framed)
+            for is_denied in picked
+        )
+    )
 
 
 def zone_text(numbers: Iterable[int]) -> str:
@@ -55,15 +75,16 @@ def address_of(qname: str) -> IPv4Address:
     return IPv4Address(int(IPv4Address("127.128.0.0")) | (hashed ^ hashed >> 22) & 0x3FFFFF)
 
 
-def _query(qname: str, style: Style, rng: random.Random) -> bytes:
+def _framed(qname: str, style: Style, rng: random.Random, *, rcode: int = 0) -> bytes:
+    """Return a query behind its length, its ID the rcode that is expected; the load generator gives it another."""
     if style.mixed_case:
         qname = "".join(rng.choice((letter.lower(), letter.upper())) for letter in qname)
     recursion_desired = 0x0100
-    header = struct.pack("!6H", 0, recursion_desired, 1, 0, 0, int(style.edns))
+    header = struct.pack("!6H", rcode, recursion_desired, 1, 0, 0, int(style.edns))
     message = header + _wire(qname) + struct.pack("!2H", TYPE_A, CLASS_IN)
     if style.edns:
         message += b"\x00" + struct.pack("!HHIH", TYPE_OPT, EDNS_PAYLOAD, DNSSEC_OK if style.do else 0, 0)
-    return message
+    return struct.pack("!H", len(message)) + message
 
 
 def _wire(qname: str) -> bytes:

@@ -13,6 +13,8 @@ enum {
     TYPE_SOA = 6,
     TYPE_OPT = 41,
     CLASS_IN = 1,
+    RCODE_NXDOMAIN = 3,
+    RCODE_MAX = 15,
     PORT_MAX = 65535,
 };
 

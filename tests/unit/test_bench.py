@@ -1,6 +1,7 @@
 """The benchmarks' own parts: a measurement that cannot see a wrong answer, or a bad mean, is worth nothing."""
 
 import asyncio
+import itertools
 import os
 import shutil
 import socket
@@ -19,7 +20,7 @@ from bench.loadgen import Load, Tools
 from bench.machine import CpuTime
 from bench.peers import start_responder
 from bench.profile_guard import read
-from bench.queries import Style, address_of, name, write_queries
+from bench.queries import Style, address_of, denied_name, name, write_mixture, write_queries
 from bench.summary import merged, paired_ratio, percentile, spread
 
 from standfast.dns.codec import decode_query
@@ -54,7 +55,42 @@ def test_every_kind_of_wrong_answer_is_counted_as_what_it_is(tools: Tools, tmp_p
         (told,) = asyncio.run(load.run(tools, [server], tmp_path)).servers
     assert (told.sent, told.answered, told.lost, told.unexpected) == (11, 2, 2, 2)
     assert told.wrong == 7
-    assert told.wrong_by == {"header": 2, "short": 1, "rcode": 1, "question": 1, "count": 1, "address": 1}
+    counted = {"header": 2, "short": 1, "rcode": 1, "question": 1, "count": 1, "address": 1}
+    assert told.wrong_by == counted | {"denial": 0}
+
+
+def test_a_denial_must_be_one_that_can_be_remembered_and_nothing_else_may_come_in_its_place(
+    tools: Tools, tmp_path: Path
+) -> None:
+    replies: list[Callable[[bytes], bytes]] = [
+        denial,
+        lambda query: denial(query, owner=b"\0"),
+        right,
+        lambda query: with_rcode(denial(query), 0),
+        lambda query: with_rcode(right(query), 3),
+        lambda query: denial(query).replace(b"\0\x06\0\1", b"\0\x02\0\1"),  # NS
+        lambda query: denial(query)[:-1],
+        lambda query: denial(query)[:8] + bytes(2) + denial(query)[10:],
+    ]
+    write_mixture(tmp_path / "queries", 1, iter(range(8)), share=1.0, count=8, style=Style())
+    order = [denied_name(number) for number in range(8)]
+    with scripted_server(lambda query: [replies[order.index(asked(query))](query)]) as server:
+        load = Load(queries=tmp_path / "queries", core=CORE, duration_s=10, count=8, sockets=1)
+        (told,) = asyncio.run(load.run(tools, [server], tmp_path)).servers
+    assert (told.answered, told.lost) == (2, 0)
+    assert {kind: count for kind, count in told.wrong_by.items() if count} == {"rcode": 2, "count": 1, "denial": 3}
+
+
+def test_a_mixture_has_the_share_of_denials_that_is_asked_for_and_none_of_them_twice(tmp_path: Path) -> None:
+    write_mixture(tmp_path / "queries", 50, itertools.count(), share=0.1, count=5_000, style=Style(edns=True))
+    octets = (tmp_path / "queries").read_bytes()
+    size = 2 + int.from_bytes(octets[:2], "big")
+    messages = [octets[at + 2 : at + size] for at in range(0, len(octets), size)]
+    denied = [asked(each) for each in messages if each[:2] == b"\0\3"]
+    assert len(messages) == 5_000
+    assert 350 < len(denied) == len(set(denied)) < 650
+    assert {asked(each) for each in messages} - set(denied) == {name(number) for number in range(50)}
+    assert len({denied_name(number) for number in range(100_000)}) == 100_000
 
 
 def test_the_letters_of_a_question_must_come_back_as_they_went(tools: Tools, tmp_path: Path) -> None:
@@ -164,6 +200,12 @@ def scripted_server(replies: Callable[[bytes], list[bytes]]) -> Iterator[Endpoin
             thread.join()
 
 
+def asked(query: bytes) -> str:
+    decoded = decode_query(query)
+    assert isinstance(decoded, Query)
+    return decoded.question.qname
+
+
 def number_of(query: bytes) -> int:
     return int(query[14:21])  # after the header, a length and "n"
 
@@ -175,6 +217,13 @@ def right(query: bytes) -> bytes:
     question = query[12 : 12 + len(decoded.cased_qname) + 1 + 4]
     record = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x0e\x10\x00\x04" + address_of(name(number_of(query))).packed
     return query[:2] + b"\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00" + question + record
+
+
+def denial(query: bytes, *, owner: bytes = b"\xc0\x15") -> bytes:
+    """Return the answer that there is no such name, with the SOA of the zone."""
+    question = query[12 : query.index(0, 12) + 5]
+    soa = owner + b"\0\x06\0\1\0\0\0\x3c\0\x16" + bytes(22)
+    return query[:2] + b"\x81\x83\0\1\0\0\0\1\0\0" + question + soa
 
 
 def truncated(answer: bytes) -> bytes:
