@@ -22,21 +22,9 @@ from standfast.dns.exchange import Heard, Heeded
 from standfast.dns.model import ExtendedError, Query, Question, Rcode, Reply, RRset, RRType, addresses_of
 from standfast.dns.name import parent
 from standfast.dns.rdata import rrset_from_text
+from standfast.dns.servers import Server, Transport
 from standfast.evidence.model import Identity, ProbeResult
-from standfast.guard.events import (
-    Abandon,
-    Action,
-    Alarm,
-    Ask,
-    Forget,
-    Probe,
-    Record,
-    Remember,
-    Respond,
-    Server,
-    Switch,
-    Transport,
-)
+from standfast.guard.events import Abandon, Action, Alarm, Ask, Forget, Probe, Record, Remember, Respond, Switch
 from standfast.guard.known import KnownGood
 from standfast.guard.policy import PolicyTable
 from standfast.guard.resolver import Resolver, Settings

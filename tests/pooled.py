@@ -7,7 +7,8 @@ from scripted_streams import WAIT_S, StreamConnection
 from standfast.dns.codec import rrset_from_text
 from standfast.dns.exchange import Heard, Heeded, Outbound
 from standfast.dns.model import Query, Question, Rcode, Reply, RRType
-from standfast.guard.events import Ask, Server, Transport
+from standfast.dns.servers import Server, Transport
+from standfast.guard.events import Ask
 from standfast.io.roots import Roots
 from standfast.io.upstreams.pool import Pool
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 import dns.message
 import dns.query
 
-from standfast.guard.events import Server
+from standfast.dns.servers import Server
 from standfast.io.control import client as control_client
 
 START_TIMEOUT_S = 60.0  # of what takes a second on an idle machine

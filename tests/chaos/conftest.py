@@ -8,7 +8,7 @@ import pytest
 from chaos.names import ZONE, records
 from chaos.stage import Upstream
 from peers.servers import dig, knot
-from standfast.guard.events import Server
+from standfast.dns.servers import Server
 
 
 @pytest.fixture(scope="session")

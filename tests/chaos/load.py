@@ -18,7 +18,7 @@ import dns.flags
 
 from chaos.judging import Judged, judge
 from chaos.names import COLD, LEARNED, absent, kind_of
-from standfast.guard.events import Server
+from standfast.dns.servers import Server
 
 WAIT_MAX_S: Final = 100.0  # for anything that takes a second or two where the machine has nothing else to do
 BROKEN_SHOWN_MAX: Final = 12

@@ -20,7 +20,7 @@ import dns.flags
 import dns.message
 
 from bound_sockets import bound_pair
-from standfast.guard.events import Server
+from standfast.dns.servers import Server
 
 SPARED: Final = 4  # exchanges of a question that go through after one that was harmed: what a guard tries in 4 s
 FLOWS_MAX: Final = 4096  # clients by UDP that are remembered; the longest unused goes

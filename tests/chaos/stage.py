@@ -13,7 +13,7 @@ import dns.flags
 from chaos.names import address_of
 from peers.servers import unbound_process
 from running_guard import RunningGuard, write_config
-from standfast.guard.events import Server
+from standfast.dns.servers import Server
 
 STALE_ANSWER: Final = 3  # RFC 8914 section 4.4: how a held answer is marked
 HELD_TTL_S: Final = 1

@@ -13,7 +13,7 @@ import pytest
 from chaos.load import Load, Mix, Stub
 from chaos.names import LEARNED, address_of
 from chaos.path import SPARED, Faults, Path
-from standfast.guard.events import Server
+from standfast.dns.servers import Server
 from unit.drills.live.scripted_dns import Script, ScriptedDns, addresses, in_order, silence
 
 STALE = dns.edns.EDEOption(dns.edns.EDECode.STALE_ANSWER)

@@ -10,7 +10,7 @@ import pytest
 
 from chaos.load import Load, Mix
 from chaos.stage import Upstream, guard_before
-from standfast.guard.events import Server
+from standfast.dns.servers import Server
 
 pytestmark = pytest.mark.peers
 

@@ -9,7 +9,7 @@ from chaos.load import Load, Mix, Stub
 from chaos.path import CLEAN, Faults, Spoil
 from chaos.path import Path as BadPath
 from chaos.stage import FRESH_AGAIN_S, Upstream, guard_before
-from standfast.guard.events import Server
+from standfast.dns.servers import Server
 
 pytestmark = pytest.mark.peers
 

@@ -16,7 +16,7 @@ from fuzz.near_end import SENT_MAX, Transport, head, pieces, run, same_in_pieces
 from fuzz.target import Target
 from standfast.dns.codec import PADDING_BLOCK, encode_outbound, encode_response
 from standfast.dns.model import Query
-from standfast.guard.events import Server
+from standfast.dns.servers import Server
 from standfast.io.clients import connections
 from standfast.io.clients.doh import MEDIA_TYPE, QUERY_OCTETS_MAX, Refusal, Request, query_of
 from standfast.io.clients.http2 import HttpConnection

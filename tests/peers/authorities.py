@@ -7,7 +7,7 @@ from pathlib import Path
 
 from peers.servers import named, program, running
 from standfast.dns.model import Question
-from standfast.guard.events import Server
+from standfast.dns.servers import Server
 
 SOA = 6
 

@@ -21,9 +21,10 @@ import pytest
 
 from bound_sockets import bound_pair
 from standfast.dns.model import Question, RRType
+from standfast.dns.servers import Server
 from standfast.drills.live.authority import Certificate
 from standfast.evidence.model import ProbeSpec
-from standfast.guard.events import JsonValue, Remember, Server
+from standfast.guard.events import JsonValue, Remember
 from standfast.guard.policy import PolicyTable
 from standfast.guard.resolver import Resolver, Settings
 from standfast.io.clients.limits import Limits

@@ -15,7 +15,7 @@ from peers.authorities import knot_with_files, nsd_with_files, sign
 from standfast.authority.lookup import Zones, answer, closest
 from standfast.dns.codec import rrset_to_text
 from standfast.dns.model import Query, Question, RRset, RRType, type_name
-from standfast.guard.events import Server
+from standfast.dns.servers import Server
 from standfast.io.authority.zone_files import read_zone
 
 pytestmark = pytest.mark.peers

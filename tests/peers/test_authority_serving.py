@@ -17,7 +17,7 @@ import pytest
 from peers.authorities import sign
 from peers.servers import dig, program, unbound
 from running_guard import RunningGuard, standfast
-from standfast.guard.events import Server
+from standfast.dns.servers import Server
 
 pytestmark = pytest.mark.peers
 

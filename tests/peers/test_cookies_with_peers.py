@@ -14,7 +14,7 @@ import dns.rrset
 import pytest
 
 from peers.servers import SOA, dig, guard, hostile, knot, named, program
-from standfast.guard.events import Server
+from standfast.dns.servers import Server
 
 pytestmark = pytest.mark.peers
 

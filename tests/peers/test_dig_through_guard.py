@@ -13,7 +13,7 @@ import dns.rrset
 import pytest
 
 from peers.servers import dig, guard, hostile, knot, unbound
-from standfast.guard.events import Server
+from standfast.dns.servers import Server
 from standfast.io.clients.limits import Limits
 from standfast.io.settings.addresses import has_ipv6
 

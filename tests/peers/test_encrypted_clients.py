@@ -22,8 +22,8 @@ from h2.connection import H2Connection
 from peers.servers import dig, forwarder, program
 from running_guard import RunningGuard, standfast, write_config
 from standfast.cli.exits import UNUSABLE
+from standfast.dns.servers import Server
 from standfast.drills.live.authority import Certificate, ThrowawayAuthority
-from standfast.guard.events import Server
 from unit.drills.live.scripted_dns import ScriptedDns, addresses
 
 pytestmark = pytest.mark.peers

@@ -16,8 +16,8 @@ import pytest
 
 from peers.servers import Dug, Encrypted, dig, hostile, knot, unbound
 from running_guard import RunningGuard, write_config
+from standfast.dns.servers import Server
 from standfast.drills.live.authority import ThrowawayAuthority
-from standfast.guard.events import Server
 
 pytestmark = pytest.mark.peers
 

@@ -20,7 +20,8 @@ from standfast.dns.codec import (
 from standfast.dns.cookies import AHEAD_S, FRESH_S, VALID_S, is_valid, make_cookie
 from standfast.dns.exchange import Heard, NotOurs, Outbound
 from standfast.dns.model import Query, Question, Rcode, Reply, RRType
-from standfast.guard.events import Ask, Transport
+from standfast.dns.servers import Transport
+from standfast.guard.events import Ask
 
 CLIENT_PART, SERVER_PART = bytes.fromhex("2464c4abcf10c957"), bytes.fromhex("010000005cf79f111f8130c3eee29480")
 COOKIE = CLIENT_PART + SERVER_PART

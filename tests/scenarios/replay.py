@@ -48,8 +48,9 @@ from standfast.dns.codec import (
 from standfast.dns.exchange import NotOurs
 from standfast.dns.model import Query, Question
 from standfast.dns.prepared import PreparedAnswers
+from standfast.dns.servers import Server, Transport
 from standfast.evidence.model import Identity, ProbeSpec
-from standfast.guard.events import Action, Ask, Respond, Server, Transport
+from standfast.guard.events import Action, Ask, Respond
 from standfast.guard.policy import Policy
 
 PATIENCE_S = 10.0  # that a client of a script waits for its response; those of the world give up at 5

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from standfast.dns.exchange import CaseChanged, Heard, Heeded, Outbound, Unreadable
 from standfast.dns.model import Question, Rcode
+from standfast.dns.servers import Server, Transport
 from standfast.guard.classify import classify
-from standfast.guard.events import Abandon, Action, Ask, Server, Transport
+from standfast.guard.events import Abandon, Action, Ask
 from standfast.guard.outcome import Bogus, Failure, Malformed, Outcome, Refused, ServFail, Timeout
 from standfast.guard.timers import Timers
 from standfast.guard.upstreams import DOWN_AFTER, HABIT_WORTH_S, ServerState, Upstreams

@@ -5,11 +5,11 @@ The shell (`io`, or the simulator) carries the actions out and reports back by t
 """
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import field
 
 from standfast.dns.exchange import Outbound
 from standfast.dns.model import Name, Query, Question, Reply
+from standfast.dns.servers import Server, Transport
 from standfast.evidence.model import ProbeSpec
 from standfast.guard.cache import Entry
 from standfast.guard.known import KnownGood
@@ -17,41 +17,6 @@ from standfast.guard.packed import Packed, pack, unpack
 from standfast.values import value
 
 JsonValue = bool | int | str | None | list["JsonValue"] | dict[str, "JsonValue"]
-
-
-class Transport(StrEnum):
-    """How a query goes to a server."""
-
-    UDP = "udp"
-    TCP = "tcp"
-    TLS = "tls"  # RFC 7858
-    HTTPS = "https"  # RFC 8484
-
-
-PORTS = {Transport.UDP: 53, Transport.TCP: 53, Transport.TLS: 853, Transport.HTTPS: 443}
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Server:
-    """A resolver that is asked: an IP address as text, a port, and how.
-
-    `over` UDP is plain DNS, by TCP where that is needed. An encrypted server is asked as `over` says or not at all, and
-    its certificate must be for `name`; without one for its address (RFC 8310, strict privacy). `path` is of HTTPS.
-    """
-
-    host: str
-    port: int = 53
-    over: Transport = Transport.UDP
-    name: str = ""
-    path: str = ""
-
-    def __str__(self) -> str:
-        """Return it as it is written in the configuration."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        if self.over is Transport.UDP:
-            return f"{host}:{self.port}"
-        port = "" if self.port == PORTS[self.over] else f":{self.port}"
-        return f"{self.over}://{host}{port}{self.path}" + (f"#{self.name}" if self.name else "")
 
 
 @value

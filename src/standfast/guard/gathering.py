@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from standfast.dns.model import Question, RRset, RRType
 from standfast.dns.name import is_below
+from standfast.dns.servers import Server
 from standfast.evidence.model import (
     AWAITED_DELEGATION,
     Delegation,
@@ -16,7 +17,7 @@ from standfast.evidence.model import (
 )
 from standfast.evidence.prober import PROBE_TIMEOUT_S, Landed, Prober
 from standfast.guard.asking import Asking, Done
-from standfast.guard.events import Action, Probe, Server
+from standfast.guard.events import Action, Probe
 from standfast.guard.known import KnownGood, vouches_for
 from standfast.guard.memory import KnownGoodMemory
 from standfast.guard.outcome import Failure, Negative, Outcome, Positive, outcome_name, soa_owner

@@ -10,12 +10,13 @@ from itertools import count
 from math import inf
 
 from standfast.dns.model import Question, Reply
+from standfast.dns.servers import Server
 from standfast.evidence.model import IDENTITY_WORTH_S, Evidence, contradicted
 from standfast.guard.answers import held_reply, opinion_reply
 from standfast.guard.asking import Asking
 from standfast.guard.cache import Entry, Key
 from standfast.guard.case import is_usable
-from standfast.guard.events import Action, Alarm, Record, Server
+from standfast.guard.events import Action, Alarm, Record
 from standfast.guard.gathering import Gathering
 from standfast.guard.judge import judge
 from standfast.guard.known import KnownGood, was_ever_doubtful

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from standfast.dns.model import Name, Question, RRType
 from standfast.dns.name import is_below, parent
+from standfast.dns.servers import Server
 from standfast.evidence.model import Identity
 from standfast.evidence.prober import Landed, Prober
 from standfast.guard.asking import Asking
-from standfast.guard.events import Action, Forget, Server
+from standfast.guard.events import Action, Forget
 from standfast.guard.known import (
     NEVER_REMEMBERED,
     SEEN_ADDRESSES_MAX,

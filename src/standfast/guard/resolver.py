@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from standfast.dns.exchange import Heeded
 from standfast.dns.model import Ede, ExtendedError, Query, Question, Rcode, Reply, RRType
+from standfast.dns.servers import Server
 from standfast.evidence.model import ProbeResult
 from standfast.evidence.prober import Landed
 from standfast.guard.answers import denial_of_type, failure_reply
@@ -20,7 +21,7 @@ from standfast.guard.asking import Asking, Done
 from standfast.guard.cache import POSITIVE_TTL_MAX_S, Cache, Key, capped
 from standfast.guard.case import trusted_opinion
 from standfast.guard.classify import against_known, negative_ttl_s
-from standfast.guard.events import Action, Respond, Server, Switch
+from standfast.guard.events import Action, Respond, Switch
 from standfast.guard.gathering import Gathering
 from standfast.guard.known import Answer, KnownGood
 from standfast.guard.losses import Losses, is_somebodys_word

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from standfast.dns.cookies import CLIENT_OCTETS
-from standfast.guard.events import Server
+from standfast.dns.servers import Server
 from standfast.ports import Random
 
 RTO_FIRST_S = 1.0  # before anything was measured; three round trips of 300 ms, as a TLS handshake and a query take

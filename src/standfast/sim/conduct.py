@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from standfast.dns.model import Question
+from standfast.dns.servers import Server
 from standfast.evidence.aim import may_probe
 from standfast.evidence.model import ProbeResult
 from standfast.evidence.prober import (
@@ -14,7 +15,7 @@ from standfast.evidence.prober import (
     PROBES_IN_FLIGHT_MAX,
     PROBES_PER_S,
 )
-from standfast.guard.events import Abandon, Action, Alarm, Ask, Probe, Record, Server
+from standfast.guard.events import Abandon, Action, Alarm, Ask, Probe, Record
 from standfast.guard.resolver import Resolver
 from standfast.sim.guard import Cause, Witness
 from standfast.sim.invariants import Findings

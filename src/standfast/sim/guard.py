@@ -14,21 +14,9 @@ from typing import Protocol, assert_never
 from standfast.dns.codec import decode_incoming, decode_query, encode_outbound, encode_response
 from standfast.dns.exchange import Heard, Heeded, Outbound
 from standfast.dns.model import Query, Question, Rcode, Reply
+from standfast.dns.servers import Server, Transport
 from standfast.evidence.model import ProbeResult
-from standfast.guard.events import (
-    Abandon,
-    Action,
-    Alarm,
-    Ask,
-    Forget,
-    Probe,
-    Record,
-    Remember,
-    Respond,
-    Server,
-    Switch,
-    Transport,
-)
+from standfast.guard.events import Abandon, Action, Alarm, Ask, Forget, Probe, Record, Remember, Respond, Switch
 from standfast.guard.known import KnownGood
 from standfast.guard.policy import PolicyTable
 from standfast.guard.resolver import Resolver, Settings

@@ -10,7 +10,7 @@ from functools import partial
 from random import Random
 
 from standfast.dns.model import Question, Reply, RRType
-from standfast.guard.events import Server
+from standfast.dns.servers import Server
 from standfast.guard.known import Answer, Baseline, KnownGood
 from standfast.guard.policy import PolicyTable
 from standfast.guard.resolver import Resolver, Settings

@@ -6,18 +6,7 @@ from hashlib import sha256
 
 from standfast.dns.model import Query, Reply
 from standfast.evidence.model import ProbeResult
-from standfast.guard.events import (
-    Abandon,
-    Action,
-    Alarm,
-    Ask,
-    Forget,
-    Probe,
-    Record,
-    Remember,
-    Respond,
-    Switch,
-)
+from standfast.guard.events import Abandon, Action, Alarm, Ask, Forget, Probe, Record, Remember, Respond, Switch
 from standfast.sim.events import Event
 from standfast.sim.guard import Cause, Client, Witness
 from standfast.sim.said import addresses_in

@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from running_guard import standfast
 from standfast.cli.exits import exit_code_of
 from standfast.cli.main import VERBS, cli
+from standfast.dns.servers import Server
 from standfast.drills.live.authority import ThrowawayAuthority
 from standfast.errors import StandfastError
-from standfast.guard.events import Server
 from standfast.io.clients.listener import ListenError
 from standfast.io.control.client import ControlError
 from standfast.io.settings.places import ConfigError, Finding

@@ -13,11 +13,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from guard_world import OTHER_UPSTREAM, SECOND_OPINION, START_S, UPSTREAM, a, cname, failure, nodata, nxdomain, positive
 from standfast.dns.exchange import CaseChanged, Heard, Heeded, Unreadable
 from standfast.dns.model import Ede, ExtendedError, Query, Question, Rcode, RRType, addresses_of
+from standfast.dns.servers import Server
 from standfast.evidence.model import Identity, ProbeResult, ProbeSpec
 from standfast.evidence.prober import PROBES_IN_FLIGHT_MAX
 from standfast.guard import asking, losses, operators, resolver
 from standfast.guard.asking import EXCHANGE_MAX_S
-from standfast.guard.events import Abandon, Action, Alarm, Ask, Forget, Probe, Record, Remember, Respond, Server, Switch
+from standfast.guard.events import Abandon, Action, Alarm, Ask, Forget, Probe, Record, Remember, Respond, Switch
 from standfast.guard.gathering import UNREPORTED_S
 from standfast.guard.known import KnownGood
 from standfast.guard.policy import BogusMode, Mode, PolicyTable

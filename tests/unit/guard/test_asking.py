@@ -21,8 +21,9 @@ from guard_world import (
 )
 from standfast.dns.exchange import CaseChanged, Heard, Unreadable
 from standfast.dns.model import Ede, ExtendedError, Question, Rcode, Reply, RRType
+from standfast.dns.servers import Server, Transport
 from standfast.guard.asking import BACKGROUND_MAX, EXCHANGE_MAX_S, TRIES_MAX, Asking
-from standfast.guard.events import Ask, Server, Transport
+from standfast.guard.events import Ask
 from standfast.guard.timers import Timers
 from standfast.guard.upstreams import DOWN_AFTER, HABIT_WORTH_S, RTO_FIRST_S, RTO_MIN_S, Upstreams
 

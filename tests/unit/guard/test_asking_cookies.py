@@ -5,7 +5,7 @@ import pytest
 from guard_world import OTHER_UPSTREAM, RTT_S, UPSTREAM, World, a, failure, positive, shown
 from standfast.dns.exchange import Heard, Unreadable
 from standfast.dns.model import Rcode, Reply, RRType
-from standfast.guard.events import Transport
+from standfast.dns.servers import Transport
 from standfast.guard.upstreams import COOKIE_LIFE_S, DOWN_AFTER, HABIT_WORTH_S, RTO_FIRST_S
 
 WWW = "www.example.org."

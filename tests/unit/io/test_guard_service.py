@@ -15,6 +15,7 @@ import structlog.testing
 from standfast.dns.codec import decode_incoming, decode_query, encode_outbound, encode_response, rrset_from_text
 from standfast.dns.exchange import Heard, Heeded, Outbound
 from standfast.dns.model import Query, Question, Rcode, Reply, RRType
+from standfast.dns.servers import Server, Transport
 from standfast.drills.live.authority import Certificate, issue_self_signed
 from standfast.evidence.model import Identity, ProbeResult, ProbeSpec
 from standfast.guard.events import (
@@ -28,9 +29,7 @@ from standfast.guard.events import (
     Record,
     Remember,
     Respond,
-    Server,
     Switch,
-    Transport,
 )
 from standfast.guard.known import Answer, KnownGood
 from standfast.guard.operators import Operated

@@ -10,9 +10,9 @@ from typing import Self
 
 from standfast.dns.exchange import Heard
 from standfast.dns.model import Query
+from standfast.dns.servers import Server
 from standfast.drills.live.loopback import Endpoint
 from standfast.drills.live.scaled import ScaledClock, scaled_reply
-from standfast.guard.events import Server
 from standfast.io.clients.client import Client
 from standfast.io.clients.listener import Listener
 from standfast.sim.resolvers import RecursiveResolver

@@ -18,7 +18,7 @@ from standfast.authority.zone import Zone
 from standfast.dns.codec import PAYLOAD_OURS
 from standfast.dns.model import Name, Query
 from standfast.dns.prepared import Keeper, PreparedAnswers
-from standfast.guard.events import Server
+from standfast.dns.servers import Server
 from standfast.io.authority.zone_files import ReadZone, ZoneFileError, read_zone
 from standfast.io.clients.client import Client
 from standfast.io.clients.cookies import Cookies

@@ -4,7 +4,7 @@ import socket
 from dataclasses import replace
 from functools import partial
 
-from standfast.guard.events import Server
+from standfast.dns.servers import Server
 from standfast.io.clients.batch import packed_address
 from standfast.io.clients.certificates import OwnCertificate
 from standfast.io.clients.client import OnQuery

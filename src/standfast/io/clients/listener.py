@@ -8,8 +8,8 @@ import socket
 from typing import Final
 
 from standfast.dns.codec import PAYLOAD_OURS
+from standfast.dns.servers import Server
 from standfast.errors import StandfastError
-from standfast.guard.events import Server
 from standfast.io.clients.batch import ask_for_local, packed_address
 from standfast.io.clients.client import OnQuery
 from standfast.io.clients.connections import Connections

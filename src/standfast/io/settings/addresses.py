@@ -7,7 +7,7 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
 from pathlib import Path
 
-from standfast.guard.events import PORTS, Server, Transport
+from standfast.dns.servers import PORTS, Server, Transport
 from standfast.io.clients.limits import Network
 
 DNS_PORT = 53

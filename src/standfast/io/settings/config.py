@@ -12,7 +12,7 @@ from typing import Any
 from standfast.authority.checks import Promise
 from standfast.dns.model import Name
 from standfast.dns.name import ROOT
-from standfast.guard.events import Server
+from standfast.dns.servers import Server
 from standfast.guard.policy import PolicyTable
 from standfast.io.clients.certificates import CertificateFiles
 from standfast.io.clients.limits import ALLOW_DEFAULT, EVERYBODY, Limits

@@ -12,8 +12,8 @@ from ipaddress import ip_address
 from typing import Any
 
 from standfast.dns.model import Name
+from standfast.dns.servers import Server
 from standfast.evidence.model import ProbeSpec
-from standfast.guard.events import Server
 from standfast.guard.policy import Policy, PolicyTable
 from standfast.io.clients.certificates import CertificateError, CertificateFiles, read_certificate
 from standfast.io.faults import in_words

@@ -13,7 +13,7 @@ from typing import Final, Self
 
 import structlog
 
-from standfast.guard.events import Server
+from standfast.dns.servers import Server
 from standfast.io.clients.listener import ListenError
 from standfast.io.faults import in_words
 

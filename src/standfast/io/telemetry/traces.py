@@ -13,8 +13,9 @@ from typing import Final, TypeVar, assert_never
 
 from standfast.dns.exchange import CaseChanged, Heard, Heeded, Unreadable
 from standfast.dns.model import Query, Question, Rcode, addresses_of, type_name
+from standfast.dns.servers import Transport
 from standfast.evidence.model import Identity, ProbeResult
-from standfast.guard.events import Abandon, Action, Ask, Probe, Respond, Transport
+from standfast.guard.events import Abandon, Action, Ask, Probe, Respond
 from standfast.guard.verdict import Verdict
 from standfast.io.guard_service import Core
 from standfast.ports import Random

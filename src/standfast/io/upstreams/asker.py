@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import assert_never
 
 from standfast.dns.exchange import Heeded
-from standfast.guard.events import Ask, Transport
+from standfast.dns.servers import Transport
+from standfast.guard.events import Ask
 from standfast.io.roots import Roots
 from standfast.io.upstreams.datagrams import Datagrams
 from standfast.io.upstreams.pool import Pool

@@ -13,7 +13,8 @@ from typing import Final
 
 from standfast.dns.codec import decode_incoming, encode_outbound
 from standfast.dns.exchange import Heeded, NotOurs
-from standfast.guard.events import Ask, Server
+from standfast.dns.servers import Server
+from standfast.guard.events import Ask
 from standfast.io.faults import in_words
 from standfast.io.upstreams.messages import NOT_OURS_MAX
 from standfast.ports import Random

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, assert_never
 
-from standfast.guard.events import PORTS, Server, Transport
+from standfast.dns.servers import PORTS, Server, Transport
 from standfast.io.roots import ALPN_HTTPS, ResumingContext, Roots
 from standfast.io.upstreams.http2 import HttpsPipeline
 from standfast.io.upstreams.messages import MessagePipeline, Pipeline

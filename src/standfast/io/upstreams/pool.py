@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from standfast.dns.exchange import Heeded
-from standfast.guard.events import Ask, Server
+from standfast.dns.servers import Server
+from standfast.guard.events import Ask
 from standfast.io.faults import in_words
 from standfast.io.roots import Roots
 from standfast.io.upstreams.connection import Asked, UpstreamConnection

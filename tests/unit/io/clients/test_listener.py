@@ -17,8 +17,8 @@ from standfast.dns.cookies import ServerCookies
 from standfast.dns.exchange import Heard, Outbound
 from standfast.dns.model import Ede, Query, Question, Rcode, Reply, RRType
 from standfast.dns.prepared import PreparedAnswers
+from standfast.dns.servers import Server
 from standfast.guard.cache import Entry
-from standfast.guard.events import Server
 from standfast.io.clients.batch import OCTETS
 from standfast.io.clients.client import Client
 from standfast.io.clients.cookies import Cookies

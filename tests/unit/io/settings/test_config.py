@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from standfast.authority.checks import Promise
 from standfast.dns.name import parse_name
+from standfast.dns.servers import Server, Transport
 from standfast.drills.live.authority import Certificate, ThrowawayAuthority, issue_self_signed
 from standfast.evidence.model import ProbeSpec
-from standfast.guard.events import Server, Transport
 from standfast.guard.policy import BogusMode, Mode, Policy
 from standfast.io.clients.certificates import CertificateFiles
 from standfast.io.clients.limits import ALLOW_DEFAULT, EVERYBODY, Limits

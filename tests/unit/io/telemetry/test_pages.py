@@ -10,7 +10,7 @@ from typing import TypeVar
 import pytest
 import structlog.testing
 
-from standfast.guard.events import Server
+from standfast.dns.servers import Server
 from standfast.io.clients.listener import ListenError
 from standfast.io.telemetry import pages
 from standfast.io.telemetry.pages import Page, PageServer

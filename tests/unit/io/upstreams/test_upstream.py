@@ -13,7 +13,8 @@ from bound_sockets import bound_pair, bound_udp
 from standfast.dns.codec import decode_query, encode_response, rrset_from_text
 from standfast.dns.exchange import CaseChanged, Heard, Heeded, Outbound, Unreadable
 from standfast.dns.model import Query, Question, Rcode, Reply, RRset, RRType
-from standfast.guard.events import Ask, Server, Transport
+from standfast.dns.servers import Server, Transport
+from standfast.guard.events import Ask
 from standfast.io.roots import Roots
 from standfast.io.settings.addresses import has_ipv6
 from standfast.io.upstreams.asker import Asker

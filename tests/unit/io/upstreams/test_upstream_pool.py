@@ -13,7 +13,7 @@ from scripted_streams import StreamConnection, StreamServer, framed, listening
 from standfast.dns.codec import encode_response
 from standfast.dns.exchange import Heard
 from standfast.dns.model import Query, Rcode, Reply, RRset
-from standfast.guard.events import Server
+from standfast.dns.servers import Server
 from standfast.io.roots import Roots
 from standfast.io.upstreams import connection as upstream_connection
 from standfast.io.upstreams import lines as upstream_lines

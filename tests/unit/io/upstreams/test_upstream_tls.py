@@ -22,8 +22,8 @@ from pooled import Pooled, address_in, answer_one, reply_to
 from scripted_streams import WAIT_S, StreamConnection, StreamServer, listening
 from standfast.dns.codec import QUERY_PADDING_BLOCK, decode_query, encode_response
 from standfast.dns.model import Query
+from standfast.dns.servers import Server, Transport
 from standfast.drills.live.authority import Certificate, ThrowawayAuthority, issue_self_signed
-from standfast.guard.events import Server, Transport
 from standfast.io import roots as roots_module
 from standfast.io.roots import VERIFIED_S, Roots
 from standfast.io.upstreams import connection as upstream_connection

@@ -18,8 +18,8 @@ from standfast.dns.codec import encode_outbound, encode_response, rrset_from_tex
 from standfast.dns.exchange import Outbound
 from standfast.dns.model import Query, Question, Rcode, Reply, RRType
 from standfast.dns.prepared import PreparedAnswers
+from standfast.dns.servers import Server
 from standfast.guard.cache import Entry, aged
-from standfast.guard.events import Server
 from standfast.io.clients.batch import packed_address
 from standfast.io.clients.client import Client
 from standfast.io.clients.datagrams import FastPath
