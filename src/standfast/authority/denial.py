@@ -4,13 +4,13 @@ Both kinds give the same four proofs; which records make them up is all that dif
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha1
 from typing import Final, Protocol
 
-from standfast.dns.model import Name, RRset
-from standfast.dns.name import ROOT, parent
+from standfast.dns.model import Name, RRset, RRType
+from standfast.dns.name import ROOT, name_from_wire, parent
 from standfast.dns.wire import name_from_text
 
 HASHES_MAX: Final = 16_384  # of names, kept: a hash costs some microseconds, and iterations are asked for by the zone
@@ -41,10 +41,10 @@ class Denial(Protocol):
 class NsecDenial:
     """By the chain of all names in their canonical order (RFC 4034 section 6.1)."""
 
-    def __init__(self, rrsets: Iterable[RRset]) -> None:
-        chain = sorted((canonical(rrset.owner), rrset) for rrset in rrsets)
-        self._keys = [key for key, _ in chain]
-        self._rrsets = [rrset for _, rrset in chain]
+    def __init__(self, nodes: Mapping[Name, Mapping[int, RRset]], chain: Sequence[bytes] | None = None) -> None:
+        """Take all names, and the `canonical` ones of those with an NSEC record in their order, where that is known."""
+        self._nodes = nodes
+        self.chain = chain or sorted(canonical(owner) for owner, node in nodes.items() if RRType.NSEC in node)
 
     def no_data(self, qname: Name) -> Iterator[RRset]:
         """One record: that of the name, or for an empty non-terminal the one that spans it."""
@@ -65,7 +65,8 @@ class NsecDenial:
         yield self._at_or_before(qname)
 
     def _at_or_before(self, name: Name) -> RRset:
-        return self._rrsets[bisect_right(self._keys, canonical(name)) - 1]
+        owner = name_from_wire(octets_of(self.chain[bisect_right(self.chain, canonical(name)) - 1]))
+        return self._nodes[owner][RRType.NSEC]
 
 
 class Nsec3Denial:
@@ -125,15 +126,28 @@ class Nsec3Denial:
         return nsec3_hash(name, self._salt, self._iterations)
 
 
-def canonical(name: Name) -> tuple[bytes, ...]:
-    """Return what orders names canonically: their labels from the root on (RFC 4034 section 6.1)."""
+def canonical(name: Name) -> bytes:
+    """Return octets that sort as names do canonically: by their labels from the root on (RFC 4034 section 6.1).
+
+    A zero ends each label, so that a label sorts before a longer one; the zeros and ones within a label stand escaped.
+    """
+    if "\\" not in name:  # then there are neither
+        return b"\0".join(reversed(name.encode("ascii").split(b".")))
     octets = name_from_text(name)
-    labels = []
+    labels = [b""]
     at = 0
     while length := octets[at]:
-        labels.append(octets[at + 1 : at + 1 + length])
+        labels.append(octets[at + 1 : at + 1 + length].replace(b"\1", b"\1\2").replace(b"\0", b"\1\1"))
         at += 1 + length
-    return tuple(reversed(labels))
+    return b"\0".join(labels[:1] + labels[:0:-1])
+
+
+def octets_of(key: bytes) -> bytes:
+    """Return the octets of the name that `key` is the `canonical` of."""
+    labels = key.split(b"\0")[:0:-1] if len(key) > 1 else []
+    if b"\1" in key:
+        labels = [label.replace(b"\1\1", b"\0").replace(b"\1\2", b"\1") for label in labels]
+    return b"".join([bytes((len(label),)) + label for label in labels]) + b"\0"
 
 
 @lru_cache(maxsize=HASHES_MAX)

@@ -113,8 +113,7 @@ def _denial(nodes: Mapping[Name, Node], nsec3: Mapping[Name, RRset], origin: Nam
         chain = [rrset for rrset in nsec3.values() if _is_of_chain(rrset.rdatas[0], each)]
         if chain:
             return Nsec3Denial(each, chain)
-    nsec = [node[RRType.NSEC] for node in nodes.values() if RRType.NSEC in node]
-    return NsecDenial(nsec) if nsec else None
+    return NsecDenial(nodes) if RRType.NSEC in nodes[origin] else None
 
 
 def _is_of_chain(nsec3: bytes, parameters: bytes) -> bool:

@@ -57,6 +57,10 @@ SHAPES: Final[dict[int, tuple[int, ...]]] = {
 # Only the types of RFC 1035 may be sent with compressed names (RFC 3597 section 4).
 COMPRESSIBLE: Final = frozenset({2, 3, 4, 5, 6, 7, 8, 9, 12, 14, 15})
 
+# Types whose names are in lower case where they are signed: those of RFC 4034 section 6.2, but for NSEC (RFC 6840
+# section 5.1). The only other one of that list, A6, is historic.
+_LOWER_CASE: Final = frozenset(rtype for rtype, shape in SHAPES.items() if NAME in shape) - {RRType.NSEC}
+
 RDATA_OCTETS_MAX: Final = 65_535
 _SERIALS = 1 << 32
 _RRSIG_TIMES = struct.Struct("!II")  # expiration, inception
@@ -135,6 +139,19 @@ def check_rdata(rtype: int, rdata: bytes) -> None:
     """
     if read_rdata(rdata, 0, len(rdata), rtype, {}) != rdata:
         raise WireError(f"record data of type {type_name(rtype)} hold a compressed name")
+
+
+def canonical_rdata(rtype: int, rdata: bytes) -> bytes:
+    """Return well-formed `rdata` as they are signed: their names in lower case (RFC 4034 section 6.2)."""
+    if rtype not in _LOWER_CASE or rdata == rdata.lower():
+        return rdata
+    out = b""
+    at = 0
+    for part in SHAPES[rtype]:
+        behind = skip_name(rdata, at) if part == NAME else _behind(rdata, at, len(rdata), part)
+        out += rdata[at:behind].lower() if part == NAME else rdata[at:behind]
+        at = behind
+    return out
 
 
 def rrset_to_text(rrset: RRset) -> list[str]:
