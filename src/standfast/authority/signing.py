@@ -5,7 +5,7 @@ that follow from it. To sign a zone for the first time is a change of everything
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Literal
@@ -26,6 +26,7 @@ NOT_IN_SOURCE: Final = MADE_BY_SIGNER | {RRType.NSEC3, RRType.NSEC3PARAM}
 SIGNED_BY_KEY_SIGNERS: Final = frozenset({RRType.DNSKEY, RRType.CDS, RRType.CDNSKEY})  # RFC 7344 section 4.1
 DNSKEY_TTL_DEFAULT_S: Final = 3_600
 ONE_BY_ONE_MAX: Final = 64  # names that come and go; for more, the chain is sorted anew instead of moved for each
+LOOKS_PER_LIFETIME: Final = 100  # for signatures that are due: each makes anew what fell due since the last one
 
 _AT_CUT: Final = (RRType.NS, RRType.DS)  # RFC 4035 section 2.3
 
@@ -97,9 +98,7 @@ def due_signatures(zone: Zone, signing: Signing) -> Due:
     """Return which signatures end soon, or are of other keys than those that sign now."""
     lifetime = signing.lifetime
     soon = lifetime.refresh_before
-    wanted = {
-        covers: frozenset(key.tag for key in signing.signers(covers)) for covers in (RRType.SOA, RRType.DNSKEY)
-    }
+    wanted = {covers: frozenset(key.tag for key in signing.signers(covers)) for covers in (RRType.SOA, RRType.DNSKEY)}
     found = [
         (owner, covered)
         for owner, node in zone.signatures.items()
@@ -108,9 +107,6 @@ def due_signatures(zone: Zone, signing: Signing) -> Due:
         or tags_of(signatures) != wanted[RRType.DNSKEY if covered in SIGNED_BY_KEY_SIGNERS else RRType.SOA]
     ]
     return Due(now=found, next_at_s=signing.now + signing.policy.lifetime_s / LOOKS_PER_LIFETIME)
-
-
-LOOKS_PER_LIFETIME: Final = 100  # for signatures that are due: each makes anew what fell due since the last one
 
 
 def unfit_source(zone: Zone) -> Iterator[str]:
@@ -224,16 +220,15 @@ class _Work:
                     signed.append(Change(before=old, after=self._signature(rrset)))
         chained_owners = set()
         for change in chained:
-            rrset = change.before or change.after
-            assert rrset is not None
-            chained_owners.add(rrset.owner)
-            old = before.get(rrset.owner, {}).get(RRType.NSEC)
+            nsec = change.before or change.after
+            assert nsec is not None
+            chained_owners.add(nsec.owner)
             new = None if change.after is None else self._signature(change.after)
-            signed.append(Change(before=old, after=new))
+            signed.append(Change(before=before.get(nsec.owner, {}).get(RRType.NSEC), after=new))
         for owner, covered in self.again:
-            nsec = self._node_before(owner).get(RRType.NSEC)
-            if covered == RRType.NSEC and owner not in chained_owners and nsec is not None:
-                signed.append(Change(before=before[owner].get(covered), after=self._signature(nsec)))
+            standing = self._node_before(owner).get(RRType.NSEC)
+            if covered == RRType.NSEC and owner not in chained_owners and standing is not None:
+                signed.append(Change(before=before[owner].get(covered), after=self._signature(standing)))
         return [*self.made, *chained, *signed]
 
     def _signature(self, rrset: RRset) -> RRset:
