@@ -170,10 +170,19 @@ def _unbound_server(port: int, *, modules: str) -> list[str]:
 
 @contextmanager
 def named(
-    folder: Path, port: int, statistics_port: int, options: str, zones: str = "", *, ready: str = "example.org."
+    folder: Path,
+    port: int,
+    statistics_port: int | None,
+    options: str,
+    zones: str = "",
+    *,
+    ready: str = "example.org.",
 ) -> Iterator[Server]:
     """Run BIND with `options` and `zones` in its own words; it is there when it has the SOA of `ready`."""
     config = folder / "named.conf"
+    statistics = ""
+    if statistics_port is not None:
+        statistics = f"statistics-channels {{ inet 127.0.0.1 port {statistics_port} allow {{ 127.0.0.1; }}; }};"
     config.write_text(f"""
         options {{
             directory "{folder}"; pid-file none; session-keyfile none;
@@ -182,7 +191,7 @@ def named(
             {options}
         }};
         controls {{ }};
-        statistics-channels {{ inet 127.0.0.1 port {statistics_port} allow {{ 127.0.0.1; }}; }};
+        {statistics}
         {zones}
     """)
     server = Server("127.0.0.1", port)
