@@ -27,7 +27,10 @@ def zone(text: str, *, origin: str = "example.org.") -> Zone:
     return made.zone()
 
 
-def faults_of(text: str, *promises: Promise, origin: str = "example.org.") -> tuple[list[str], list[str]]:
+def faults_of(
+    text: str, *promises: Promise, origin: str = "example.org.", before: Zone | None = None, now: float | None = None
+) -> tuple[list[str], list[str]]:
     """Return the faults and the warnings of a zone whose `text` begins on line 5."""
-    faults, warnings = judge(draft("$TTL 3600\n" + HEAD + text, origin=origin), promises)
+    made = draft("$TTL 3600\n" + HEAD + text, origin=origin)
+    faults, warnings = judge(made, promises, before=before, now=now)
     return [str(fault) for fault in faults], [str(fault) for fault in warnings]

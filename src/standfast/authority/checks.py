@@ -4,14 +4,18 @@ All of them look, so that all faults are told at once. A fault forbids to serve;
 demanded, change a line of `CHECKS`.
 """
 
+import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import IPv4Address
+from itertools import islice
 from typing import Final
 
 from standfast.authority.denial import wildcard_of
-from standfast.authority.zone import Draft
-from standfast.dns.masterfile import Fault
+from standfast.authority.signed_checks import hashed_cheaply, signatures_last
+from standfast.authority.zone import Draft, Zone
+from standfast.dns.masterfile import FAULTS_MAX, Fault
 from standfast.dns.model import CNAME_CHAIN_MAX, Name, RRset, RRType, addresses_of, type_name
 from standfast.dns.name import ancestors, is_below, name_from_wire, parent
 
@@ -30,6 +34,9 @@ AT_CUT: Final = frozenset({RRType.NS, RRType.DS, RRType.NSEC, *ADDRESSES})  # RF
 RECORD_OCTETS: Final = 12  # of a record beside its data: its owner as a pointer, type, class, TTL, length
 RRSET_OCTETS_MAX: Final = 65_535 - 12 - 259 - 11  # beside header, question and OPT (RFC 1035 section 4.2.2)
 SINGLE: Final = frozenset({RRType.SOA, RRType.CNAME, RRType.DNAME})
+LOSS_MAX: Final = 0.5  # of a zone's names at once: half a file is nearly always less than that (docs/decisions/0015)
+REFRESH_AT: Final = -16  # of an SOA's data (RFC 1035 section 3.3.13); retry and expire follow
+ADDRESS_LABELS: Final = 4  # of an IPv4 address that was taken for a name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +49,17 @@ class Promise:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A draft, what was promised of it, and what several checks ask for."""
+    """A draft, what was promised of it, what it is to take the place of, and what several checks ask for.
+
+    `now` is the time in seconds, None where no signature is to be held against it; `loss_max` is which part of the
+    names of `before` may go.
+    """
 
     draft: Draft
     promises: Sequence[Promise] = ()
+    before: Zone | None = None
+    loss_max: float = LOSS_MAX
+    now: float | None = None
 
     @cached_property
     def cuts(self) -> frozenset[Name]:
@@ -84,6 +98,11 @@ class Subject:
         """Say whether any address stands at `owner` itself."""
         node = self.draft.nodes.get(owner, {})
         return any(rtype in node for rtype in ADDRESSES)
+
+    def wildcard_has_addresses(self, owner: Name) -> bool:
+        """Say whether `owner` is not there, and its closest encloser has a wildcard with an address."""
+        encloser = next(above for above in ancestors(owner) if above in self.names)
+        return encloser != owner and self.has_addresses(wildcard_of(encloser))
 
     def leads_nowhere(self, target: Name) -> bool:
         """Say whether `target` is a name of this very zone that is not there, not even by a wildcard or DNAME."""
@@ -126,13 +145,30 @@ class Check:
     look: Callable[[Subject], Iterator[Fault]]
 
 
-def judge(draft: Draft, promises: Sequence[Promise] = ()) -> tuple[list[Fault], list[Fault]]:
-    """Return all faults and all warnings of a draft, those of its single records first."""
-    subject = Subject(draft=draft, promises=promises)
+def judge(
+    draft: Draft,
+    promises: Sequence[Promise] = (),
+    *,
+    before: Zone | None = None,
+    loss_max: float = LOSS_MAX,
+    now: float | None = None,
+) -> tuple[list[Fault], list[Fault]]:
+    """Return the faults and the warnings of a draft, those of its single records first; the rest as in `Subject`.
+
+    No more of either than FAULTS_MAX, and one that says so.
+    """
+    subject = Subject(draft=draft, promises=promises, before=before, loss_max=loss_max, now=now)
     faults, warnings = list(draft.faults), list(draft.warnings)
     for check in CHECKS:
-        (faults if check.forbids else warnings).extend(check.look(subject))
-    return faults, warnings
+        (faults if check.forbids else warnings).extend(islice(check.look(subject), FAULTS_MAX + 1))
+    return bounded(faults, draft.file), bounded(warnings, draft.file)
+
+
+def bounded(faults: list[Fault], file: str) -> list[Fault]:
+    """Return the first FAULTS_MAX of `faults`, and one that says that there are more, if there are."""
+    if len(faults) <= FAULTS_MAX:
+        return faults
+    return [*faults[:FAULTS_MAX], Fault(file=file, line=0, text=f"there is more; the first {FAULTS_MAX} are told")]
 
 
 def _soa(subject: Subject) -> Iterator[Fault]:
@@ -206,6 +242,22 @@ def _ds(subject: Subject) -> Iterator[Fault]:
             yield subject.draft.at(owner, RRType.DS, f"a DS at {owner}, where no other zone begins")
 
 
+def _wildcard_ns(subject: Subject) -> Iterator[Fault]:
+    """What it means is not defined (RFC 4592 section 4.2): BIND refuses it, Knot delegates, NSD gives it as data."""
+    for owner in subject.cuts:
+        if owner.startswith("*."):
+            text = f"a name server at the wildcard {owner}, which is a delegation to some servers and none to others"
+            yield subject.draft.at(owner, RRType.NS, text)
+
+
+def _wildcard_dname(subject: Subject) -> Iterator[Fault]:
+    """RFC 4592 section 4.4, RFC 6672 section 3.3: what is cached of it and what is asked next may be at odds."""
+    for owner, node in subject.draft.nodes.items():
+        if owner.startswith("*.") and RRType.DNAME in node:
+            text = f"a DNAME at the wildcard {owner}, of which servers and caches make different things"
+            yield subject.draft.at(owner, RRType.DNAME, text)
+
+
 def _servers(subject: Subject) -> Iterator[Fault]:
     """Name servers inside of what they serve cannot be found without an address beside them (RFC 9471)."""
     draft = subject.draft
@@ -213,7 +265,10 @@ def _servers(subject: Subject) -> Iterator[Fault]:
         for target in map(name_from_wire, rrset.rdatas):
             if not is_below(target, draft.origin) or subject.has_addresses(target):
                 continue
-            if is_below(target, rrset.owner) or subject.cut_above(target) is None:
+            cut = subject.cut_above(target)
+            if cut is None and subject.wildcard_has_addresses(target):
+                continue
+            if cut is None or is_below(target, rrset.owner):
                 text = f"{rrset.owner} has the name server {target}, and that has no address here"
                 yield draft.at(rrset.owner, RRType.NS, text)
 
@@ -227,6 +282,52 @@ def _targets(subject: Subject) -> Iterator[Fault]:
             if wrong:
                 text = f"{rrset.owner} {type_name(rrset.rtype)} leads to {target}, which {wrong}"
                 yield subject.draft.at(rrset.owner, rrset.rtype, text)
+
+
+def _addresses_as_names(subject: Subject) -> Iterator[Fault]:
+    """`MX 10 192.0.2.1` asks for the addresses of a name of four numbers."""
+    for rrset in subject.rrsets((RRType.NS, RRType.MX, RRType.SRV)):
+        for rdata in rrset.rdatas:
+            target = name_from_wire(rdata[TARGET_AT[rrset.rtype] :])
+            text = ".".join(target.split(".")[:ADDRESS_LABELS])
+            if target in (f"{text}.", f"{text}.{subject.draft.origin}") and _is_address(text):
+                said = f"{rrset.owner} {type_name(rrset.rtype)} leads to {target}, a name that looks like an address"
+                yield subject.draft.at(rrset.owner, rrset.rtype, said)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        IPv4Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _soa_times(subject: Subject) -> Iterator[Fault]:
+    """A secondary that fails to refresh once must have time to try again (RFC 1912 section 2.2)."""
+    draft = subject.draft
+    soa = draft.nodes.get(draft.origin, {}).get(RRType.SOA)
+    if soa is None:
+        return
+    refresh_s, retry_s, expire_s = struct.unpack_from("!3I", soa.rdatas[0], len(soa.rdatas[0]) + REFRESH_AT)
+    if expire_s <= refresh_s + retry_s:
+        text = f"secondaries give the zone up after {expire_s} s, before they have tried twice to refresh it"
+        yield draft.at(draft.origin, RRType.SOA, text)
+
+
+def _loss(subject: Subject) -> Iterator[Fault]:
+    """Half a file can be a whole zone, and so can the wrong file: names do not go by the dozen unasked."""
+    draft, before = subject.draft, subject.before
+    if before is None or before.origin != draft.origin:
+        return
+    had = [owner for owner, node in before.nodes.items() if node and owner != draft.origin]
+    lost = [owner for owner in had if owner not in draft.nodes]
+    if len(lost) > subject.loss_max * len(had):
+        text = (
+            f"{len(lost)} of {len(had)} names would go, {lost[0]} among them; at once no more than "
+            f"{subject.loss_max:.0%} may. Is the file whole? Else raise loss_max, or let them go bit by bit"
+        )
+        yield draft.at(draft.origin, RRType.SOA, text)
 
 
 def _loops(subject: Subject) -> Iterator[Fault]:
@@ -279,8 +380,15 @@ CHECKS: Final = (
     Check("below-cut", True, _below_cut),
     Check("below-dname", True, _below_dname),
     Check("ds", True, _ds),
+    Check("wildcard-ns", True, _wildcard_ns),
     Check("servers", True, _servers),
     Check("loops", True, _loops),
     Check("promises", True, _promises),
+    Check("loss", True, _loss),
     Check("targets", False, _targets),  # names come and go one after the other; a chain that ends is an answer
+    Check("addresses-as-names", False, _addresses_as_names),
+    Check("wildcard-dname", False, _wildcard_dname),
+    Check("soa-times", False, _soa_times),
+    Check("hashing", False, lambda subject: hashed_cheaply(subject.draft)),
+    Check("signatures", False, lambda subject: signatures_last(subject.draft, subject.now)),
 )

@@ -1,5 +1,6 @@
 """`standfast zone check|show|diff`: look at zone files, and change nothing."""
 
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -176,7 +177,7 @@ def _configured(config: Path | None) -> tuple[Path, ...]:
 
 def _report(path: Path, origin: Name | None) -> dict[str, Any]:
     try:
-        read = read_zone(path, origin=origin)
+        read = read_zone(path, origin=origin, now=time.time())
     except ZoneFileError as error:
         faults, warnings = map(list, (error.faults, error.warnings))
         found: dict[str, Any] = {"origin": None, "serial": None, "records": None}

@@ -5,7 +5,7 @@ from typing import Final
 
 TTL_MAX_S: Final = (1 << 31) - 1  # RFC 2181 section 8
 
-_TOKEN = re.compile(r'([ \t\r\f\v]+)|(;.*)|([()])|("(?:[^"\\]|\\.)*")|((?:[^\s;()"\\]|\\.)+)')
+_TOKEN = re.compile(r'([ \t\r\f\v]+)|(;.*)|([()])|("(?:[^"\\]|\\.)*")|((?:[^\s;()"\\]|\\.)+)', re.ASCII)
 _SECONDS = re.compile(r"\d{1,10}", re.ASCII)  # ten digits say more than is allowed
 _TIME = re.compile(r"(?:\d{1,10}[smhdwSMHDW]){1,5}\d{0,10}", re.ASCII)
 _TIME_PART = re.compile(r"(\d+)([smhdwSMHDW]?)")
@@ -22,7 +22,8 @@ def scan(line: str, tokens: list[str], number: int, open_line: int) -> int:
     """Append the tokens of `line`; return the line on which a parenthesis was opened that is open at its end, or 0.
 
     Raises:
-        Wrong: a quote, a parenthesis or a backslash has no partner.
+        Wrong: a quote, a parenthesis or a backslash has no partner; or a letter beyond ASCII stands outside of quotes,
+            which others take for octets, or for another name.
     """
     at = 0
     line = line.rstrip("\r")
@@ -35,7 +36,14 @@ def scan(line: str, tokens: list[str], number: int, open_line: int) -> int:
             if (parenthesis == "(") == bool(open_line):
                 raise Wrong("a parenthesis within parentheses" if open_line else "a parenthesis closes none")
             open_line = 0 if open_line else number
-        elif token := found[4] or found[5]:
+        elif token := found[4]:
+            tokens.append(token)
+        elif token := found[5]:
+            if odd := next((letter for letter in token if not letter.isascii()), None):
+                raise Wrong(
+                    f'"{token}" has a letter beyond ASCII (U+{ord(odd):04X}); text is put into quotes, and a name '
+                    "written with xn--"
+                )
             tokens.append(token)
     return open_line
 

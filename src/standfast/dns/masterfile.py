@@ -35,6 +35,7 @@ _RANGE = re.compile(r"(\d{1,10})-(\d{1,10})(?:/(\d{1,10}))?", re.ASCII)
 _OCTETS = {str(octet): octet for octet in range(256)}
 _A_OCTETS: Final = 4
 _UINT16_MAX: Final = 65_535
+_BYTE_ORDER_MARK: Final = "\ufeff"
 _SHOWN_MAX: Final = 100  # letters of data that are wrong
 _CLASSES = frozenset({"IN", "CLASS1"})
 _OTHER_CLASSES = frozenset({"CH", "HS", "CS", "ANY", "NONE"})
@@ -89,6 +90,7 @@ class MasterFile:
         """
         self.faults: list[Fault] = []
         self.origin_said: Name | None = None  # the first $ORIGIN
+        self.soa_owner: Name | None = None  # of the first SOA, also where its data are wrong
         self._text = text
         self._include = include
         self._start = _State(file=file, origin=origin)
@@ -100,6 +102,9 @@ class MasterFile:
         yield from self._records(self._text, state, depth=0)
 
     def _records(self, text: str, state: "_State", depth: int) -> Iterator[Record]:
+        if text.startswith(_BYTE_ORDER_MARK):
+            self._fault(state.file, 1, "the file begins with a byte order mark (U+FEFF); save it without")
+            text = text[1:]
         for line, starts_blank, tokens in self._entries(text, state.file):
             state.line = line
             try:
@@ -125,7 +130,7 @@ class MasterFile:
         tokens: list[str] = []
         for number, line in enumerate(text.split("\n"), 1):
             if not open_line:
-                if not _SPECIAL.search(line):
+                if line.isascii() and not _SPECIAL.search(line):
                     if plain := line.split():
                         yield number, line[0] in " \t", plain
                     continue
@@ -232,6 +237,8 @@ class MasterFile:
         return Record(state.owner, rtype, ttl_s, rdata, state.file, state.line)
 
     def _rdata(self, rtype: int, tokens: list[str], state: "_State") -> bytes:
+        if rtype == RRType.SOA:
+            self.soa_owner = self.soa_owner or state.owner
         try:
             plain, count = _PLAIN_DATA.get(rtype, (None, 0))
             if plain is not None and len(tokens) == count:

@@ -102,6 +102,7 @@ def _authority(config: AuthorityConfig) -> AuthorityService:
         config.zones,
         listen=config.listen,
         promises=config.promises,
+        loss_max=config.loss_max,
         limits=config.limits,
         cookies=Cookies(ServerCookies(random.SystemRandom(), clock.now()), clock.now),
         now=clock.now,

@@ -277,3 +277,17 @@ def test_the_ttl_that_an_included_file_says_holds_for_what_follows() -> None:
 def test_the_soa_minimum_is_no_larger_a_ttl_than_there_can_be() -> None:
     records, _ = read("@ SOA ns hostmaster 1 3600 600 86400 4294967295\n")
     assert [record.ttl_s for record in records] == [2_147_483_647]
+
+
+def test_letters_beyond_ascii_stand_in_quotes_and_comments_alone() -> None:
+    text = '$TTL 60\nmüller A 192.0.2.1\nok TXT "müller" ; müller\na\u00a0A 192.0.2.1\nm SRV 0 0 1 müller\n'
+    found, faults = read(text)
+    assert [record.owner for record in found] == ["ok.example.org."]
+    assert [fault[:4] for fault in faults] == ["z:2:", "z:4:", "z:5:"]
+    assert '"müller" has a letter beyond ASCII (U+00FC)' in faults[0]
+
+
+def test_a_byte_order_mark_is_told_and_hides_nothing() -> None:
+    found, (fault,) = read("\ufeff$TTL 60\nwww A 192.0.2.1\n")
+    assert len(found) == 1
+    assert fault == "z:1: the file begins with a byte order mark (U+FEFF); save it without"

@@ -12,11 +12,12 @@ from typing import Final, Self
 
 import structlog
 
-from standfast.authority.checks import Promise
+from standfast.authority.checks import LOSS_MAX, Promise
 from standfast.authority.lookup import answer
 from standfast.authority.zone import Zone
 from standfast.dns.codec import PAYLOAD_OURS
 from standfast.dns.model import Name, Query
+from standfast.dns.name import is_below
 from standfast.dns.prepared import Keeper, PreparedAnswers
 from standfast.dns.servers import Server
 from standfast.io.authority.zone_files import ReadZone, ZoneFileError, read_zone
@@ -43,6 +44,7 @@ class AuthorityService:
         limits: Limits,
         cookies: Cookies,
         now: Callable[[], float],
+        loss_max: float = LOSS_MAX,
         size_max: int = PAYLOAD_OURS,
     ) -> None:
         """Read and bind nothing yet.
@@ -54,10 +56,13 @@ class AuthorityService:
             limits: who is served, and how often.
             cookies: makes and knows those of clients.
             now: the time, in seconds.
+            loss_max: which part of a zone's names may go when its file is read anew.
             size_max: the largest datagram that is sent, in octets.
         """
         self._files = tuple(files)
         self._promises = tuple(promises)
+        self._loss_max = loss_max
+        self._now = now
         self._by_file: dict[Path, Zone] = {}
         self._zones: Mapping[Name, Zone] = {}
         self._fast = FastPath(PreparedAnswers(PREPARED_MAX), now=now, on_hits=lambda _hits: None)
@@ -92,18 +97,28 @@ class AuthorityService:
 
         The event loop goes on meanwhile: a large zone takes seconds.
         """
+        found: dict[Path, ReadZone] = {}
         for path in self._files:
             try:
-                read = await asyncio.to_thread(read_zone, path, promises=self._promises)
+                found[path] = await asyncio.to_thread(
+                    read_zone,
+                    path,
+                    promises=self._promises,
+                    before=self._zones,
+                    loss_max=self._loss_max,
+                    now=self._now(),
+                )
             except ZoneFileError as error:
                 stays = path in self._by_file
                 log.error(
                     "zone.refused", file=str(path), faults=len(error.faults), first=str(error.faults[0]), stays=stays
                 )
-            else:
-                self._take(path, read)
+        self._by_file = self._chosen(found)
         self._zones = {zone.origin: zone for zone in self._by_file.values()}
         self._fast.answers.clear()
+        for promise in self._promises:
+            if not any(is_below(promise.name, origin) for origin in self._zones):
+                log.warning("promise.unserved", name=promise.name)
 
     def reload(self) -> None:
         """Begin to read every file anew; while that is under way, once more after it: files may have changed since."""
@@ -118,23 +133,31 @@ class AuthorityService:
             self._reload_again = False
             await self.load()
 
-    def _take(self, path: Path, read: ReadZone) -> None:
-        zone = read.zone
-        other = next(
-            (each for each, there in self._by_file.items() if there.origin == zone.origin and each != path), None
-        )
-        if other is not None:
-            log.error("zone.twice", file=str(path), zone=zone.origin, served_from=str(other))
-            return
-        before = self._by_file.get(path)
-        if before is not None and before.origin != zone.origin:  # a slip in a name, and the zone would be gone
-            first = f"{path}: it is of the zone {zone.origin} now, and {before.origin} is served from it"
-            log.error("zone.refused", file=str(path), faults=1, first=first, stays=True)
-            return
-        self._by_file[path] = zone
-        log.info(
-            "zone.loaded", zone=zone.origin, serial=zone.serial, names=len(zone.nodes), warnings=len(read.warnings)
-        )
+    def _chosen(self, found: Mapping[Path, ReadZone]) -> dict[Path, Zone]:
+        """Return what is served from each file, now that `found` was: no zone from two, none lost by a slip in a name.
+
+        Files may well change places.
+        """
+        offered = {read.zone.origin for read in found.values()}
+        chosen: dict[Path, Zone] = {}
+        for path in self._files:
+            before, read = self._by_file.get(path), found.get(path)
+            if read and before and before.origin not in offered:
+                first = f"{path}: it is of the zone {read.zone.origin} now, and {before.origin} is served from it"
+                log.error("zone.refused", file=str(path), faults=1, first=first, stays=True)
+                read = None
+            zone = read.zone if read else before
+            if zone is None:
+                continue
+            other = next((each for each, there in chosen.items() if there.origin == zone.origin), None)
+            if other is not None:
+                log.error("zone.twice", file=str(path), zone=zone.origin, served_from=str(other))
+                continue
+            chosen[path] = zone
+            if read:
+                names, warnings = len(zone.nodes), len(read.warnings)
+                log.info("zone.loaded", zone=zone.origin, serial=zone.serial, names=names, warnings=warnings)
+        return chosen
 
     async def __aenter__(self) -> Self:
         """Read the zones, and serve from now on.

@@ -1,12 +1,13 @@
 """Zone files on the disk: read with all that they include, judged, and given as a snapshot or as everything wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
-from standfast.authority.checks import Promise, judge
+from standfast.authority.checks import LOSS_MAX, Promise, bounded, judge
 from standfast.authority.zone import Zone, draft_of
 from standfast.dns.masterfile import Fault, MasterFile, MasterFileError, Record
 from standfast.dns.model import Name, RRType
@@ -14,6 +15,7 @@ from standfast.dns.name import BadName, parse_name
 from standfast.errors import StandfastError
 from standfast.io.faults import in_words
 
+NOTHING: Final[Mapping[Name, Zone]] = MappingProxyType({})
 SUFFIXES: Final = frozenset({".zone", ".db", ".txt", ".signed"})  # of file names, after the zone's
 
 
@@ -34,7 +36,15 @@ class ReadZone:
     warnings: tuple[Fault, ...]
 
 
-def read_zone(path: Path, *, origin: Name | None = None, promises: Sequence[Promise] = ()) -> ReadZone:
+def read_zone(
+    path: Path,
+    *,
+    origin: Name | None = None,
+    promises: Sequence[Promise] = (),
+    before: Mapping[Name, Zone] = NOTHING,
+    loss_max: float = LOSS_MAX,
+    now: float | None = None,
+) -> ReadZone:
     """Read and judge the zone in the file at `path`.
 
     Args:
@@ -42,12 +52,35 @@ def read_zone(path: Path, *, origin: Name | None = None, promises: Sequence[Prom
         origin: what relative names end with at its top; None: what the file is called, without `.zone` and the like.
             The zone itself begins where its SOA stands.
         promises: what the zone must keep.
+        before: what is served now, by origin, of which the zone is to take the place of its own.
+        loss_max: which part of the names that are served may go.
+        now: the time in seconds, which signatures are held against; None: they are not.
 
     Raises:
         ZoneFileError: it cannot be read, or must not be served; with everything that is wrong.
     """
+    master, apex, records = _begun(path, origin)
+    draft = draft_of(records, origin=apex or ".", file=str(path))
+    faults, warnings = judge(draft, promises, before=before.get(draft.origin), loss_max=loss_max, now=now)
+    faults = sorted([*master.faults, *faults], key=lambda fault: (fault.file, fault.line))
+    if faults:
+        faults = bounded(faults, str(path))
+        raise ZoneFileError(faults, warnings)
+    return ReadZone(zone=draft.zone(), warnings=tuple(warnings))
+
+
+def origin_of(path: Path) -> Name | None:
+    """Return the name of the zone in the file at `path`, which is read as far as its SOA; None where it has none."""
     try:
-        master = MasterFile(_text(path), file=str(path), origin=origin or _origin_of(path), include=_include)
+        return _begun(path, None)[0].soa_owner
+    except ZoneFileError:
+        return None
+
+
+def _begun(path: Path, origin: Name | None) -> tuple[MasterFile, Name | None, Iterator[Record]]:
+    """Return the file, read as far as its SOA, the name of its zone as far as that can be told, and all records."""
+    try:
+        master = MasterFile(_text(path), file=str(path), origin=origin or _named_by(path), include=_include)
     except MasterFileError as error:
         raise ZoneFileError([Fault(file=str(path), line=0, text=error.reason)]) from error
     records = iter(master)
@@ -56,13 +89,7 @@ def read_zone(path: Path, *, origin: Name | None = None, promises: Sequence[Prom
         first.append(record)
         if record.rtype == RRType.SOA:
             break
-    apex = first[-1].owner if first and first[-1].rtype == RRType.SOA else master.origin_said or _origin_of(path)
-    draft = draft_of(chain(first, records), origin=apex or ".", file=str(path))
-    faults, warnings = judge(draft, promises)
-    faults = sorted([*master.faults, *faults], key=lambda fault: (fault.file, fault.line))
-    if faults:
-        raise ZoneFileError(faults, warnings)
-    return ReadZone(zone=draft.zone(), warnings=tuple(warnings))
+    return master, master.soa_owner or origin or master.origin_said or _named_by(path), chain(first, records)
 
 
 def _include(name: str, file: str) -> tuple[str, str]:
@@ -82,7 +109,7 @@ def _text(path: Path) -> str:
         raise MasterFileError(f"{str(path)!r} is no path: {error}") from error
 
 
-def _origin_of(path: Path) -> Name | None:
+def _named_by(path: Path) -> Name | None:
     stem = path.stem if path.suffix in SUFFIXES else path.name
     try:
         return parse_name(stem)

@@ -37,6 +37,7 @@ class AuthorityConfig:
     zones: tuple[Path, ...]
     limits: Limits
     promises: tuple[Promise, ...]
+    loss_max: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +144,7 @@ def _authority(draft: Draft) -> AuthorityConfig | None:
         zones=tuple(draft.base / text for text in keys.zones),
         limits=Limits(allow=EVERYBODY, rate_limit_qps=keys.rate_limit_qps),
         promises=tuple(Promise(name=each.name, addresses_min=each.addresses_min) for each in keys.promise),
+        loss_max=keys.loss_max,
     )
 
 
@@ -153,6 +155,7 @@ def _describe_authority(authority: AuthorityConfig | None) -> dict[str, object] 
         "listen": [str(server) for server in authority.listen],
         "zones": [str(path) for path in authority.zones],
         "rate_limit_qps": authority.limits.rate_limit_qps,
+        "loss_max": authority.loss_max,
         "promise": [asdict(promise) for promise in authority.promises],
     }
 

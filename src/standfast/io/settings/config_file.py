@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from standfast.authority.checks import LOSS_MAX
 from standfast.dns.name import BadName, parse_name
 from standfast.guard.known import SEEN_ADDRESSES_MAX
 from standfast.guard.policy import BogusMode, Mode
@@ -173,6 +174,7 @@ class AuthorityKeys(_Table):
     listen: Annotated[list[LocalText], Field(min_length=1)] = ["127.0.0.1:5310"]
     zones: Annotated[list[str], Field(min_length=1)]
     rate_limit_qps: Annotated[float, Field(ge=0, le=RATE_LIMIT_MAX_QPS)] = RATE_LIMIT_DEFAULT_QPS
+    loss_max: Annotated[float, Field(gt=0, le=1)] = LOSS_MAX
     promise: list[PromiseKeys] = []
 
 

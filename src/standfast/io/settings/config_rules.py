@@ -12,9 +12,11 @@ from ipaddress import ip_address
 from typing import Any
 
 from standfast.dns.model import Name
+from standfast.dns.name import is_below
 from standfast.dns.servers import Server
 from standfast.evidence.model import ProbeSpec
 from standfast.guard.policy import Policy, PolicyTable
+from standfast.io.authority.zone_files import origin_of
 from standfast.io.clients.certificates import CertificateError, CertificateFiles, read_certificate
 from standfast.io.faults import in_words
 from standfast.io.settings.addresses import (
@@ -181,6 +183,18 @@ def zone_files_are_there(draft: Draft) -> Iterator[Finding]:
             yield draft.finding(("authority", "zones", at), f'zones: "{text}" is there already')
 
 
+def promises_have_a_zone(draft: Draft) -> Iterator[Finding]:
+    """A slip in a promised name would guard nothing. Where a file has no zone to be seen, none can be missed."""
+    authority = draft.content.authority
+    if authority is None or not authority.promise:
+        return
+    origins = [origin_of(draft.base / text) for text in authority.zones]
+    for at, promise in enumerate(authority.promise):
+        if None not in origins and not any(origin and is_below(promise.name, origin) for origin in origins):
+            what = f"name: {promise.name} is in none of the zones that are served"
+            yield draft.finding(("authority", "promise", at, "name"), what)
+
+
 def authority_listens_elsewhere(draft: Draft) -> Iterator[Finding]:
     """One address cannot be both: a resolver for its clients and an authority for everybody."""
     authority = draft.content.authority
@@ -220,6 +234,7 @@ RULES: tuple[Rule, ...] = (
     certificate_is_usable,
     state_dir_is_short,
     zone_files_are_there,
+    promises_have_a_zone,
     authority_listens_elsewhere,
 )
 

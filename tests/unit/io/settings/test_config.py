@@ -658,7 +658,18 @@ addresses_min = 2
         zones=(tmp_path / "example.org.zone",),
         limits=Limits(allow=EVERYBODY, rate_limit_qps=7),
         promises=(Promise(name="www.example.org.", addresses_min=2),),
+        loss_max=0.5,
     )
+
+
+def test_a_promise_that_no_zone_can_keep_is_a_finding_on_its_line(tmp_path: Path) -> None:
+    zone = tmp_path / "example.org.zone"
+    text = '[authority]\nzones = ["example.org.zone"]\n[[authority.promise]]\nname = "www.exmaple.org"\n'
+    zone.write_text("@ 60 SOA ns hostmaster 1 3600 600 86400 60\n")
+    assert findings(tmp_path, text) == ["4: name: www.exmaple.org. is in none of the zones that are served"]
+    assert load(tmp_path, text.replace("exmaple", "example")).authority
+    zone.write_text("")  # then nobody knows what it is to be
+    assert load(tmp_path, text).authority
 
 
 @pytest.mark.parametrize("zones", ["", "zones = []", "zones = 5", "zones = [5]"])
