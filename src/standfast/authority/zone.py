@@ -45,7 +45,7 @@ class Zone:
     @property
     def serial(self) -> int:
         """The serial number of the SOA."""
-        return int.from_bytes(self.soa.rdatas[0][SERIAL_AT : SERIAL_AT + 4], "big")
+        return serial_of(self.soa.rdatas[0])
 
     def rrset(self, owner: Name, rtype: int) -> RRset | None:
         """Return what stands at `owner`, wherever in the zone that is; None where nothing does."""
@@ -119,6 +119,11 @@ def _denial(nodes: Mapping[Name, Node], nsec3: Mapping[Name, RRset], origin: Nam
 def _is_of_chain(nsec3: bytes, parameters: bytes) -> bool:
     """Say whether algorithm, iterations and salt are the same: a zone can have two chains (RFC 5155 section 7.3)."""
     return nsec3[0] == parameters[0] and nsec3[2:].startswith(parameters[2:])
+
+
+def serial_of(soa: bytes) -> int:
+    """Return the serial number in the data of an SOA."""
+    return int.from_bytes(soa[SERIAL_AT : SERIAL_AT + 4], "big")
 
 
 def draft_of(records: Iterable[Record], *, origin: Name, file: str) -> Draft:

@@ -173,6 +173,14 @@ def type_name(rtype: int) -> str:
     return dns.rdatatype.to_text(dns.rdatatype.RdataType.make(rtype))
 
 
+def rcode_name(rcode: int) -> str:
+    """Return the mnemonic of a response code, or `RCODE123`."""
+    try:
+        return Rcode(rcode).name
+    except ValueError:
+        return f"RCODE{rcode}"
+
+
 def type_from_name(text: str) -> int | None:
     """Return the record type that `text` is the mnemonic of, or says as `TYPE123`; None where it is none."""
     try:

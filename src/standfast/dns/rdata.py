@@ -141,6 +141,20 @@ def check_rdata(rtype: int, rdata: bytes) -> None:
         raise WireError(f"record data of type {type_name(rtype)} hold a compressed name")
 
 
+def check_known(rtype: int, rdata: bytes) -> None:
+    """See that data that were read from a message could stand in a zone: those with a shape here have it already.
+
+    Raises:
+        WireError: they are of a type that is known, and are no data of it.
+    """
+    if rtype in SHAPES:
+        return
+    try:
+        dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.RdataType.make(rtype), rdata, 0, len(rdata))
+    except Exception as error:  # dnspython's readers raise whatever hostile octets make them raise
+        raise WireError(f"{len(rdata)} octets that are no data of type {type_name(rtype)}") from error
+
+
 def canonical_rdata(rtype: int, rdata: bytes) -> bytes:
     """Return well-formed `rdata` as they are signed: their names in lower case (RFC 4034 section 6.2)."""
     if rtype not in _LOWER_CASE or rdata == rdata.lower():

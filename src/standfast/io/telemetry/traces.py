@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar, assert_never
 
 from standfast.dns.exchange import CaseChanged, Heard, Heeded, Unreadable
-from standfast.dns.model import Query, Question, Rcode, addresses_of, type_name
+from standfast.dns.model import Query, Question, Rcode, addresses_of, rcode_name, type_name
 from standfast.dns.servers import Transport
 from standfast.evidence.model import Identity, ProbeResult
 from standfast.guard.events import Abandon, Action, Ask, Probe, Respond
@@ -147,7 +147,7 @@ class TracedCore:
             span.attributes["standfast.verdict.reason"] = verdict.reason
         if addresses := addresses_of(reply.answer):
             span.attributes["dns.answers"] = tuple(addresses)
-        self._end(now, span, _rcode(reply.rcode), error=_error(reply.rcode))
+        self._end(now, span, rcode_name(reply.rcode), error=_error(reply.rcode))
 
     def _begin_ask(self, now: float, ask: Ask) -> None:
         question = ask.query.question
@@ -166,7 +166,7 @@ class TracedCore:
             case Heard(truncated=True):
                 self._end(now, span, "truncated")
             case Heard(reply=reply):
-                self._end(now, span, _rcode(reply.rcode), error=_error(reply.rcode))
+                self._end(now, span, rcode_name(reply.rcode), error=_error(reply.rcode))
             case CaseChanged():
                 self._end(now, span, "letter case changed", error="case_changed")
             case Unreadable(detail=detail):
@@ -212,13 +212,6 @@ def _keep(spans: OrderedDict[Id, Span], key: Id, span: Span, spans_max: int) -> 
         spans.popitem(last=False)
 
 
-def _rcode(rcode: int) -> str:
-    try:
-        return Rcode(rcode).name
-    except ValueError:
-        return f"RCODE{rcode}"
-
-
 def _error(rcode: int) -> str | None:
     """Return the error that a response code is; a name or data that is not there is a good answer."""
-    return None if rcode in (Rcode.NOERROR, Rcode.NXDOMAIN) else _rcode(rcode).lower()
+    return None if rcode in (Rcode.NOERROR, Rcode.NXDOMAIN) else rcode_name(rcode).lower()
