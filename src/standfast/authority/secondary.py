@@ -238,7 +238,7 @@ class Secondary:
         self._failures += 1
         if self._held is not None:
             return self._held.timing.retry_s
-        return min(FIRST_RETRY_MIN_S * 2 ** min(self._failures - 1, 20), FIRST_RETRY_MAX_S)
+        return min(FIRST_RETRY_MIN_S * 2.0 ** min(self._failures - 1, 20), FIRST_RETRY_MAX_S)
 
     def _fetch(self, primary: int, *, incremental: bool) -> list[Action]:
         self._under_way = Fetch(primary=primary, incremental=incremental)

@@ -104,7 +104,9 @@ class World:
                 self.told.append(action)
                 continue
             assert not self._coming, "two things at once"
-            happens = partial(self._asked, action) if isinstance(action, AskSerial) else partial(self._fetched, action)
+            happens: Callable[[], list[Action]] = (
+                partial(self._asked, action) if isinstance(action, AskSerial) else partial(self._fetched, action)
+            )
             heappush(self._coming, (self.now + self.latency_s, next(self._order), happens))
 
     def _asked(self, action: AskSerial) -> list[Action]:
@@ -157,7 +159,7 @@ def test_notify_has_the_primary_that_sent_it_asked_first_and_at_once() -> None:
     world.run(1)
     world.primaries[1].serial = 2
     world.notify(1)
-    world.run(2 * world.latency_s)
+    world.run(3 * world.latency_s)
     assert world.served == 2
     assert world.fetched == [Fetch(primary=1, incremental=True)]
 
@@ -232,13 +234,12 @@ def test_without_a_primary_the_zone_is_retried_and_then_expires_until_one_is_hea
     assert not world.secondary.expired
     assert len(world.asked_s) >= TIMING.expire_s / TIMING.retry_s - 1
     world.run(2)
-    assert world.secondary.expired
     assert world.events().count("zone.expired") == 1
+    assert (world.secondary.expired, world.served) == (True, 1)
     world.primaries[0].up = True
     world.run(TIMING.retry_s + 1)
-    assert not world.secondary.expired
-    assert "zone.renewed" in world.events()
-    assert world.fetched == []
+    assert world.events()[-1] == "zone.renewed"
+    assert (world.secondary.expired, world.fetched) == (False, [])
 
 
 def test_expiry_counts_from_the_last_time_before_a_restart() -> None:
@@ -257,7 +258,7 @@ def test_what_was_heard_in_the_future_by_a_clock_that_was_wrong_is_heard_now() -
 
 def test_a_clock_far_ahead_costs_no_more_than_one_question() -> None:
     world = World([Primary()], held=held(age_s=1e9))
-    world.run(2 * world.latency_s)
+    world.run(3 * world.latency_s)
     assert not world.secondary.expired
 
 
@@ -322,14 +323,12 @@ def test_whatever_happened_the_zone_comes_once_the_primaries_are_well(
                 world.primaries[at] = Primary(serial=primary.serial + 1)
             case "pieces" | "cuts" | "emptied":
                 setattr(primary, what, not getattr(primary, what))
-        begun_s, served = world.now, world.served
+        served = world.served
         world.run(pass_s)
         assert served is None or world.served == served or later(world.served or 0, served)  # never back
-        silent_s = world.now - max(world.secondary.heard_at_s, begun_s)
         assert world.secondary.expired == (
             world.served is not None and world.now - world.secondary.heard_at_s >= TIMING.expire_s
         )
-        assert silent_s <= pass_s
     newest = max(world.served or 0, *(primary.serial for primary in world.primaries)) + 1
     world.primaries[:] = [Primary(serial=newest), Primary(serial=newest)]
     world.run(max(TIMING.refresh_s, FIRST_RETRY_MAX_S) + 1)

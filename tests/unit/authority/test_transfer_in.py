@@ -68,11 +68,7 @@ def whole(zone: Zone) -> list[Raw]:
 def deltas(*versions: Zone) -> list[Raw]:
     """Return all records of an IXFR from the first of `versions` to the last."""
     last = next(raws(versions[-1].soa))
-    steps = [
-        step
-        for old, new in pairwise(versions)
-        for step in _delta(old, new, difference(old, new))
-    ]
+    steps = [step for old, new in pairwise(versions) for step in _delta(old, new, difference(old, new))]
     return [last, *steps, last]
 
 
