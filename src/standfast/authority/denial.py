@@ -19,7 +19,15 @@ _HASH_OCTETS: Final = 20  # of SHA-1, the only algorithm there is (RFC 5155 sect
 
 
 class Denial(Protocol):
-    """Gives the records that prove what is not there; some may come twice."""
+    """Gives the records that prove what is not there; some may come twice.
+
+    A `compact` one brings their signatures along, denies a name as it denies a type, and signs what a wildcard answers.
+    """
+
+    @property
+    def compact(self) -> bool:
+        """Whether it is one by RFC 9824."""
+        ...
 
     def no_data(self, qname: Name) -> Iterator[RRset]:
         """Prove that `qname`, which is there, lacks a type."""
@@ -37,9 +45,15 @@ class Denial(Protocol):
         """Prove the same, and that the wildcard lacks a type."""
         ...
 
+    def signed_as(self, rrset: RRset, owner: Name) -> RRset | None:
+        """Return the signature of a wildcard's `rrset` for `owner` alone; None where the wildcard's own will do."""
+        ...
+
 
 class NsecDenial:
     """By the chain of all names in their canonical order (RFC 4034 section 6.1)."""
+
+    compact = False
 
     def __init__(self, nodes: Mapping[Name, Mapping[int, RRset]], chain: Sequence[bytes] | None = None) -> None:
         """Take all names, and the `canonical` ones of those with an NSEC record in their order, where that is known."""
@@ -64,6 +78,9 @@ class NsecDenial:
         yield self._at_or_before(wildcard_of(encloser))
         yield self._at_or_before(qname)
 
+    def signed_as(self, rrset: RRset, owner: Name) -> None:
+        """Return None."""
+
     def _at_or_before(self, name: Name) -> RRset:
         owner = name_from_wire(octets_of(self.chain[bisect_right(self.chain, canonical(name)) - 1]))
         return self._nodes[owner][RRType.NSEC]
@@ -71,6 +88,8 @@ class NsecDenial:
 
 class Nsec3Denial:
     """By the chain of the hashes of all names."""
+
+    compact = False
 
     def __init__(self, parameters: bytes, rrsets: Iterable[RRset]) -> None:
         """Take the data of the zone's NSEC3PARAM, and its NSEC3 RRsets."""
@@ -102,6 +121,9 @@ class Nsec3Denial:
         """RFC 5155 section 7.2.5."""
         yield from self._enclosing(qname, encloser)
         yield from self.no_data(wildcard_of(encloser))
+
+    def signed_as(self, rrset: RRset, owner: Name) -> None:
+        """Return None."""
 
     def _enclosing(self, qname: Name, encloser: Name) -> Iterator[RRset]:
         """Prove that `encloser` is the closest one (RFC 5155 section 7.2.1)."""

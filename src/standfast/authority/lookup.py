@@ -72,10 +72,11 @@ def answer(zones: Zones, query: Query) -> Reply:
     if zone is None:
         error = ExtendedError(code=Ede.NOT_AUTHORITATIVE, text="this server has no zone for the name")
         return Reply(rcode=Rcode.REFUSED, ra=False, errors=(error,))
-    sections = _Sections(do=query.do)
+    sections = _Sections(qtype=qtype, do=query.do, compact_ok=query.compact_ok)
     visited: set[Name] = set()
     while zone is not None and qname not in visited and len(visited) <= CNAME_CHAIN_MAX:
         visited.add(qname)
+        sections.compact |= zone.denial is not None and zone.denial.compact
         found = find(zone, qname, qtype)
         match found:
             case Delegated(cut=cut):
@@ -135,24 +136,36 @@ def find(zone: Zone, qname: Name, qtype: int) -> Found:
 class _Sections:
     """A reply in the making."""
 
+    qtype: int
     do: bool
+    compact_ok: bool
     answer: list[RRset] = field(default_factory=list)
     authority: list[RRset] = field(default_factory=list)
     glue: list[RRset] = field(default_factory=list)
     additional: list[RRset] = field(default_factory=list)
-    proofs: set[Name] = field(default_factory=set)  # owners of what proves a denial, each of which is needed once
+    proofs: set[tuple[Name, int]] = field(default_factory=set)  # what proves a denial, each of which is needed once
+    compact: bool = False
 
     def add(self, section: list[RRset], zone: Zone, rrset: RRset, *, owner: Name | None = None) -> None:
         """Put `rrset` of `zone` in, and its signature for who wants one; with `owner` in place of a wildcard's."""
-        signature = zone.signature(rrset.owner, rrset.rtype) if self.do else None
+        signature = self._signature(zone, rrset, owner) if self.do else None
         added = [rrset] if signature is None else [rrset, signature]
         section.extend(added if owner in (None, rrset.owner) else [replace(each, owner=owner) for each in added])
+
+    @staticmethod
+    def _signature(zone: Zone, rrset: RRset, owner: Name | None) -> RRset | None:
+        if owner not in (None, rrset.owner) and zone.denial is not None:
+            assert owner is not None
+            made = zone.denial.signed_as(rrset, owner)
+            if made is not None:
+                return made
+        return zone.signature(rrset.owner, rrset.rtype)
 
     def prove(self, zone: Zone, proof: Iterable[RRset]) -> None:
         """Put in what proves a denial, for who wants it."""
         for rrset in proof if self.do else ():
-            if rrset.owner not in self.proofs:
-                self.proofs.add(rrset.owner)
+            if (rrset.owner, rrset.rtype) not in self.proofs:
+                self.proofs.add((rrset.owner, rrset.rtype))
                 self.add(self.authority, zone, rrset)
 
     def reply(self, rcode: Rcode, *, aa: bool = True) -> Reply:
@@ -164,6 +177,7 @@ class _Sections:
             additional=tuple(self.additional),
             aa=aa,
             ra=False,
+            compact=self.compact,
         )
 
 
@@ -210,8 +224,10 @@ def _referral(zone: Zone, cut: Name, sections: _Sections) -> Reply:
 
 
 def _no_name(zone: Zone, qname: Name, encloser: Name, sections: _Sections) -> Reply:
+    """Deny the name; a compact denial says so in the response code only to who may hear it (RFC 9824 section 5)."""
     proof = zone.denial.no_name(qname, encloser) if zone.denial else ()
-    return _denied(zone, Rcode.NXDOMAIN, sections, proof)
+    as_no_data = sections.do and not sections.compact_ok and zone.denial is not None and zone.denial.compact
+    return _denied(zone, Rcode.NOERROR if as_no_data else Rcode.NXDOMAIN, sections, proof)
 
 
 def _no_data(zone: Zone, qname: Name, found: Exact | Wild, sections: _Sections) -> Reply:
@@ -225,6 +241,9 @@ def _no_data(zone: Zone, qname: Name, found: Exact | Wild, sections: _Sections) 
 
 def _denied(zone: Zone, rcode: Rcode, sections: _Sections, proof: Iterable[RRset]) -> Reply:
     """Say that there is nothing, and for how long that may be remembered (RFC 2308 section 3)."""
+    if sections.qtype == RRType.NSEC and zone.denial is not None and zone.denial.compact:
+        sections.answer.extend(proof)  # the only type that there is at every name
+        return sections.reply(Rcode.NOERROR)
     soa = zone.soa
     ttl_s = min(soa.ttl_s, int.from_bytes(soa.rdatas[0][MINIMUM_AT:], "big"))
     start = len(sections.authority)

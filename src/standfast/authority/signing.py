@@ -282,7 +282,7 @@ class _Work:
         old = denial.chain if isinstance(denial, NsecDenial) else []
         if self._signing.policy.denial != "nsec":
             return [Change(before=before.nodes[_name(key)][RRType.NSEC], after=None) for key in old]
-        ttl_s = self._negative_ttl_s()
+        ttl_s = negative_ttl_s(self._node(before.origin)[RRType.SOA])
         added, removed, changed = set[bytes](), set[bytes](), set[bytes]()
         for owner in dict.fromkeys(self._touched()):
             was, belongs = RRType.NSEC in self._node_before(owner), self._in_chain(owner)
@@ -317,10 +317,10 @@ class _Work:
         node = self._node(owner)
         return {*(set(_AT_CUT) & node.keys() if self._is_cut(owner) else node), RRType.RRSIG, RRType.NSEC}
 
-    def _negative_ttl_s(self) -> int:
-        """Return the TTL of a denial (RFC 9077 section 3)."""
-        soa = self._node(self._before.origin)[RRType.SOA]
-        return min(soa.ttl_s, int.from_bytes(soa.rdatas[0][MINIMUM_AT:], "big"))
+
+def negative_ttl_s(soa: RRset) -> int:
+    """Return the TTL of what denies (RFC 9077 section 3)."""
+    return min(soa.ttl_s, int.from_bytes(soa.rdatas[0][MINIMUM_AT:], "big"))
 
 
 def bitmap(rtypes: Iterable[int]) -> bytes:

@@ -7,6 +7,7 @@ exception, and takes time linear in its size.
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from standfast.dns.cookies import CLIENT_OCTETS, LENGTHS
@@ -62,6 +63,7 @@ RA: Final = 0x0080
 AD: Final = 0x0020
 CD: Final = 0x0010
 _DO: Final = 0x8000
+_CO: Final = 0x4000  # compact answers are fine (RFC 9824 section 5.1)
 _OPCODE_MASK: Final = 0xF
 _CLASS_IN: Final = 1
 _TTL_MAX: Final = (1 << 31) - 1  # RFC 2181 section 8
@@ -114,6 +116,7 @@ class Edns:
     rcode_high: int
     version: int
     do: bool
+    compact_ok: bool
     cookie: bytes | None
     padded: bool
     errors: tuple[ExtendedError, ...]
@@ -175,6 +178,7 @@ def decode_query(wire: bytes) -> Query | Rejected | None:
         cd=flags & CD != 0,
         edns=edns is not None,
         do=edns is not None and edns.do,
+        compact_ok=edns is not None and edns.compact_ok,
         payload_max=PAYLOAD_MIN if edns is None else max(PAYLOAD_MIN, edns.payload),
         padded=padded,
         cookie=cookie,
@@ -292,10 +296,12 @@ def encode_response(
     answers = _write_rrsets(out, query, reply.answer, offsets)
     authorities = _write_rrsets(out, query, reply.authority, offsets)
     additionals = _write_rrsets(out, query, reply.glue, offsets)
-    opt = opt_record(do=query.do, rcode=rcode, errors=reply.errors, cookie=cookie) if query.edns else b""
+    compact = query.compact_ok and reply.compact
+    write_opt = partial(opt_record, do=query.do, compact=compact, rcode=rcode, cookie=cookie)
+    opt = write_opt(errors=reply.errors) if query.edns else b""
     if len(out) + len(opt) > limit and opt:
         textless = (ExtendedError(code=error.code) for error in reply.errors)
-        opt = opt_record(do=query.do, rcode=rcode, errors=textless, cookie=cookie)
+        opt = write_opt(errors=textless)
     if len(out) + len(opt) > limit:
         del out[records_at:]
         answers = authorities = additionals = 0
@@ -431,6 +437,7 @@ def read_edns(payload: int, ttl: int, options: bytes) -> Edns:
         rcode_high=ttl >> 24,
         version=ttl >> 16 & 0xFF,
         do=ttl & _DO != 0,
+        compact_ok=ttl & _CO != 0,
         cookie=cookie,
         padded=padded,
         errors=tuple(errors),
@@ -481,11 +488,13 @@ def _question(outbound: Outbound) -> bytes:
     return name_from_text(outbound.cased_qname) + _UINT16_PAIR.pack(outbound.question.qtype, _CLASS_IN)
 
 
-def opt_record(*, do: bool, rcode: int = 0, errors: Iterable[ExtendedError] = (), cookie: bytes = b"") -> bytes:
+def opt_record(
+    *, do: bool, compact: bool = False, rcode: int = 0, errors: Iterable[ExtendedError] = (), cookie: bytes = b""
+) -> bytes:
     """Return our OPT record (RFC 6891 section 6.1.2)."""
     options = _UINT16_PAIR.pack(_COOKIE, len(cookie)) + cookie if cookie else b""
     options += b"".join(_error_option(error) for _, error in zip(range(ERRORS_MAX), errors, strict=False))
-    flags = _DO if do else 0
+    flags = (_DO if do else 0) | (_CO if compact else 0)
     return _OPT.pack(0, RRType.OPT, PAYLOAD_OURS, rcode >> 4, 0, flags, len(options)) + options
 
 

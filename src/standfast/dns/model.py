@@ -140,6 +140,7 @@ class Query:
     cd: bool = False
     edns: bool = False
     do: bool = False
+    compact_ok: bool = False  # takes NXDOMAIN beside a compact denial (RFC 9824 section 5.1)
     payload_max: int = 512  # octets; RFC 6891 section 6.2.3, 512 without EDNS
     padded: bool = False  # carries the padding option (RFC 7830)
     cookie: bytes = b""
@@ -150,6 +151,7 @@ class Reply:
     """The part of a response that means something: what upstreams say and what clients get.
 
     `glue` must reach the client with the rest (RFC 9471), `additional` goes along where there is room.
+    `compact` says that the zone denies compactly, for clients that said that they know of it.
     """
 
     rcode: int
@@ -161,6 +163,7 @@ class Reply:
     ad: bool = False
     ra: bool = True
     errors: tuple[ExtendedError, ...] = ()
+    compact: bool = False
 
 
 def addresses_of(rrsets: tuple[RRset, ...]) -> tuple[str, ...]:
