@@ -13,11 +13,13 @@ from typing import Final
 from standfast.dns.codec import Rejected, decode_query, encode_rejected, encode_response
 from standfast.dns.model import Query, Reply
 from standfast.dns.prepared import Preparable
+from standfast.dns.requests import is_request
 from standfast.io.clients.batch import packed_address
 from standfast.io.clients.client import Client, OnQuery
 from standfast.io.clients.cookies import NO_COOKIES, Cookies
 from standfast.io.clients.datagrams import NO_FAST_PATH, FastPath
 from standfast.io.clients.limits import Gate, Seats
+from standfast.io.clients.requests import Peer, Requests
 from standfast.io.clients.tls_streams import Handshakes, OwnContext, TlsStream
 
 CONNECTIONS_MAX: Final = 256
@@ -28,6 +30,7 @@ PIPELINE_MAX: Final = 64  # queries of one connection that wait for their replie
 IDLE_S: Final = 10.0  # "of the order of a few seconds" (RFC 7766 section 6.2.3); any query takes less than that
 WRITE_OCTETS_MAX: Final = 1 << 18  # replies that one client may leave unread here; the kernel holds as much again
 SLOW_S: Final = 5.0  # how long a client may leave the kernel's buffer full
+REQUEST_SLOW_S: Final = 30.0  # and one that takes in a transfer, which it may have to write to a busy disk
 PREPARED_MAX: Final = 8192  # answers that are prepared for connections, which few clients use
 PREPARED_OCTETS_MAX: Final = 4096  # of one; larger ones are rare, and 65,535 octets of each would be half a gigabyte
 _LENGTH_OCTETS: Final = 2
@@ -49,6 +52,7 @@ class Connections:
         cookies: Cookies = NO_COOKIES,
         recursion: bool = True,
         fast: FastPath = NO_FAST_PATH,
+        requests: Requests | None = None,
     ) -> None:
         """Make room for `connections_max`.
 
@@ -63,6 +67,7 @@ class Connections:
             cookies: makes those of clients. They prove nothing here, and are learnt here for queries by UDP.
             recursion: whether we offer it.
             fast: answers by connections that were prepared before; not those by UDP, which are shorter.
+            requests: answers what is no plain query; None: that gets its error.
         """
         self.on_query = on_query
         self.idle_s = idle_s
@@ -70,6 +75,7 @@ class Connections:
         self.cookies = cookies
         self.recursion = recursion
         self.fast = fast
+        self.requests = requests
         self.queries = 0
         self._make = make or FramedConnection
         self._gate = gate
@@ -121,6 +127,8 @@ class Connection(asyncio.Protocol):
         self._waiting = 0
         self._timer: asyncio.TimerHandle | None = None
         self._slow_timer: asyncio.TimerHandle | None = None
+        self._slow_s = SLOW_S
+        self._in_hand = False  # a request, which takes the time that it takes, and which further messages wait for
         self._transport: asyncio.Transport
         self.address = b""  # of the client, in octets
         self.active_at_s = self._loop.time()
@@ -160,7 +168,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._transport.pause_reading()
-        self._slow_timer = self._loop.call_later(SLOW_S, self.abort)
+        self._slow_timer = self._loop.call_later(self._slow_s, self.abort)
 
     def resume_writing(self) -> None:
         if self._slow_timer is not None:
@@ -187,7 +195,8 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     def _end_idleness(self) -> None:
-        left_s = self.active_at_s + self._connections.idle_s - self._loop.time()
+        idle_s = self._connections.idle_s
+        left_s = idle_s if self._in_hand else self.active_at_s + idle_s - self._loop.time()
         if left_s <= 0:
             self._retire()
         else:
@@ -201,6 +210,8 @@ class FramedConnection(Connection):
         super().__init__(connections)
         self._received = bytearray()
         self._no_more = False  # the client has closed its side
+        self._writable = asyncio.Event()  # the client reads what it is sent, or is gone
+        self._writable.set()
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -209,6 +220,18 @@ class FramedConnection(Connection):
     def eof_received(self) -> bool:
         self._no_more = True
         return self._waiting > 0  # replies that are owed can still go out
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._writable.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._writable.set()
 
     def reply(self, query: Query, reply: Reply, asked: bytes, entry: Preparable | None) -> None:
         """Send the reply to the message `asked`, in whatever order replies come (RFC 7766 section 6.2.1.1)."""
@@ -232,7 +255,7 @@ class FramedConnection(Connection):
 
     def _go_on(self) -> None:
         received, at = self._received, 0
-        while self._waiting < PIPELINE_MAX and not self._transport.is_closing() and self._slow_timer is None:
+        while self._is_ready() and not self._transport.is_closing():
             start = at + _LENGTH_OCTETS
             end = start + int.from_bytes(received[at:start], "big")
             if len(received) < max(start, end):
@@ -242,10 +265,14 @@ class FramedConnection(Connection):
         del received[:at]
         if self._no_more and self.is_idle:
             self._transport.close()
-        elif self._waiting >= PIPELINE_MAX or self._slow_timer is not None:
-            self._transport.pause_reading()
-        else:
+        elif self._is_ready():
             self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
+
+    def _is_ready(self) -> bool:
+        """Say whether the next message may be looked at."""
+        return self._waiting < PIPELINE_MAX and self._slow_timer is None and not self._in_hand
 
     def _take_message(self, wire: bytes) -> None:
         self.active_at_s = self._loop.time()
@@ -256,6 +283,9 @@ class FramedConnection(Connection):
             fast.on_hits(1)
             self._send(prepared)
             return
+        if self._connections.requests is not None and is_request(wire):
+            self._take_request(wire, self._connections.requests)
+            return
         query = decode_query(wire)
         if isinstance(query, Query):
             self._ask(_FramedClient(self, wire), query)
@@ -265,6 +295,29 @@ class FramedConnection(Connection):
             self._send(encode_rejected(rejected, encrypted=encrypted, cookie=cookie, recursion=recursion))
         else:
             self.abort()  # no query at all: there is no telling where the next one would start
+
+    def _take_request(self, wire: bytes, requests: Requests) -> None:
+        host, port = self._transport.get_extra_info("peername")[:2]
+        self._waiting += 1
+        self._connections.queries += 1
+        self._in_hand, self._slow_s = True, REQUEST_SLOW_S
+        peer = Peer(address=host, port=port, tcp=True, encrypted=self._connections.encrypted)
+        requests.start(wire, peer, self._send_when_read, self._end_request)
+
+    async def _send_when_read(self, wire: bytes) -> None:
+        if not self._transport.is_closing():
+            self._send(wire)
+            await asyncio.sleep(0)  # a client that reads fast must not keep the event loop from all others
+            await self._writable.wait()
+        if self._transport.is_closing():
+            raise ConnectionResetError
+
+    def _end_request(self) -> None:
+        self._waiting -= 1
+        self._in_hand, self._slow_s = False, SLOW_S
+        self.active_at_s = self._loop.time()
+        if not self._transport.is_closing():
+            self._go_on()
 
     def _send(self, wire: bytes) -> None:
         self.active_at_s = self._loop.time()

@@ -12,10 +12,12 @@ from typing import Final
 from standfast.dns.codec import Rejected, decode_query, encode_rejected, encode_response, encode_truncated
 from standfast.dns.model import Ede, ExtendedError, Query, Rcode, Reply, RRType
 from standfast.dns.prepared import Keeper, Preparable, PreparedAnswers, split_cookie
+from standfast.dns.requests import is_request
 from standfast.io.clients.batch import SLOTS, Datagram, batch_on, packed_address, send
 from standfast.io.clients.client import Client, OnQuery
 from standfast.io.clients.cookies import NO_COOKIES, Cookies
 from standfast.io.clients.limits import Admission, Gate
+from standfast.io.clients.requests import Peer, Requests
 
 BATCHES_MAX: Final = 8  # full ones served before the event loop turns to others
 
@@ -49,6 +51,7 @@ class Datagrams:
         gate: Gate | None,
         cookies: Cookies = NO_COOKIES,
         recursion: bool = True,
+        requests: Requests | None = None,
     ) -> None:
         """Read nothing yet. `tells_local` and `gate` are as in `batch_on`, the rest as in `Listener`."""
         self.udp = udp
@@ -57,6 +60,7 @@ class Datagrams:
         self._gate = gate
         self._cookies = cookies
         self._recursion = recursion
+        self._requests = requests
         self.dropped = 0  # that could not be sent
         self.keeper: Keeper = fast.answers  # of what is prepared for whoever reads the socket
         self._on_query = on_query
@@ -82,6 +86,9 @@ class Datagrams:
     def take(self, datagram: Datagram) -> None:
         """Take in a datagram that no answer was prepared for as it is."""
         if self._repeat(datagram):
+            return
+        if self._requests is not None and is_request(datagram.wire):
+            self._take_request(datagram, self._requests)
             return
         query = decode_query(datagram.wire)
         if isinstance(query, Query):
@@ -137,6 +144,13 @@ class Datagrams:
         self.send(answer, datagram)
         self._fast.on_hits(1)
         return True
+
+    def _take_request(self, datagram: Datagram, requests: Requests) -> None:
+        async def answer(wire: bytes) -> None:
+            self.send(wire, datagram)
+
+        peer = Peer(address=datagram.address[0], port=datagram.address[1], tcp=False)
+        requests.take_datagram(datagram.wire, peer, answer)
 
     def _cookie(self, query: Query, datagram: Datagram) -> bytes:
         return self._cookies.answer(query.cookie, _address(datagram)) if query.cookie else b""

@@ -16,6 +16,7 @@ from standfast.io.clients.connections import Connections
 from standfast.io.clients.cookies import NO_COOKIES, Cookies
 from standfast.io.clients.datagrams import NO_FAST_PATH, Datagrams, FastPath
 from standfast.io.clients.limits import Gate, is_loopback
+from standfast.io.clients.requests import Requests
 from standfast.io.faults import in_words
 
 RECEIVE_BUFFER: Final = 1 << 20  # octets asked of the kernel, so that a burst waits rather than is lost
@@ -46,6 +47,7 @@ class Listener:
         cookies: Cookies = NO_COOKIES,
         recursion: bool = True,
         sockets: int = 1,
+        requests: Requests | None = None,
     ) -> None:
         """Make a listener; `size_max` is the largest datagram, in octets, that is sent.
 
@@ -54,6 +56,7 @@ class Listener:
         `cookies` makes and knows those of clients; by default they are not looked at. `recursion` is what clients are
         told that we offer.
         `sockets` is how many there are for UDP, among which the kernel divides clients (SO_REUSEPORT, socket(7)).
+        `requests` answers what is no plain query; None: that gets its error.
         """
         self.bound = server
         self.datagrams: tuple[Datagrams, ...] = ()  # of each socket
@@ -64,8 +67,9 @@ class Listener:
         self._cookies = cookies
         self._recursion = recursion
         self._sockets = sockets
+        self._requests = requests
         self.connections = Connections(
-            on_query, gate=self._gate, cookies=cookies, recursion=recursion, fast=fast_streams
+            on_query, gate=self._gate, cookies=cookies, recursion=recursion, fast=fast_streams, requests=requests
         )
 
     @property
@@ -99,6 +103,7 @@ class Listener:
                 gate=self._gate,
                 cookies=self._cookies,
                 recursion=self._recursion,
+                requests=self._requests,
             )
             for udp in udps
         )
