@@ -79,4 +79,4 @@ class Requests:
         except ConnectionError:  # the client is gone, and so is the need
             return
         except Exception:  # one request must not end the service
-            log.exception("request.failed", client=peer.address)
+            log.exception("request.failed")
