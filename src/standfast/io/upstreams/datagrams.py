@@ -59,7 +59,7 @@ class Datagrams:
     def send(self, ask: Ask) -> None:
         """Send a query; what comes of it is reported later, never from within this call."""
         try:
-            opened = self._open(ask.server)
+            opened = open_datagrams(ask.server, self._rng)
             try:
                 opened.send(encode_outbound(ask.query))
             except BaseException:
@@ -90,27 +90,6 @@ class Datagrams:
             self._epoll = None
 
     # Sending --------------------------------------------------------------------------------------------------
-
-    def _open(self, server: Server) -> socket.socket:
-        """Return a socket on a random port, connected, so that the kernel drops what others send to it."""
-        family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
-        opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        try:
-            self._bind(opened)
-            opened.connect((server.host, server.port))
-        except BaseException:
-            opened.close()
-            raise
-        return opened
-
-    def _bind(self, opened: socket.socket) -> None:
-        for _ in range(PORT_TRIES_MAX):
-            port = PORT_FIRST + int(self._rng.random() * (PORT_LAST - PORT_FIRST + 1))
-            try:
-                opened.bind(("", port))
-            except OSError:  # somebody has it
-                continue
-            return
 
     def _watching(self) -> select.epoll:
         if self._epoll is None:
@@ -146,3 +125,30 @@ class Datagrams:
         if datagram.not_ours >= NOT_OURS_MAX:
             self.abandon(ask)
             self._on_failed(ask, f"{NOT_OURS_MAX} answers to something that was not asked")
+
+
+def open_datagrams(server: Server, rng: Random) -> socket.socket:
+    """Return a socket on a random port, connected, so that the kernel drops what others than `server` send to it.
+
+    Raises:
+        OSError: there is no way to `server`.
+    """
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        _bind(opened, rng)
+        opened.connect((server.host, server.port))
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def _bind(opened: socket.socket, rng: Random) -> None:
+    for _ in range(PORT_TRIES_MAX):
+        port = PORT_FIRST + int(rng.random() * (PORT_LAST - PORT_FIRST + 1))
+        try:
+            opened.bind(("", port))
+        except OSError:  # somebody has it
+            continue
+        return
