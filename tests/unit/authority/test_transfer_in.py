@@ -1,24 +1,23 @@
 """Transfers read: whole zones and deltas, and everything that may be wrong with them."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import transfers
 from standfast.authority import transfer_in
-from standfast.authority.diff import Change, apply, difference
+from standfast.authority.diff import apply
 from standfast.authority.transfer_in import Broken, Changed, More, Progress, TransferIn, UpToDate, Whole
 from standfast.authority.zone import Zone
 from standfast.dns.codec import AA, QR
 from standfast.dns.model import Name, Rcode, RRset, RRType
-from standfast.dns.rdata import canonical_rdata, rrset_from_text
-from standfast.dns.requests import CLASS_IN, Raw, message, question_octets, raws
-from zones import HEAD, draft
+from standfast.dns.requests import CLASS_IN, Raw
+from transfers import ORIGIN, content, deltas, record, soa, version, whole
 
-ORIGIN = "example.org."
 ID = 4711
 SERIALS = 1 << 32
 
@@ -31,54 +30,8 @@ _LINE = st.builds(
 _TEXTS = st.lists(_LINE, max_size=12).map("".join)
 
 
-def version(serial: int, text: str = "") -> Zone:
-    return draft("$TTL 3600\n" + HEAD.replace("hostmaster 1 ", f"hostmaster {serial} ") + text).zone()
-
-
-def soa(serial: int) -> Raw:
-    return record(f"@ SOA ns.example.org. hostmaster.example.org. {serial} 3600 600 86400 300")
-
-
-def record(text: str) -> Raw:
-    """Return a record whose owner is relative to the zone, and whose data are not."""
-    name, rtype, rdata = text.split(" ", 2)
-    owner = ORIGIN if name == "@" else name if name.endswith(".") else f"{name}.{ORIGIN}"
-    return next(raws(rrset_from_text(owner, RRType[rtype], 3600, [rdata])))
-
-
-def wire(
-    records: Iterable[Raw],
-    qtype: int = RRType.AXFR,
-    *,
-    id_: int = ID,
-    flags: int = QR | AA,
-    qname: Name | None = ORIGIN,
-) -> bytes:
-    question = b"" if qname is None else question_octets(qname, qtype)
-    return message(id_=id_, flags=flags, question=question, answer=records)
-
-
-def whole(zone: Zone) -> list[Raw]:
-    """Return all records of an AXFR."""
-    start = next(raws(zone.soa))
-    rest = [raw for rrset in zone.rrsets() if rrset.rtype != RRType.SOA for raw in raws(rrset)]
-    return [start, *rest, start]
-
-
-def deltas(*versions: Zone) -> list[Raw]:
-    """Return all records of an IXFR from the first of `versions` to the last."""
-    last = next(raws(versions[-1].soa))
-    steps = [step for old, new in pairwise(versions) for step in _delta(old, new, difference(old, new))]
-    return [last, *steps, last]
-
-
-def _delta(old: Zone, new: Zone, changes: Sequence[Change]) -> Iterable[Raw]:
-    for zone, of in ((old, Change.removed), (new, Change.added)):
-        yield from raws(zone.soa)
-        for change in changes:
-            rrset = (change.before if zone is old else change.after) or change.before
-            if rrset is not None and rrset.rtype != RRType.SOA:
-                yield from raws(replace(rrset, rdatas=of.__get__(change)))
+def wire(records: Iterable[Raw], qtype: int = RRType.AXFR, **about: Any) -> bytes:
+    return transfers.wire(records, qtype, **{"id_": ID} | about)
 
 
 def taken(transfer: TransferIn, wires: Iterable[bytes]) -> Progress:
@@ -101,17 +54,6 @@ def ixfr(held: Zone, *parts: Iterable[Raw]) -> Progress:
 def why(progress: Progress) -> str:
     assert isinstance(progress, Broken), progress
     return progress.why
-
-
-def content(zone: Zone) -> dict[tuple[Name, int], tuple[int, frozenset[bytes]]]:
-    """Return what a zone holds; names in data may come in other letters, as they are compressed."""
-    return {
-        (rrset.owner, rrset.rtype): (
-            rrset.ttl_s,
-            frozenset(canonical_rdata(rrset.rtype, each) for each in rrset.rdatas),
-        )
-        for rrset in zone.rrsets()
-    }
 
 
 def cut_at(records: list[Raw], cuts: Iterable[int]) -> list[list[Raw]]:
