@@ -1,5 +1,7 @@
 """Zones for tests: made of text, judged as the files of users are."""
 
+from hypothesis import strategies as st
+
 from standfast.authority.checks import Promise, judge
 from standfast.authority.zone import Draft, Zone, draft_of
 from standfast.dns.masterfile import MasterFile, MasterFileError
@@ -34,3 +36,16 @@ def faults_of(
     made = draft("$TTL 3600\n" + HEAD + text, origin=origin)
     faults, warnings = judge(made, promises, before=before, now=now)
     return [str(fault) for fault in faults], [str(fault) for fault in warnings]
+
+
+_NAMES = ["@", "a", "b", "a.b", "b.a", "*.b", "a.a.b", "*", "c", "d", "*.d.b", "ns"]
+_TARGETS = ["a", "b", "a.b", "b.a", "x.b", "c", "d", "ns", "y.a.a.b", "far.example.net."]
+_DATA = st.one_of(
+    st.sampled_from(["A 192.0.2.1", "A 192.0.2.2", "AAAA 2001:db8::1", 'TXT "x"', 'TXT "y"', "DS 1 13 2 " + "ab" * 32]),
+    st.tuples(st.sampled_from(["NS", "NS", "CNAME", "CNAME", "DNAME", "MX 1"]), st.sampled_from(_TARGETS)).map(
+        " ".join
+    ),
+)
+
+RECORDS = st.builds("{} {} {}\n".format, st.sampled_from(_NAMES), st.sampled_from([60, 300]), _DATA)
+"""Lines of records that are near each other, and often at odds."""

@@ -5,7 +5,7 @@ demanded, change a line of `CHECKS`.
 """
 
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address
@@ -14,7 +14,7 @@ from typing import Final
 
 from standfast.authority.denial import wildcard_of
 from standfast.authority.signed_checks import hashed_cheaply, signatures_last
-from standfast.authority.zone import Draft, Zone
+from standfast.authority.zone import Draft, Node, Zone
 from standfast.dns.masterfile import FAULTS_MAX, Fault
 from standfast.dns.model import CNAME_CHAIN_MAX, Name, RRset, RRType, addresses_of, type_name
 from standfast.dns.name import ancestors, is_below, name_from_wire, parent
@@ -33,6 +33,7 @@ BESIDE_CNAME: Final = frozenset({RRType.CNAME, RRType.NSEC})  # RFC 2181 section
 AT_CUT: Final = frozenset({RRType.NS, RRType.DS, RRType.NSEC, *ADDRESSES})  # RFC 4035 section 2.6
 RECORD_OCTETS: Final = 12  # of a record beside its data: its owner as a pointer, type, class, TTL, length
 RRSET_OCTETS_MAX: Final = 65_535 - 12 - 259 - 11  # beside header, question and OPT (RFC 1035 section 4.2.2)
+_MANY: Final = frozenset({RRType.A, RRType.AAAA, RRType.TXT})  # types that no check asks for by themselves
 SINGLE: Final = frozenset({RRType.SOA, RRType.CNAME, RRType.DNAME})
 LOSS_MAX: Final = 0.5  # of a zone's names at once: half a file is nearly always less than that (docs/decisions/0015)
 REFRESH_AT: Final = -16  # of an SOA's data (RFC 1035 section 3.3.13); retry and expire follow
@@ -51,8 +52,9 @@ class Promise:
 class Subject:
     """A draft, what was promised of it, what it is to take the place of, and what several checks ask for.
 
-    `now` is the time in seconds, None where no signature is to be held against it; `loss_max` is which part of the
-    names of `before` may go.
+    Each check looks at the names `only`; None: at all of them. What it finds of a name may depend on others. `now` is
+    the time in seconds, None where no signature is to be held against it; `loss_max` is which part of the names of
+    `before` may go.
     """
 
     draft: Draft
@@ -60,38 +62,51 @@ class Subject:
     before: Zone | None = None
     loss_max: float = LOSS_MAX
     now: float | None = None
+    only: Collection[Name] | None = None
 
     @cached_property
     def cuts(self) -> frozenset[Name]:
         """Where other zones begin."""
-        return self.draft.cuts()
+        return self.draft.zone().cuts
 
     @cached_property
-    def names(self) -> frozenset[Name]:
+    def names(self) -> Collection[Name]:
         """Every name there is, empty non-terminals too."""
-        origin = self.draft.origin
-        found: set[Name] = {origin}
-        for owner in self.draft.nodes:
-            while owner not in found:
-                found.add(owner)
-                owner = parent(owner)  # noqa: PLW2901  on the way up
-        return frozenset(found)
+        return self.draft.zone().nodes
 
-    @cached_property
-    def servers(self) -> frozenset[Name]:
-        """Every name server that the zone names; addresses of those are glue wherever they stand."""
-        nodes = self.draft.nodes.values()
-        return frozenset(name_from_wire(each) for node in nodes if RRType.NS in node for each in node[RRType.NS].rdatas)
+    def is_server(self, owner: Name) -> bool:
+        """Say whether `owner` is a name server that the zone names; its addresses are glue wherever they stand."""
+        referrers = self.draft.zone().leads.get(owner, ())
+        return any(RRType.NS in self.draft.nodes[each] for each in referrers)
 
     def cut_above(self, owner: Name) -> Name | None:
-        """Return the highest cut at or above `owner`."""
-        found = None
-        if self.cuts:
-            for above in ancestors(owner):
-                if above == self.draft.origin:
-                    break
-                if above in self.cuts:
-                    found = above
+        """Return the highest cut at or above `owner`, a name of the zone."""
+        if not self.cuts or owner == self.draft.origin:
+            return None
+        above = parent(owner)
+        if above not in self._cuts_above:
+            self._cuts_above[above] = self.cut_above(above)
+        return self._cuts_above[above] or (owner if owner in self.cuts else None)
+
+    @cached_property
+    def _cuts_above(self) -> dict[Name, Name | None]:
+        return {self.draft.origin: None}
+
+    def nodes(self) -> Iterable[tuple[Name, Node]]:
+        """Return the names to look at, with what stands there."""
+        nodes = self.draft.nodes
+        if self.only is None:
+            return nodes.items()
+        return [(owner, nodes[owner]) for owner in self.only if owner in nodes]
+
+    @cached_property
+    def _by_type(self) -> Mapping[int, Sequence[RRset]]:
+        """The RRsets of the types that few names have, of the names to look at."""
+        found: dict[int, list[RRset]] = {}
+        for _, node in self.nodes():
+            for rtype, rrset in node.items():
+                if rtype not in _MANY:
+                    found.setdefault(rtype, []).append(rrset)
         return found
 
     def has_addresses(self, owner: Name) -> bool:
@@ -128,12 +143,16 @@ class Subject:
             return "has a CNAME"
         return None if self.has_addresses(target) else "has no address"
 
-    def rrsets(self, rtypes: Sequence[int]) -> Iterator[RRset]:
-        """Yield the RRsets of these types that this zone answers for."""
-        for owner, node in self.draft.nodes.items():
-            for rtype in rtypes:
-                if rtype in node and (self.cut_above(owner) is None or rtype == RRType.NS):
-                    yield node[rtype]
+    def of_types(self, rtypes: Iterable[int]) -> Iterator[RRset]:
+        """Yield the RRsets of these types, none of which is an address or a text, at the names to look at."""
+        for rtype in rtypes:
+            yield from self._by_type.get(rtype, ())
+
+    def rrsets(self, rtypes: Iterable[int]) -> Iterator[RRset]:
+        """Yield those of them that this zone answers for."""
+        for rrset in self.of_types(rtypes):
+            if rrset.rtype == RRType.NS or self.cut_above(rrset.owner) is None:
+                yield rrset
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +194,9 @@ def _soa(subject: Subject) -> Iterator[Fault]:
     draft = subject.draft
     if RRType.SOA not in draft.nodes.get(draft.origin, {}):
         yield draft.at(draft.origin, RRType.SOA, f"{draft.origin} has no SOA")
-    for owner, node in draft.nodes.items():
-        if RRType.SOA in node and owner != draft.origin:
-            yield draft.at(owner, RRType.SOA, f"an SOA at {owner}; the zone begins at {draft.origin}")
+    for rrset in subject.of_types([RRType.SOA]):
+        if rrset.owner != draft.origin:
+            yield draft.at(rrset.owner, RRType.SOA, f"an SOA at {rrset.owner}; the zone begins at {draft.origin}")
 
 
 def _ns(subject: Subject) -> Iterator[Fault]:
@@ -187,23 +206,24 @@ def _ns(subject: Subject) -> Iterator[Fault]:
 
 
 def _single(subject: Subject) -> Iterator[Fault]:
-    for owner, node in subject.draft.nodes.items():
-        for rtype in SINGLE & node.keys():
-            if (count := len(node[rtype].rdatas)) > 1:
-                text = f"{owner} has {count} {type_name(rtype)} records; there can be one"
-                yield subject.draft.at(owner, rtype, text)
+    for rrset in subject.of_types(SINGLE):
+        if (count := len(rrset.rdatas)) > 1:
+            text = f"{rrset.owner} has {count} {type_name(rrset.rtype)} records; there can be one"
+            yield subject.draft.at(rrset.owner, rrset.rtype, text)
 
 
 def _cname_alone(subject: Subject) -> Iterator[Fault]:
-    for owner, node in subject.draft.nodes.items():
-        if RRType.CNAME in node and (others := sorted(node.keys() - BESIDE_CNAME)):
+    for owner in (rrset.owner for rrset in subject.of_types([RRType.CNAME])):
+        if others := sorted(subject.draft.nodes[owner].keys() - BESIDE_CNAME):
             text = f"{owner} has a CNAME, and {', '.join(map(type_name, others))} beside it"
             yield subject.draft.at(owner, RRType.CNAME, text)
 
 
 def _size(subject: Subject) -> Iterator[Fault]:
-    for owner, node in subject.draft.nodes.items():
+    for owner, node in subject.nodes():
         for rtype, rrset in node.items():
+            if len(rrset.rdatas) == 1 and len(rrset.rdatas[0]) <= RRSET_OCTETS_MAX - RECORD_OCTETS:
+                continue
             octets = sum(RECORD_OCTETS + len(rdata) for rdata in rrset.rdatas)
             if octets > RRSET_OCTETS_MAX:
                 text = f"{owner} {type_name(rtype)} has {octets} octets; no message holds more than {RRSET_OCTETS_MAX}"
@@ -211,20 +231,22 @@ def _size(subject: Subject) -> Iterator[Fault]:
 
 
 def _below_cut(subject: Subject) -> Iterator[Fault]:
-    for owner, node in subject.draft.nodes.items():
+    if not subject.cuts:
+        return
+    for owner, node in subject.nodes():
         cut = subject.cut_above(owner)
         if cut is None:
             continue
-        allowed = AT_CUT if owner == cut else frozenset(ADDRESSES) if owner in subject.servers else frozenset[int]()
+        allowed = AT_CUT if owner == cut else frozenset(ADDRESSES) if subject.is_server(owner) else frozenset[int]()
         for rtype in sorted(node.keys() - allowed):
             text = f"{owner} {type_name(rtype)} belongs to the zone {cut}, which is delegated"
             yield subject.draft.at(owner, rtype, text)
 
 
 def _below_dname(subject: Subject) -> Iterator[Fault]:
-    if not any(RRType.DNAME in node for node in subject.draft.nodes.values()):
+    if not subject.draft.zone().dnames:
         return
-    for owner, node in subject.draft.nodes.items():
+    for owner, node in subject.nodes():
         if owner == subject.draft.origin or not node or RRType.NSEC3 in node:  # the hash of a name is none itself
             continue
         for above in ancestors(parent(owner)):
@@ -237,14 +259,15 @@ def _below_dname(subject: Subject) -> Iterator[Fault]:
 
 
 def _ds(subject: Subject) -> Iterator[Fault]:
-    for owner, node in subject.draft.nodes.items():
-        if RRType.DS in node and owner not in subject.cuts:
-            yield subject.draft.at(owner, RRType.DS, f"a DS at {owner}, where no other zone begins")
+    for rrset in subject.of_types([RRType.DS]):
+        if rrset.owner not in subject.cuts:
+            text = f"a DS at {rrset.owner}, where no other zone begins"
+            yield subject.draft.at(rrset.owner, RRType.DS, text)
 
 
 def _wildcard_ns(subject: Subject) -> Iterator[Fault]:
     """What it means is not defined (RFC 4592 section 4.2): BIND refuses it, Knot delegates, NSD gives it as data."""
-    for owner in subject.cuts:
+    for owner in (rrset.owner for rrset in subject.of_types([RRType.NS])):
         if owner.startswith("*."):
             text = f"a name server at the wildcard {owner}, which is a delegation to some servers and none to others"
             yield subject.draft.at(owner, RRType.NS, text)
@@ -252,8 +275,8 @@ def _wildcard_ns(subject: Subject) -> Iterator[Fault]:
 
 def _wildcard_dname(subject: Subject) -> Iterator[Fault]:
     """RFC 4592 section 4.4, RFC 6672 section 3.3: what is cached of it and what is asked next may be at odds."""
-    for owner, node in subject.draft.nodes.items():
-        if owner.startswith("*.") and RRType.DNAME in node:
+    for owner in (rrset.owner for rrset in subject.of_types([RRType.DNAME])):
+        if owner.startswith("*."):
             text = f"a DNAME at the wildcard {owner}, of which servers and caches make different things"
             yield subject.draft.at(owner, RRType.DNAME, text)
 

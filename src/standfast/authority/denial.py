@@ -3,8 +3,8 @@
 Both kinds give the same four proofs; which records make them up is all that differs.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha1
 from typing import Final, Protocol
@@ -14,6 +14,7 @@ from standfast.dns.name import ROOT, name_from_wire, parent
 from standfast.dns.wire import name_from_text
 
 HASHES_MAX: Final = 16_384  # of names, kept: a hash costs some microseconds, and iterations are asked for by the zone
+ONE_BY_ONE_MAX: Final = 64  # names that come and go; for more, a chain is sorted anew instead of moved for each
 _BASE32HEX: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUV"  # RFC 4648 section 7
 _HASH_OCTETS: Final = 20  # of SHA-1, the only algorithm there is (RFC 5155 section 11)
 
@@ -91,13 +92,19 @@ class Nsec3Denial:
 
     compact = False
 
-    def __init__(self, parameters: bytes, rrsets: Iterable[RRset]) -> None:
-        """Take the data of the zone's NSEC3PARAM, and its NSEC3 RRsets."""
+    def __init__(
+        self, parameters: bytes, nsec3: Mapping[Name, RRset], origin: Name, chain: Sequence[bytes] | None = None
+    ) -> None:
+        """Take the data of the zone's NSEC3PARAM, all NSEC3 RRsets, and the hashes of the chain where they are known.
+
+        There can be two chains in a zone (RFC 5155 section 7.3).
+        """
+        self.parameters = parameters
         self._iterations = int.from_bytes(parameters[2:4], "big")
         self._salt = parameters[5 : 5 + parameters[4]]
-        by_hash = {rrset.owner.partition(".")[0].upper().encode(): rrset for rrset in rrsets}
-        self._hashes = sorted(by_hash)
-        self._by_hash: Mapping[bytes, RRset] = by_hash
+        self._nsec3 = nsec3
+        self._origin = origin
+        self.chain = chain or sorted(hash_of(owner) for owner, each in nsec3.items() if is_of_chain(each, parameters))
 
     def no_data(self, qname: Name) -> Iterator[RRset]:
         """RFC 5155 sections 7.2.3 and 7.2.4; where an opt-out span leaves the name without a record, its encloser's."""
@@ -139,13 +146,43 @@ class Nsec3Denial:
         return name
 
     def _matching(self, name: Name) -> RRset | None:
-        return self._by_hash.get(self._hash(name))
+        found = self._nsec3.get(self._owner(self._hash(name)))
+        return found if found is not None and is_of_chain(found, self.parameters) else None
 
     def _covering(self, name: Name) -> RRset:
-        return self._by_hash[self._hashes[bisect_right(self._hashes, self._hash(name)) - 1]]
+        return self._nsec3[self._owner(self.chain[bisect_right(self.chain, self._hash(name)) - 1])]
+
+    def _owner(self, hashed: bytes) -> Name:
+        label = hashed.decode().lower()
+        return f"{label}." if self._origin == ROOT else f"{label}.{self._origin}"
 
     def _hash(self, name: Name) -> bytes:
         return nsec3_hash(name, self._salt, self._iterations)
+
+
+def is_of_chain(rrset: RRset, parameters: bytes) -> bool:
+    """Say whether algorithm, iterations and salt of an NSEC3 are those of an NSEC3PARAM."""
+    nsec3 = rrset.rdatas[0]
+    return nsec3[0] == parameters[0] and nsec3[2:].startswith(parameters[2:])
+
+
+def hash_of(owner: Name) -> bytes:
+    """Return the hash that the owner of an NSEC3 record begins with."""
+    return owner.partition(".")[0].upper().encode()
+
+
+def merged(chain: Sequence[bytes], added: Collection[bytes], removed: Collection[bytes]) -> Sequence[bytes]:
+    """Return a chain of sorted keys with some that come, and some that go and are there."""
+    if not added and not removed:
+        return chain
+    if len(added) + len(removed) > ONE_BY_ONE_MAX:
+        return sorted({*chain, *added}.difference(removed))
+    made = list(chain)
+    for key in removed:
+        del made[bisect_left(made, key)]
+    for key in added:
+        insort(made, key)
+    return made
 
 
 def canonical(name: Name) -> bytes:

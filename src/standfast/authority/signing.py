@@ -4,13 +4,13 @@
 that follow from it. To sign a zone for the first time is a change of everything.
 """
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, Literal
 
-from standfast.authority.denial import NsecDenial, canonical, octets_of
+from standfast.authority.denial import NsecDenial, canonical, merged, octets_of
 from standfast.authority.diff import Change
 from standfast.authority.keys import DELETE_CDNSKEY, DELETE_CDS, Key, KeySet
 from standfast.authority.serials import following, later
@@ -25,7 +25,6 @@ MADE_BY_SIGNER: Final = frozenset({RRType.RRSIG, RRType.NSEC, RRType.DNSKEY, RRT
 NOT_IN_SOURCE: Final = MADE_BY_SIGNER | {RRType.NSEC3, RRType.NSEC3PARAM}
 SIGNED_BY_KEY_SIGNERS: Final = frozenset({RRType.DNSKEY, RRType.CDS, RRType.CDNSKEY})  # RFC 7344 section 4.1
 DNSKEY_TTL_DEFAULT_S: Final = 3_600
-ONE_BY_ONE_MAX: Final = 64  # names that come and go; for more, the chain is sorted anew instead of moved for each
 LOOKS_PER_LIFETIME: Final = 100  # for signatures that are due: each makes anew what fell due since the last one
 
 _AT_CUT: Final = (RRType.NS, RRType.DS)  # RFC 4035 section 2.3
@@ -292,7 +291,7 @@ class _Work:
                 removed.add(canonical(owner))
             elif belongs:
                 changed.add(canonical(owner))
-        chain = _merged(old, added, removed)
+        chain = merged(old, added, removed)
         current = before.nodes[before.origin].get(RRType.NSEC)
         if current is None or current.ttl_s != ttl_s:
             remade: Iterable[int] = range(len(chain))
@@ -337,17 +336,6 @@ def bitmap(rtypes: Iterable[int]) -> bytes:
 def _with_serial(soa: RRset, serial: int) -> RRset:
     rdata = soa.rdatas[0]
     return replace(soa, rdatas=(rdata[:SERIAL_AT] + serial.to_bytes(4, "big") + rdata[SERIAL_AT + 4 :],))
-
-
-def _merged(chain: Sequence[bytes], added: Collection[bytes], removed: Collection[bytes]) -> Sequence[bytes]:
-    if len(added) + len(removed) > ONE_BY_ONE_MAX:
-        return sorted({*chain, *added}.difference(removed))
-    merged = list(chain)
-    for key in removed:
-        del merged[bisect_left(merged, key)]
-    for key in added:
-        insort(merged, key)
-    return merged
 
 
 def _name(key: bytes) -> Name:

@@ -3,21 +3,32 @@
 Holds and finds; what must be so for a zone to be served stands in `checks`, what is answered in `lookup`.
 """
 
+from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Final
 
-from standfast.authority.denial import Denial, Nsec3Denial, NsecDenial
+from standfast.authority.denial import Denial, Nsec3Denial, NsecDenial, is_of_chain
 from standfast.dns.masterfile import Fault, Record
 from standfast.dns.model import Name, RRset, RRType, type_name
-from standfast.dns.name import is_below, parent
+from standfast.dns.name import is_below, name_from_wire, parent
 
 Node = Mapping[int, RRset]  # all of one owner, by type; empty where a name is there for those below it alone
 
 SERIAL_AT: Final = -20  # of an SOA's data: five numbers of four octets at their end (RFC 1035 section 3.3.13)
 MINIMUM_AT: Final = -4
-_EMPTY: Final[Node] = MappingProxyType({})
+LEADING: Final = (RRType.NS, RRType.CNAME)  # what a zone cannot be without knowing where it leads
+EMPTY: Final[Node] = MappingProxyType({})
+_SPECIAL: Final = frozenset({RRType.NS, RRType.CNAME, RRType.DNAME})
+_RRSIG: Final = int(RRType.RRSIG)  # a plain number is compared faster, and that is done for every record
+
+
+def serial_of(soa: bytes) -> int:
+    """Return the serial number that an SOA's data hold."""
+    return int.from_bytes(soa[SERIAL_AT : SERIAL_AT + 4], "big")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +45,8 @@ class Zone:
     cuts: frozenset[Name]  # where other zones begin: owners of NS but for the origin
     dnames: frozenset[Name]
     wildcards: frozenset[Name]  # closest enclosers that have a wildcard, so that others need no look
+    children: Mapping[Name, int]  # how many names are directly below one, where any are
+    leads: Mapping[Name, tuple[Name, ...]]  # whose NS or CNAME leads to a name of this zone, there or not
     nsec3: Mapping[Name, RRset]
     denial: Denial | None  # proves what is not there; None where the zone is not signed
 
@@ -49,20 +62,47 @@ class Zone:
 
     def rrset(self, owner: Name, rtype: int) -> RRset | None:
         """Return what stands at `owner`, wherever in the zone that is; None where nothing does."""
-        return self.nodes.get(owner, _EMPTY).get(rtype)
+        return self.nodes.get(owner, EMPTY).get(rtype)
 
     def signature(self, owner: Name, covered: int) -> RRset | None:
         """Return the signatures of the RRset at `owner` of the type `covered`; None where there are none."""
-        return self.signatures.get(owner, _EMPTY).get(covered)
+        return self.signatures.get(owner, EMPTY).get(covered)
 
     def rrsets(self) -> Iterator[RRset]:
         """Yield every RRset, names in the order of the zone file."""
         for owner, node in self.nodes.items():
             yield from node.values()
-            yield from self.signatures.get(owner, _EMPTY).values()
+            yield from self.signatures.get(owner, EMPTY).values()
         for owner, rrset in self.nsec3.items():
             yield rrset
-            yield from self.signatures.get(owner, _EMPTY).values()
+            yield from self.signatures.get(owner, EMPTY).values()
+
+
+class Places:
+    """Where RRsets begin: file and line of each, found again only where something is wrong with one."""
+
+    def __init__(self) -> None:
+        self._rrsets: list[RRset] = []
+        self._lines = array("L")
+        self._files: list[tuple[int, str]] = []  # from which RRset on
+        self._found: dict[tuple[Name, int], int] = {}
+
+    def note(self, rrset: RRset, file: str, line: int) -> None:
+        """Remember where `rrset` begins."""
+        if not self._files or self._files[-1][1] != file:
+            self._files.append((len(self._rrsets), file))
+        self._rrsets.append(rrset)
+        self._lines.append(line)
+
+    def find(self, owner: Name, rtype: int) -> tuple[str, int] | None:
+        """Return file and line of that RRset."""
+        if len(self._found) != len(self._rrsets):
+            self._found = {(rrset.owner, rrset.rtype): at for at, rrset in enumerate(self._rrsets)}
+        at = self._found.get((owner, rtype))
+        if at is None:
+            return None
+        began = bisect_right(self._files, at, key=itemgetter(0)) - 1
+        return self._files[began][1], self._lines[at]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,59 +111,82 @@ class Draft:
 
     origin: Name
     file: str
-    nodes: dict[Name, dict[int, RRset]] = field(default_factory=dict)
-    signatures: dict[Name, dict[int, RRset]] = field(default_factory=dict)
-    places: dict[tuple[Name, int], tuple[str, int]] = field(default_factory=dict)  # file and line
+    nodes: Mapping[Name, Node] = field(default_factory=dict)
+    signatures: Mapping[Name, Node] = field(default_factory=dict)
+    places: Places = field(default_factory=Places)
     faults: list[Fault] = field(default_factory=list)  # that forbid to serve it
     warnings: list[Fault] = field(default_factory=list)
+    _zone: Zone | None = None
+
+    @classmethod
+    def of(cls, zone: Zone) -> "Draft":
+        """Return the draft that `zone` could have been made of, for a new judgement."""
+        return cls(origin=zone.origin, file="", nodes=zone.nodes, signatures=zone.signatures, _zone=zone)
 
     def at(self, owner: Name, rtype: int, text: str) -> Fault:
         """Return a fault on the line where that RRset begins."""
-        file, line = self.places.get((owner, rtype), (self.file, 0))
+        file, line = self.places.find(owner, rtype) or (self.file, 0)
         return Fault(file=file, line=line, text=text)
-
-    def cuts(self) -> frozenset[Name]:
-        """Return where other zones begin."""
-        return frozenset(owner for owner, node in self.nodes.items() if RRType.NS in node and owner != self.origin)
 
     def zone(self) -> Zone:
         """Return the snapshot. Judge it first: what has faults gives answers that nobody should get."""
-        nsec3 = {owner: node[RRType.NSEC3] for owner, node in self.nodes.items() if RRType.NSEC3 in node}
-        nodes: dict[Name, Node] = {owner: node for owner, node in self.nodes.items() if owner not in nsec3}
+        if self._zone is not None:
+            return self._zone
+        origin = self.origin
+        nodes: dict[Name, Node] = {origin: EMPTY}
+        nsec3: dict[Name, RRset] = {}
+        special = []  # the few that more than their own name depends on
+        for owner, node in self.nodes.items():
+            if RRType.NSEC3 in node:
+                nsec3[owner] = node[RRType.NSEC3]
+                if not (node := {rtype: rrset for rtype, rrset in node.items() if rtype != RRType.NSEC3}):
+                    continue
+            if node:
+                nodes[owner] = node
+                if not _SPECIAL.isdisjoint(node):
+                    special.append((owner, node))
+        children: dict[Name, int] = {}
         for owner in list(nodes):
-            above = parent(owner)
-            while owner != self.origin and above not in nodes:  # stops at the origin, since its SOA is there
-                nodes[above] = _EMPTY
-                above = parent(above)
-        return Zone(
-            origin=self.origin,
+            child = owner
+            while child != origin:
+                above = parent(child)
+                children[above] = children.get(above, 0) + 1
+                if above in nodes:
+                    break
+                nodes[above] = EMPTY
+                child = above
+        leading: dict[Name, list[Name]] = {}
+        for owner, node in special:
+            for target in targets_of(node, origin):
+                leading.setdefault(target, []).append(owner)
+        self._zone = Zone(
+            origin=origin,
             nodes=nodes,
-            signatures=dict(self.signatures),
-            cuts=self.cuts(),
-            dnames=frozenset(owner for owner, node in nodes.items() if RRType.DNAME in node),
+            signatures=self.signatures,
+            cuts=frozenset(owner for owner, node in special if RRType.NS in node and owner != origin),
+            dnames=frozenset(owner for owner, node in special if RRType.DNAME in node),
             wildcards=frozenset(parent(owner) for owner in nodes if owner.startswith("*.")),
+            children=children,
+            leads={target: tuple(owners) for target, owners in leading.items()},
             nsec3=nsec3,
-            denial=_denial(nodes, nsec3, self.origin),
+            denial=denial_of(nodes, nsec3, origin),
         )
+        return self._zone
 
 
-def _denial(nodes: Mapping[Name, Node], nsec3: Mapping[Name, RRset], origin: Name) -> Denial | None:
+def targets_of(node: Node, origin: Name) -> frozenset[Name]:
+    """Return the names of the zone at `origin` that the NS and CNAME records of `node` lead to."""
+    rdatas = [rdata for rtype in LEADING if rtype in node for rdata in node[rtype].rdatas]
+    return frozenset(target for target in map(name_from_wire, rdatas) if is_below(target, origin))
+
+
+def denial_of(nodes: Mapping[Name, Node], nsec3: Mapping[Name, RRset], origin: Name) -> Denial | None:
+    """Return what a zone of these nodes and NSEC3 records proves denials by; None where it is not signed."""
     parameters = nodes[origin].get(RRType.NSEC3PARAM)
     for each in parameters.rdatas if parameters is not None else ():
-        chain = [rrset for rrset in nsec3.values() if _is_of_chain(rrset.rdatas[0], each)]
-        if chain:
-            return Nsec3Denial(each, chain)
+        if any(is_of_chain(rrset, each) for rrset in nsec3.values()):
+            return Nsec3Denial(each, nsec3, origin)
     return NsecDenial(nodes) if RRType.NSEC in nodes[origin] else None
-
-
-def _is_of_chain(nsec3: bytes, parameters: bytes) -> bool:
-    """Say whether algorithm, iterations and salt are the same: a zone can have two chains (RFC 5155 section 7.3)."""
-    return nsec3[0] == parameters[0] and nsec3[2:].startswith(parameters[2:])
-
-
-def serial_of(soa: bytes) -> int:
-    """Return the serial number in the data of an SOA."""
-    return int.from_bytes(soa[SERIAL_AT : SERIAL_AT + 4], "big")
 
 
 def draft_of(records: Iterable[Record], *, origin: Name, file: str) -> Draft:
@@ -132,44 +195,39 @@ def draft_of(records: Iterable[Record], *, origin: Name, file: str) -> Draft:
     Where TTLs differ within an RRset the smallest holds (RFC 2181 section 5.2); a record that is there twice counts
     once (section 5).
     """
-    draft = Draft(origin=origin, file=file)
-    gathered: dict[Name, dict[int, tuple[int, dict[bytes, None]]]] = {}
-    signatures: dict[Name, dict[int, tuple[int, dict[bytes, None]]]] = {}
+    nodes: dict[Name, dict[int, RRset]] = {}
+    signatures: dict[Name, dict[int, RRset]] = {}
+    draft = Draft(origin=origin, file=file, nodes=nodes, signatures=signatures)
+    gathered: dict[tuple[Name, int, int], dict[bytes, None]] = {}  # data of the RRsets of more records than one
     outside = "." + origin if origin != "." else "."
     escaped = "\\" in origin
     for owner, rtype, ttl_s, rdata, name, line in records:
-        node = gathered.get(owner)
+        node = nodes.get(owner)
         if node is None:
             if (not owner.endswith(outside) and owner != origin) or (escaped and not is_below(owner, origin)):
-                text = f"{owner} is not in the zone {origin}"
-                draft.faults.append(Fault(file=name, line=line, text=text))
+                draft.faults.append(Fault(file=name, line=line, text=f"{owner} is not in the zone {origin}"))
                 continue
-            node = gathered[owner] = {}
+            node = nodes[owner] = {}
         key = rtype
-        if rtype == RRType.RRSIG:
+        if rtype == _RRSIG:
             node, key = signatures.setdefault(owner, {}), int.from_bytes(rdata[:2], "big")
-        rrset = node.get(key)
-        if rrset is None:
-            node[key] = (ttl_s, {rdata: None})
-            if rtype != RRType.RRSIG:
-                draft.places[owner, rtype] = (name, line)
+        there = node.get(key)
+        if there is None:
+            node[key] = rrset = RRset(owner=owner, rtype=rtype, ttl_s=ttl_s, rdatas=(rdata,))
+            if rtype != _RRSIG:
+                draft.places.note(rrset, name, line)
             continue
-        before_s, rdatas = rrset
-        if ttl_s != before_s:
-            text = f"the TTL of {owner} {type_name(rtype)} is {ttl_s} here and {before_s} above; the smallest holds"
+        if ttl_s != there.ttl_s:
+            text = f"the TTL of {owner} {type_name(rtype)} is {ttl_s} here and {there.ttl_s} above; the smallest holds"
             draft.warnings.append(Fault(file=name, line=line, text=text))
-            node[key] = (min(ttl_s, before_s), rdatas)
+            node[key] = replace(there, ttl_s=min(ttl_s, there.ttl_s))
+        rdatas = gathered.get((owner, rtype, key))
+        if rdatas is None:
+            rdatas = gathered[owner, rtype, key] = dict.fromkeys(there.rdatas)
         if rdata in rdatas:
             draft.warnings.append(Fault(file=name, line=line, text=f"{owner} {type_name(rtype)} has this record twice"))
         rdatas[rdata] = None
-    for owner, by_type in gathered.items():
-        draft.nodes[owner] = {
-            rtype: RRset(owner=owner, rtype=rtype, ttl_s=ttl_s, rdatas=tuple(rdatas))
-            for rtype, (ttl_s, rdatas) in by_type.items()
-        }
-    for owner, by_covered in signatures.items():
-        draft.signatures[owner] = {
-            covered: RRset(owner=owner, rtype=RRType.RRSIG, ttl_s=ttl_s, rdatas=tuple(rdatas))
-            for covered, (ttl_s, rdatas) in by_covered.items()
-        }
+    for (owner, rtype, key), rdatas in gathered.items():
+        node = (signatures if rtype == _RRSIG else nodes)[owner]
+        node[key] = replace(node[key], rdatas=tuple(rdatas))
     return draft

@@ -1,0 +1,89 @@
+"""Judges a change by what it can break, so that it costs what it changes and not what the zone holds.
+
+The law: of a zone without faults, `judge_changes` finds a fault exactly where `judge` of the whole successor finds one.
+Each rule of `_names` says which names a change can make wrong, and why no others.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+
+from standfast.authority.checks import ADDRESSES, CHECKS, Promise, Subject
+from standfast.authority.diff import Change
+from standfast.authority.zone import EMPTY, Draft, Node, Zone
+from standfast.dns.masterfile import Fault
+from standfast.dns.model import CNAME_CHAIN_MAX, Name, RRType
+from standfast.dns.name import name_from_wire, parent
+
+
+def judge_changes(
+    before: Zone, after: Zone, changes: Sequence[Change], promises: Sequence[Promise] = ()
+) -> list[Fault]:
+    """Return what forbids to serve `after`, which is `before` with `changes` made. Warnings are not looked for.
+
+    Args:
+        before: a zone without faults, by the same promises.
+        after: the same, changed.
+        changes: every RRset that is not the same in both.
+        promises: all that there are, of other zones too.
+    """
+    touched = {rrset.owner for change in changes if (rrset := change.before or change.after) is not None}
+    only = _names(before, after, touched)
+    if promises:
+        kept_by = touched.union(*(_aliases_of(after, owner) for owner in touched))
+        promises = [promise for promise in promises if promise.name in kept_by]
+    subject = Subject(draft=Draft.of(after), promises=promises, only=only)
+    return [fault for check in CHECKS if check.forbids for fault in check.look(subject)]
+
+
+def _names(before: Zone, after: Zone, touched: Collection[Name]) -> Collection[Name] | None:
+    """Return the names that can be wrong now; None where that can be any."""
+    found = set(touched)
+    for owner in touched:
+        old, new = before.nodes.get(owner, EMPTY), after.nodes.get(owner, EMPTY)
+        for rtype in (RRType.NS, RRType.DNAME):
+            if rtype in new and rtype not in old and owner in before.children:
+                return None  # it hides what was there below it
+        if RRType.NS in old and old.get(RRType.NS) is not new.get(RRType.NS):
+            found.update(map(name_from_wire, old[RRType.NS].rdatas))  # glue of nobody any more, below another cut
+            if RRType.NS not in new:
+                found.update(_delegations(after))  # what was below another zone's cut must be there itself
+        if _has_addresses(old) and not _has_addresses(new):
+            found.update(after.leads.get(owner, ()))
+            if owner.startswith("*."):
+                found.update(_delegations(after))  # it gave the addresses of name servers that are not there
+        if owner not in before.nodes and _has_wildcard_above(before, owner):
+            found.update(_delegations(after))  # it hides that wildcard from name servers below it
+        if new.get(RRType.CNAME) is not old.get(RRType.CNAME):
+            found.update(list(_aliases_of(after, owner))[-1:])  # the longest chain of all those that came to be
+    return found
+
+
+def _delegations(zone: Zone) -> Iterator[Name]:
+    yield zone.origin
+    yield from zone.cuts
+
+
+def _has_addresses(node: Node) -> bool:
+    return any(rtype in node for rtype in ADDRESSES)
+
+
+def _has_wildcard_above(zone: Zone, name: Name) -> bool:
+    """Say whether the closest name that there is above `name` has a wildcard."""
+    encloser = parent(name)
+    while encloser not in zone.nodes:
+        encloser = parent(encloser)
+    return encloser in zone.wildcards
+
+
+def _aliases_of(zone: Zone, name: Name) -> Iterator[Name]:
+    """Yield all whose chain of CNAMEs leads to `name`, the farthest last; no farther than chains may be long."""
+    found = {name}
+    ring = [name]
+    for _ in range(CNAME_CHAIN_MAX):
+        ring = [
+            owner
+            for target in ring
+            for owner in zone.leads.get(target, ())
+            if owner not in found and RRType.CNAME in zone.nodes[owner]
+        ]
+        found.update(ring)
+        yield from ring
