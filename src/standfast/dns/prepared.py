@@ -7,13 +7,13 @@ A query with a server cookie is answered as the same query without, and the cook
 """
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
-from typing import Any, Protocol
+from typing import Final, Protocol
 
-PREPARED_MAX = 65_536  # answers, about 500 octets each with what is around them
+PREPARED_MAX = 65_536  # answers, about 450 octets each with what is around them
 ID_OCTETS = 2  # RFC 1035 section 4.1.1
-_HEADER = 12
+HEADER_OCTETS = 12  # of a message (the same section)
 _QTYPE_QCLASS = 4
 _OPT = 11  # octets of an OPT record without options (RFC 6891 section 6.1.2)
 _OPT_TYPE = 41
@@ -27,16 +27,17 @@ _COOKIE_OPTION = 28
 WITH_COOKIE_MAX = 512  # octets of an answer with a cookie: all clients take that, so no cookie has pushed anything out
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Prepared:
     """One answer, all but its ID.
 
-    `octets` are right until `turn_s`, when a TTL has to count down; nothing is right from `expires_at_s` on. Their OPT
-    record is at `opt_at`; 0: there is none. `place` and `held` are for who sends the octets from where they lie in
-    memory.
+    `octets` are right until `turn_s`, when a TTL has to count down; nothing is right from `expires_at_s` on. Records
+    begin at `records_at`, the OPT record is at `opt_at`; 0: there is none. `place` is for who sends the octets from
+    where they lie in memory; 0: nobody has looked yet.
     """
 
-    octets: bytearray
+    octets: bytes
+    records_at: int
     ttl_places: tuple[int, ...]
     opt_at: int
     stored_at_s: float
@@ -44,16 +45,17 @@ class Prepared:
     age_s: int
     turn_s: float
     place: int = 0
-    held: Any = None
 
     def turn(self, now: float) -> bool:
         """Count the TTLs down to `now`; False where the answer is over."""
         if now >= self.expires_at_s:
             return False
         age_s = int(now - self.stored_at_s)
+        octets = bytearray(self.octets)
         for place in self.ttl_places:
-            (ttl_s,) = _TTL.unpack_from(self.octets, place)
-            _TTL.pack_into(self.octets, place, max(0, ttl_s - (age_s - self.age_s)))
+            (ttl_s,) = _TTL.unpack_from(octets, place)
+            _TTL.pack_into(octets, place, max(0, ttl_s - (age_s - self.age_s)))
+        self.octets, self.place = bytes(octets), 0
         self.age_s = age_s
         self.turn_s = min(self.stored_at_s + age_s + 1, self.expires_at_s)
         return True
@@ -61,6 +63,25 @@ class Prepared:
     def void(self) -> None:
         """End the answer before its time."""
         self.turn_s = self.expires_at_s = -inf
+
+    def respelled(self, query: bytes) -> bytes:
+        """Return the octets with the question of `query`, which is as long as that of the answer."""
+        head, question = self.octets[: HEADER_OCTETS - ID_OCTETS], query[HEADER_OCTETS : self.records_at + ID_OCTETS]
+        return head + question + self.octets[self.records_at :]
+
+
+# Stands for an answer that is not there, where looking at it is cheaper than a question whether it is.
+NOT_PREPARED: Final = Prepared(
+    octets=b"",
+    records_at=0,
+    ttl_places=(),
+    opt_at=0,
+    stored_at_s=-inf,
+    expires_at_s=-inf,
+    age_s=0,
+    turn_s=-inf,
+    place=1,  # nobody's, and never sent; 0 would be looked up
+)
 
 
 class Voidable(Protocol):
@@ -106,37 +127,29 @@ class PreparedAnswers:
 
     def get(self, query: bytes, now: float) -> bytes | None:
         """Return the answer to `query` as it came off the wire, or None where none is prepared."""
-        prepared = self._find(query, now)
-        return None if prepared is None else query[:ID_OCTETS] + prepared.octets
+        octets = self._octets(query, now)
+        return None if octets is None else query[:ID_OCTETS] + octets
 
     def get_with_cookie(self, query: bytes, cookie: bytes, now: float) -> bytes | None:
         """Return the answer to `query`, as `split_cookie` left it, with `cookie` in it; None where none is prepared."""
-        prepared = self._find(query, now)
+        prepared = self._fresh(query[ID_OCTETS:], now) or self.otherwise(query, now)
         if prepared is None or not prepared.opt_at:
             return None
-        head, length, options = _at_options(prepared.octets, prepared.opt_at)
+        head, length, options = _at_options(prepared.respelled(query), prepared.opt_at)
         answer = query[:ID_OCTETS] + head + _LENGTH.pack(length + _COOKIE_OPTION) + _COOKIE_HEAD + cookie + options
         return answer if len(answer) <= WITH_COOKIE_MAX else None
 
-    def _find(self, query: bytes, now: float) -> Prepared | None:
-        prepared = self.by_query.get(query[ID_OCTETS:])
-        if prepared is None or (now >= prepared.turn_s and not prepared.turn(now)):
-            return self.other_case(query, now)
-        return prepared
+    def otherwise(self, query: bytes, now: float) -> Prepared | None:
+        """Return an answer that is the one to `query` but for the letters of its question; None where there is none.
 
-    def other_case(self, query: bytes, now: float) -> Prepared | None:
-        """Return the answer to `query` where it was prepared for the same name in lower case (0x20 clients)."""
-        end = query.find(0, _HEADER)
-        name = query[_HEADER:end]
+        It was prepared for the same name in lower case (0x20 clients).
+        """
+        end = query.find(0, HEADER_OCTETS)
+        name = query[HEADER_OCTETS:end]
         folded = name.lower()
         if end < 0 or folded == name:
             return None
-        prepared = self.by_query.get(query[ID_OCTETS:_HEADER] + folded + query[end:])
-        if prepared is None or (now >= prepared.turn_s and not prepared.turn(now)):
-            return None
-        octets = prepared.octets[:]
-        octets[_HEADER - ID_OCTETS : end - ID_OCTETS] = name
-        return replace(prepared, octets=octets, place=0, held=None)
+        return self._fresh(query[ID_OCTETS:HEADER_OCTETS] + folded + query[end:], now)
 
     def put(
         self, query: bytes, answer: bytes, *, stored_at_s: float, expires_at_s: float, now: float
@@ -147,8 +160,8 @@ class PreparedAnswers:
         answer is kept without, so that it is for all who ask the same.
         """
         query, cookie = split_cookie(query)
-        key, end = key_of(query), query.find(0, _HEADER)
-        if key is None or answer[_HEADER:end] != query[_HEADER:end]:
+        key, end = key_of(query), query.find(0, HEADER_OCTETS)
+        if key is None or answer[HEADER_OCTETS:end] != query[HEADER_OCTETS:end]:
             return None
         walked = _walk(answer)
         if walked is None:
@@ -159,21 +172,36 @@ class PreparedAnswers:
             if plain is None or self._has(key, stored_at_s):
                 return None
             answer = plain
-        folded = key[_HEADER - ID_OCTETS : end - ID_OCTETS]
+        folded = key[HEADER_OCTETS - ID_OCTETS : end - ID_OCTETS]
         age_s = int(now - stored_at_s)
+        stands = expires_at_s == inf
         prepared = Prepared(
-            octets=bytearray(answer[ID_OCTETS:_HEADER] + folded + answer[end:]),
-            ttl_places=tuple(place - ID_OCTETS for place in places),
+            octets=answer[ID_OCTETS:HEADER_OCTETS] + folded + answer[end:],
+            records_at=end + 1 + _QTYPE_QCLASS - ID_OCTETS,
+            ttl_places=() if stands else tuple(place - ID_OCTETS for place in places),
             opt_at=opt_at and opt_at - ID_OCTETS,
             stored_at_s=stored_at_s,
             expires_at_s=expires_at_s,
             age_s=age_s,
-            turn_s=expires_at_s if expires_at_s == inf else min(stored_at_s + age_s + 1, expires_at_s),
+            turn_s=inf if stands else min(stored_at_s + age_s + 1, expires_at_s),
         )
         self.by_query.pop(key, None)
         self.by_query[key] = prepared
         if len(self.by_query) > self._max:
             del self.by_query[next(iter(self.by_query))]
+        return prepared
+
+    def _octets(self, query: bytes, now: float) -> bytes | None:
+        prepared = self._fresh(query[ID_OCTETS:], now)
+        if prepared is not None:
+            return prepared.octets
+        prepared = self.otherwise(query, now)
+        return None if prepared is None else prepared.respelled(query)
+
+    def _fresh(self, key: bytes, now: float) -> Prepared | None:
+        prepared = self.by_query.get(key)
+        if prepared is None or (now >= prepared.turn_s and not prepared.turn(now)):
+            return None
         return prepared
 
     def _has(self, key: bytes, stored_at_s: float) -> bool:
@@ -194,11 +222,11 @@ def key_of(query: bytes) -> bytes | None:
 
     None where it is not kept at all: with EDNS options, since most differ each time, and would fill the memory.
     """
-    end = query.find(0, _HEADER)
+    end = query.find(0, HEADER_OCTETS)
     plain = end + 1 + _QTYPE_QCLASS
     if end < 0 or len(query) not in (plain, plain + _OPT):
         return None
-    return query[ID_OCTETS:_HEADER] + query[_HEADER:end].lower() + query[end:]
+    return query[ID_OCTETS:HEADER_OCTETS] + query[HEADER_OCTETS:end].lower() + query[end:]
 
 
 def split_cookie(query: bytes) -> tuple[bytes, bytes]:
@@ -219,11 +247,11 @@ def _without_cookie(answer: bytes, opt_at: int) -> bytes | None:
     return head + _LENGTH.pack(length - _COOKIE_OPTION) + options[_COOKIE_OPTION:]
 
 
-def _at_options(message: bytes | bytearray, opt_at: int) -> tuple[bytes, int, bytes]:
+def _at_options(message: bytes, opt_at: int) -> tuple[bytes, int, bytes]:
     """Return what is before the length of the options in the OPT record at `opt_at`, that length, what is behind."""
     at = opt_at + _OPT
     (length,) = _LENGTH.unpack_from(message, at - _LENGTH.size)
-    return bytes(message[: at - _LENGTH.size]), length, bytes(message[at:])
+    return message[: at - _LENGTH.size], length, message[at:]
 
 
 def _walk(message: bytes) -> tuple[list[int], int] | None:
@@ -235,7 +263,7 @@ def _walk(message: bytes) -> tuple[list[int], int] | None:
     opt_at = 0
     try:
         questions, *records = _COUNTS.unpack_from(message, 4)
-        at = _HEADER
+        at = HEADER_OCTETS
         for _ in range(questions):
             at = _past_name(message, at) + _QTYPE_QCLASS
         for _ in range(sum(records)):
