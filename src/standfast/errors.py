@@ -6,6 +6,7 @@
     |  `- OptError
     |- RdataError ........ dns: a text or octets are not data of a record
     |- MasterFileError ... dns: a file that a zone is made of cannot be had
+    |- RollError ......... authority: a roll of keys cannot begin, or go on
     |- LedgerError ....... ledger: a ledger cannot be read or written
     |  |- UnfitValue
     |  `- MalformedRecord
