@@ -107,6 +107,11 @@ class Request(Message):
     key: TsigKey | None = None
     mac: bytes = b""
 
+    @property
+    def signer(self) -> Name | None:
+        """The name of the key that it is proven to be signed with."""
+        return None if self.key is None else self.key.name
+
 
 @value
 class Faulty:

@@ -4,29 +4,38 @@ What is asked again is given as prepared octets, by the same fast path as the gu
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from math import inf
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
 import structlog
 
+from standfast.authority.access import NO_RULES, ZoneRules
 from standfast.authority.checks import LOSS_MAX, Promise
 from standfast.authority.lookup import answer
 from standfast.authority.zone import Zone
 from standfast.dns.codec import PAYLOAD_OURS
-from standfast.dns.model import Name, Query
+from standfast.dns.model import Name, Query, Reply
 from standfast.dns.name import is_below
 from standfast.dns.prepared import Keeper, PreparedAnswers
 from standfast.dns.servers import Server
+from standfast.dns.tsig import TsigKey
+from standfast.io.authority.requests import Desk
 from standfast.io.authority.zone_files import ReadZone, ZoneFileError, read_zone
+from standfast.io.authority.zones import Published, ServedZones
 from standfast.io.clients.client import Client
 from standfast.io.clients.cookies import Cookies
 from standfast.io.clients.datagrams import FastPath
 from standfast.io.clients.limits import Gate, Limits
 from standfast.io.clients.listener import Listener
+from standfast.io.clients.requests import Requests
 
+NO_KEYS: Final[Mapping[Name, TsigKey]] = MappingProxyType({})
+NO_ZONE_RULES: Final[Mapping[Name, ZoneRules]] = MappingProxyType({})
 PREPARED_MAX: Final = 1 << 20  # answers, about 500 octets each; questions come again for what is there
 
 log = structlog.get_logger("standfast.authority")
@@ -46,6 +55,10 @@ class AuthorityService:
         now: Callable[[], float],
         loss_max: float = LOSS_MAX,
         size_max: int = PAYLOAD_OURS,
+        rules: Mapping[Name, ZoneRules] = NO_ZONE_RULES,
+        default_rules: ZoneRules = NO_RULES,
+        keys: Mapping[Name, TsigKey] = NO_KEYS,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         """Read and bind nothing yet.
 
@@ -58,15 +71,25 @@ class AuthorityService:
             now: the time, in seconds.
             loss_max: which part of a zone's names may go when its file is read anew.
             size_max: the largest datagram that is sent, in octets.
+            rules: what holds for single zones, by origin.
+            default_rules: what holds for all others.
+            keys: that clients may sign with, by name.
+            wall: the time that other machines have too, in seconds since the epoch.
         """
         self._files = tuple(files)
         self._promises = tuple(promises)
         self._loss_max = loss_max
         self._now = now
-        self._by_file: dict[Path, Zone] = {}
-        self._zones: Mapping[Name, Zone] = {}
+        self._by_file: dict[Path, Name] = {}
+        self._served = ServedZones(
+            {origin: replace(each, promises=self._promises) for origin, each in rules.items()},
+            default=replace(default_rules, promises=self._promises),
+        )
+        self._served.on_published.append(self._void)
         self._fast = FastPath(PreparedAnswers(PREPARED_MAX), now=now, on_hits=lambda _hits: None)
         self._standing = _Standing()
+        self._desk = Desk(self._served, keys=keys, answer=self._answer, cookies=cookies, wall=wall, size_max=size_max)
+        self._requests = Requests(self._desk.take)
         self._reloading: asyncio.Task[None] | None = None
         self._reload_again = False
         self._listeners = [
@@ -78,6 +101,7 @@ class AuthorityService:
                 gate=Gate(limits),
                 cookies=cookies,
                 recursion=False,
+                requests=self._requests,
             )
             for server in listen
         ]
@@ -90,7 +114,7 @@ class AuthorityService:
     @property
     def zones(self) -> Mapping[Name, Zone]:
         """What is served, by origin."""
-        return self._zones
+        return self._served.zones
 
     async def load(self) -> None:
         """Read every file; what may be served takes the place of what was served before, the rest leaves it there.
@@ -104,7 +128,7 @@ class AuthorityService:
                     read_zone,
                     path,
                     promises=self._promises,
-                    before=self._zones,
+                    before=dict(self.zones),
                     loss_max=self._loss_max,
                     now=self._now(),
                 )
@@ -114,10 +138,11 @@ class AuthorityService:
                     "zone.refused", file=str(path), faults=len(error.faults), first=str(error.faults[0]), stays=stays
                 )
         self._by_file = self._chosen(found)
-        self._zones = {zone.origin: zone for zone in self._by_file.values()}
-        self._fast.answers.clear()
+        for path, origin in self._by_file.items():
+            if path in found and found[path].zone.origin == origin:
+                await self._served.publish(found[path].zone, base=self.zones.get(origin), cause="file", judged=True)
         for promise in self._promises:
-            if not any(is_below(promise.name, origin) for origin in self._zones):
+            if not any(is_below(promise.name, origin) for origin in self.zones):
                 log.warning("promise.unserved", name=promise.name)
 
     def reload(self) -> None:
@@ -133,30 +158,31 @@ class AuthorityService:
             self._reload_again = False
             await self.load()
 
-    def _chosen(self, found: Mapping[Path, ReadZone]) -> dict[Path, Zone]:
-        """Return what is served from each file, now that `found` was: no zone from two, none lost by a slip in a name.
+    def _chosen(self, found: Mapping[Path, ReadZone]) -> dict[Path, Name]:
+        """Return which zone is served from each file, now that `found` was.
 
+        No zone comes from two, and none is lost by a slip in a name.
         Files may well change places.
         """
         offered = {read.zone.origin for read in found.values()}
-        chosen: dict[Path, Zone] = {}
+        chosen: dict[Path, Name] = {}
         for path in self._files:
             before, read = self._by_file.get(path), found.get(path)
-            if read and before and before.origin not in offered:
-                first = f"{path}: it is of the zone {read.zone.origin} now, and {before.origin} is served from it"
+            if read and before and before not in offered:
+                first = f"{path}: it is of the zone {read.zone.origin} now, and {before} is served from it"
                 log.error("zone.refused", file=str(path), faults=1, first=first, stays=True)
                 read = None
-            zone = read.zone if read else before
-            if zone is None:
+            origin = read.zone.origin if read else before
+            if origin is None:
                 continue
-            other = next((each for each, there in chosen.items() if there.origin == zone.origin), None)
+            other = next((each for each, there in chosen.items() if there == origin), None)
             if other is not None:
-                log.error("zone.twice", file=str(path), zone=zone.origin, served_from=str(other))
+                log.error("zone.twice", file=str(path), zone=origin, served_from=str(other))
                 continue
-            chosen[path] = zone
+            chosen[path] = origin
             if read:
-                names, warnings = len(zone.nodes), len(read.warnings)
-                log.info("zone.loaded", zone=zone.origin, serial=zone.serial, names=names, warnings=warnings)
+                zone, warnings = read.zone, len(read.warnings)
+                log.info("zone.loaded", zone=origin, serial=zone.serial, names=len(zone.nodes), warnings=warnings)
         return chosen
 
     async def __aenter__(self) -> Self:
@@ -180,6 +206,8 @@ class AuthorityService:
         if self._reloading is not None:
             self._reloading.cancel()
         self._stop()
+        await self._requests.stop()
+        await self._served.settle()
         await asyncio.sleep(0)  # lets the event loop close what was told to
 
     def _stop(self) -> None:
@@ -187,7 +215,13 @@ class AuthorityService:
             listener.stop()
 
     def _on_query(self, client: Client, query: Query) -> None:
-        client.respond(query, answer(self._zones, query), self._standing)
+        client.respond(query, self._answer(query), self._standing)
+
+    def _answer(self, query: Query) -> Reply:
+        return answer(self.zones, query)
+
+    def _void(self, _published: Published) -> None:
+        self._fast.answers.clear()
 
 
 class _Standing:

@@ -1,0 +1,203 @@
+"""The zones that are served, and the one place where a snapshot takes the place of another: `ServedZones.publish`.
+
+Whoever has a new version of a zone comes here, be it from a file, an update, a transfer or the signer. It is compared
+with what it was made from, judged, signed, made durable, and only then served; then all who need to know are told.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, MutableSet, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import structlog
+
+from standfast.authority.access import NO_RULES, ZoneRules
+from standfast.authority.checks import judge
+from standfast.authority.diff import Change, difference
+from standfast.authority.journal import Delta, Journal
+from standfast.authority.serials import later
+from standfast.authority.zone import Draft, Zone
+from standfast.dns.masterfile import Fault
+from standfast.dns.model import Name, RRset, RRType
+from standfast.errors import StandfastError
+
+Cause = Literal["file", "update", "transfer", "signing"]
+
+WITHOUT_LOSS_MAX: Final = 1.0  # of a change that says itself what goes: only a promise keeps a name
+
+log = structlog.get_logger("standfast.authority")
+
+
+class StaleZone(StandfastError):
+    """A version of a zone that was not made from what is served. Fields: `origin`, `held`, `current`, both serials."""
+
+    def __init__(self, origin: Name, *, held: int | None, current: int | None) -> None:
+        super().__init__(f"the version of {origin} is made from serial {held}, and {current} is served")
+        self.origin = origin
+        self.held = held
+        self.current = current
+
+
+class UnfitZone(StandfastError):
+    """A version of a zone that must not be served. Fields: `origin`, `faults`, all of them."""
+
+    def __init__(self, origin: Name, faults: Sequence[Fault]) -> None:
+        super().__init__("\n".join(fault.text for fault in faults))
+        self.origin = origin
+        self.faults = tuple(faults)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A zone that is served from now on. `before` is None for its first version, of which there are no changes."""
+
+    origin: Name
+    before: Zone | None
+    after: Zone
+    changes: tuple[Change, ...]
+    cause: Cause
+
+
+@dataclass(slots=True)
+class _History:
+    """What goes along with a zone that is served."""
+
+    journal: Journal = field(default_factory=Journal)
+    records: int = 0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)  # one version after the other
+
+
+class ServedZones:
+    """Every zone that is served, with its rules and its history."""
+
+    def __init__(self, rules: Mapping[Name, ZoneRules] | None = None, *, default: ZoneRules = NO_RULES) -> None:
+        """Begin with none. `rules` are those of single zones, `default` is for all others."""
+        self.on_published: list[Callable[[Published], None]] = []  # told in this order, before anything else happens
+        self.expired: MutableSet[Name] = set()  # secondaries that nobody has confirmed for too long
+        self._rules = dict(rules or {})
+        self._default = default
+        self._zones: dict[Name, Zone] = {}
+        self._histories: dict[Name, _History] = {}
+        self._under_way: set[asyncio.Task[Published]] = set()
+
+    @property
+    def zones(self) -> Mapping[Name, Zone]:
+        """What is served, by origin."""
+        return self._zones
+
+    def rules(self, origin: Name) -> ZoneRules:
+        """Return what holds for the zone."""
+        return self._rules.get(origin, self._default)
+
+    def journal(self, origin: Name) -> Journal:
+        """Return the steps that led to what is served."""
+        return self._history(origin).journal
+
+    async def publish(
+        self,
+        new: Zone,
+        *,
+        base: Zone | None,
+        cause: Cause,
+        changes: Sequence[Change] | None = None,
+        judged: bool = False,
+    ) -> Published:
+        """Serve `new` from now on. What was begun is ended, even when who waits for it is gone.
+
+        Args:
+            new: the version to be served.
+            base: what it was made from, which must be what is served; None: nothing is served yet.
+            cause: where it comes from.
+            changes: what it differs in from `base`; None: that is found out.
+            judged: it was judged before, as is what comes from a file, with its lines.
+
+        Returns:
+            What is served. Without a change that is `base` itself, and nobody is told.
+
+        Raises:
+            StaleZone: something else is served than `base`.
+            UnfitZone: it must not be served.
+        """
+        work = self._publish(new, base, cause, changes, judged=judged)
+        task = asyncio.get_running_loop().create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    async def settle(self) -> None:
+        """Wait until all that was begun is ended."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def _publish(
+        self, new: Zone, base: Zone | None, cause: Cause, changes: Sequence[Change] | None, *, judged: bool
+    ) -> Published:
+        history = self._history(new.origin)
+        async with history.lock:
+            self._compare(new, base)
+            made = await _changes(base, new) if changes is None else tuple(changes)
+            if base is not None and not made:
+                return Published(origin=new.origin, before=base, after=base, changes=(), cause=cause)
+            if not judged:
+                await self._judge(new, base, cause)
+            _remember(history, new, base, made)
+            self._zones[new.origin] = new
+        published = Published(origin=new.origin, before=base, after=new, changes=made, cause=cause)
+        for tell in self.on_published:
+            tell(published)
+        return published
+
+    def _compare(self, new: Zone, base: Zone | None) -> None:
+        served = self._zones.get(new.origin)
+        if served is not base:
+            raise StaleZone(new.origin, held=_serial(base), current=_serial(served))
+
+    async def _judge(self, new: Zone, base: Zone | None, cause: Cause) -> None:
+        faults = await asyncio.to_thread(_faults, new, base, self.rules(new.origin))
+        if faults:
+            log.error(
+                "zone.refused",
+                zone=new.origin,
+                cause=cause,
+                faults=len(faults),
+                first=faults[0].text,
+                stays=base is not None,
+            )
+            raise UnfitZone(new.origin, faults)
+
+    def _history(self, origin: Name) -> _History:
+        return self._histories.setdefault(origin, _History())
+
+
+def records_of(zone: Zone) -> int:
+    """Return how many records there are in `zone`."""
+    return sum(len(rrset.rdatas) for rrset in zone.rrsets())
+
+
+def _serial(zone: Zone | None) -> int | None:
+    return None if zone is None else zone.serial
+
+
+async def _changes(base: Zone | None, new: Zone) -> tuple[Change, ...]:
+    return () if base is None else tuple(await asyncio.to_thread(difference, base, new))
+
+
+def _faults(new: Zone, base: Zone | None, rules: ZoneRules) -> list[Fault]:
+    nodes: dict[Name, dict[int, RRset]] = {owner: dict(node) for owner, node in new.nodes.items() if node}
+    nodes |= {owner: {RRType.NSEC3: rrset} for owner, rrset in new.nsec3.items()}
+    signatures = {owner: dict(node) for owner, node in new.signatures.items()}
+    draft = Draft(origin=new.origin, file="", nodes=nodes, signatures=signatures)
+    return judge(draft, rules.promises, before=base, loss_max=WITHOUT_LOSS_MAX)[0]
+
+
+def _remember(history: _History, new: Zone, base: Zone | None, changes: tuple[Change, ...]) -> None:
+    if base is None:
+        history.journal.clear()
+        history.records = records_of(new)
+        return
+    history.records += sum(len(change.added) - len(change.removed) for change in changes)
+    if later(new.serial, base.serial):
+        delta = Delta(before=base.serial, after=new.serial, changes=changes)
+        history.journal.add(delta, zone_records=history.records)
+    else:
+        history.journal.clear()
+        log.warning("zone.serial", zone=new.origin, serial=new.serial, before=base.serial)
