@@ -5,7 +5,10 @@ The order is in `Desk.take`. Who answers transfers and updates is told of those 
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from math import inf
 from typing import Final, assert_never
+
+import structlog
 
 from standfast.authority.zone import Zone
 from standfast.dns.codec import MESSAGE_MAX, PAYLOAD_OURS, Rejected, decode_query, encode_rejected, encode_response
@@ -17,9 +20,12 @@ from standfast.io.clients.batch import packed_address
 from standfast.io.clients.cookies import Cookies
 from standfast.io.clients.requests import Peer, Send
 
+log = structlog.get_logger("standfast.authority")
+
 Serves = Callable[[Request, Zone, Peer, Send], Awaitable[None]]  # answers what is allowed, about a zone that is served
 Heeds = Callable[[Request, Peer], Awaitable[Rcode]]  # takes in a NOTIFY, whose zone need not be there yet
 
+QUIET_S: Final = 60.0  # between two events of one kind about one zone: strangers do not fill the log
 TOO_LARGE: Final = Reply(rcode=Rcode.SERVFAIL, ra=False)
 
 
@@ -56,6 +62,7 @@ class Desk:
         self._cookies = cookies
         self._wall = wall
         self._size_max = size_max
+        self._told_s: dict[str, float] = {}  # when, by what it was about: a zone that is served, or an error
 
     async def take(self, wire: bytes, peer: Peer, send: Send) -> None:
         """Answer one request."""
@@ -65,6 +72,8 @@ class Desk:
                 return
             case Faulty():
                 self.turned_away[Rcode(request.rcode).name] += 1
+                if request.error is not None and self._may_tell(request.error.name):
+                    log.warning("request.unproven", error=request.error.name, client=peer.address)
                 await send(request.wire)
             case Request(opcode=Opcode.NOTIFY):
                 await self._finish(request, await self._notified(request, peer), send)
@@ -81,6 +90,10 @@ class Desk:
         self, request: Request, peer: Peer, send: Send, about: Zone | Rcode, serves: Serves | None
     ) -> None:
         if isinstance(about, Rcode):
+            what = "update" if request.opcode == Opcode.UPDATE else "transfer"
+            if about is Rcode.REFUSED and self._may_tell(f"{what} of {request.qname}"):
+                told = {"client": peer.address, "key": request.signer}
+                log.warning("request.refused", what=what, zone=request.qname, **told)
             await self._finish(request, about, send)
         elif serves is None:
             await self._finish(request, Rcode.NOTIMP, send)
@@ -137,6 +150,13 @@ class Desk:
         if rcode is not Rcode.NOERROR:
             self.turned_away[rcode.name] += 1
         await send(self._sealed(request, response(request, rcode)))
+
+    def _may_tell(self, about: str) -> bool:
+        now = self._wall()
+        if now - self._told_s.get(about, -inf) < QUIET_S:
+            return False
+        self._told_s[about] = now
+        return True
 
     def _sealed(self, request: Request, wire: bytes) -> bytes:
         return sealed(request, wire, now=self._wall())

@@ -4,6 +4,7 @@ What is asked again is given as prepared octets, by the same fast path as the gu
 """
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +25,9 @@ from standfast.dns.name import is_below
 from standfast.dns.prepared import Keeper, PreparedAnswers
 from standfast.dns.servers import Server
 from standfast.dns.tsig import TsigKey
+from standfast.io.authority.notifier import Notifier
 from standfast.io.authority.requests import Desk
+from standfast.io.authority.transfers import Transfers
 from standfast.io.authority.zone_files import ReadZone, ZoneFileError, read_zone
 from standfast.io.authority.zones import Published, ServedZones
 from standfast.io.clients.client import Client
@@ -89,6 +92,9 @@ class AuthorityService:
         self._fast = FastPath(PreparedAnswers(PREPARED_MAX), now=now, on_hits=lambda _hits: None)
         self._standing = _Standing()
         self._desk = Desk(self._served, keys=keys, answer=self._answer, cookies=cookies, wall=wall, size_max=size_max)
+        self._transfers = Transfers(self._served, wall=wall, size_max=size_max)
+        self._desk.on_transfer = self._transfers.answer
+        self._notifier = Notifier(self._served, keys, rng=random.SystemRandom(), wall=wall)
         self._requests = Requests(self._desk.take)
         self._reloading: asyncio.Task[None] | None = None
         self._reload_again = False
@@ -195,6 +201,7 @@ class AuthorityService:
         try:
             for listener in self._listeners:
                 await listener.start()
+            self._notifier.start()  # who is told comes at once
         except BaseException:
             self._stop()
             raise
@@ -211,6 +218,7 @@ class AuthorityService:
         await asyncio.sleep(0)  # lets the event loop close what was told to
 
     def _stop(self) -> None:
+        self._notifier.stop()
         for listener in self._listeners:
             listener.stop()
 
