@@ -5,7 +5,7 @@ missing (RFC 2136 section 2). Right on any octets, as the codec is.
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -21,7 +21,7 @@ from standfast.dns.codec import (
     opt_record,
     read_edns,
 )
-from standfast.dns.model import Name, Rcode, RRset, RRType
+from standfast.dns.model import ExtendedError, Name, Rcode, RRset, RRType
 from standfast.dns.rdata import read_rdata, write_rdata
 from standfast.dns.tsig import TsigError, TsigFault, TsigKey, Verified, is_signed, sign, tell_fault, verify
 from standfast.dns.wire import (
@@ -182,8 +182,11 @@ def response(
     answer: Iterable[Raw] = (),
     authority: Iterable[Raw] = (),
     additional: Iterable[Raw] = (),
+    errors: Sequence[ExtendedError] = (),
 ) -> bytes:
     """Write the response to `request`, its question and opcode as they came; `flags` beside QR and RD, as AA.
+
+    The `errors` are told to who speaks EDNS.
 
     Raises:
         WireError: it would be longer than a message can be.
@@ -195,7 +198,7 @@ def response(
         answer=answer,
         authority=authority,
         additional=additional,
-        opt=opt_record(do=request.edns.do, rcode=rcode) if request.edns else b"",
+        opt=opt_record(do=request.edns.do, rcode=rcode, errors=errors) if request.edns else b"",
     )
 
 

@@ -28,6 +28,7 @@ from standfast.dns.tsig import TsigKey
 from standfast.io.authority.notifier import Notifier
 from standfast.io.authority.requests import Desk
 from standfast.io.authority.transfers import Transfers
+from standfast.io.authority.updates import Updates
 from standfast.io.authority.zone_files import ReadZone, ZoneFileError, read_zone
 from standfast.io.authority.zones import Published, ServedZones
 from standfast.io.clients.client import Client
@@ -95,6 +96,7 @@ class AuthorityService:
         self._transfers = Transfers(self._served, wall=wall, size_max=size_max)
         self._desk.on_transfer = self._transfers.answer
         self._notifier = Notifier(self._served, keys, rng=random.SystemRandom(), wall=wall)
+        self._desk.on_update = Updates(self._served, wall=wall).serve
         self._requests = Requests(self._desk.take)
         self._reloading: asyncio.Task[None] | None = None
         self._reload_again = False

@@ -7,7 +7,7 @@ with what it was made from, judged, signed, made durable, and only then served; 
 import asyncio
 from collections.abc import Callable, Mapping, MutableSet, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Literal
 
 import structlog
 
@@ -15,15 +15,15 @@ from standfast.authority.access import NO_RULES, ZoneRules
 from standfast.authority.checks import judge
 from standfast.authority.diff import Change, difference
 from standfast.authority.journal import Delta, Journal
+from standfast.authority.reach import judge_changes
 from standfast.authority.serials import later
 from standfast.authority.zone import Draft, Zone
 from standfast.dns.masterfile import Fault
-from standfast.dns.model import Name, RRset, RRType
+from standfast.dns.model import Name
 from standfast.errors import StandfastError
 
 Cause = Literal["file", "update", "transfer", "signing"]
 
-WITHOUT_LOSS_MAX: Final = 1.0  # of a change that says itself what goes: only a promise keeps a name
 
 log = structlog.get_logger("standfast.authority")
 
@@ -138,7 +138,7 @@ class ServedZones:
             if base is not None and not made:
                 return Published(origin=new.origin, before=base, after=base, changes=(), cause=cause)
             if not judged:
-                await self._judge(new, base, cause)
+                await self._judge(new, base, cause, changes)
             _remember(history, new, base, made)
             self._zones[new.origin] = new
         published = Published(origin=new.origin, before=base, after=new, changes=made, cause=cause)
@@ -151,8 +151,13 @@ class ServedZones:
         if served is not base:
             raise StaleZone(new.origin, held=_serial(base), current=_serial(served))
 
-    async def _judge(self, new: Zone, base: Zone | None, cause: Cause) -> None:
-        faults = await asyncio.to_thread(_faults, new, base, self.rules(new.origin))
+    async def _judge(self, new: Zone, base: Zone | None, cause: Cause, changes: Sequence[Change] | None) -> None:
+        """Judge a version: by what it says that it changes, or else the whole of it, which takes seconds."""
+        promises = self.rules(new.origin).promises
+        if base is not None and changes is not None:
+            faults = judge_changes(base, new, changes, promises)
+        else:
+            faults = (await asyncio.to_thread(judge, Draft.of(new), promises))[0]
         if faults:
             log.error(
                 "zone.refused",
@@ -179,14 +184,6 @@ def _serial(zone: Zone | None) -> int | None:
 
 async def _changes(base: Zone | None, new: Zone) -> tuple[Change, ...]:
     return () if base is None else tuple(await asyncio.to_thread(difference, base, new))
-
-
-def _faults(new: Zone, base: Zone | None, rules: ZoneRules) -> list[Fault]:
-    nodes: dict[Name, dict[int, RRset]] = {owner: dict(node) for owner, node in new.nodes.items() if node}
-    nodes |= {owner: {RRType.NSEC3: rrset} for owner, rrset in new.nsec3.items()}
-    signatures = {owner: dict(node) for owner, node in new.signatures.items()}
-    draft = Draft(origin=new.origin, file="", nodes=nodes, signatures=signatures)
-    return judge(draft, rules.promises, before=base, loss_max=WITHOUT_LOSS_MAX)[0]
 
 
 def _remember(history: _History, new: Zone, base: Zone | None, changes: tuple[Change, ...]) -> None:
