@@ -35,6 +35,7 @@ from standfast.io.settings.addresses import ListenAddress
 
 PACKAGES = {
     "dig": "bind9-dnsutils",
+    "dnssec-signzone": "bind9-utils",
     "kdig": "knot-dnsutils",
     "knotd": "knot",
     "kzonecheck": "knot-dnssecutils",
@@ -44,6 +45,7 @@ PACKAGES = {
     "named-checkzone": "bind9-utils",
     "nsd": "nsd",
     "pdns_server": "pdns-server pdns-backend-bind",
+    "pdnsutil": "pdns-server pdns-backend-bind",
     "unbound": "unbound",
 }
 SBIN = ("/usr/sbin", "/sbin")  # where servers lie, and where the PATH of a plain user may not look

@@ -114,10 +114,11 @@ class Subject:
         node = self.draft.nodes.get(owner, {})
         return any(rtype in node for rtype in ADDRESSES)
 
-    def wildcard_has_addresses(self, owner: Name) -> bool:
-        """Say whether `owner` is not there, and its closest encloser has a wildcard with an address."""
-        encloser = next(above for above in ancestors(owner) if above in self.names)
-        return encloser != owner and self.has_addresses(wildcard_of(encloser))
+    def answering(self, owner: Name) -> Name:
+        """Return `owner`, or the wildcard that speaks for it: where it is of this zone and not there."""
+        if owner in self.names or not is_below(owner, self.draft.origin):
+            return owner
+        return wildcard_of(next(above for above in ancestors(owner) if above in self.names))
 
     def leads_nowhere(self, target: Name) -> bool:
         """Say whether `target` is a name of this very zone that is not there, not even by a wildcard or DNAME."""
@@ -289,7 +290,7 @@ def _servers(subject: Subject) -> Iterator[Fault]:
             if not is_below(target, draft.origin) or subject.has_addresses(target):
                 continue
             cut = subject.cut_above(target)
-            if cut is None and subject.wildcard_has_addresses(target):
+            if cut is None and subject.has_addresses(subject.answering(target)):
                 continue
             if cut is None or is_below(target, rrset.owner):
                 text = f"{rrset.owner} has the name server {target}, and that has no address here"
@@ -359,7 +360,7 @@ def _loops(subject: Subject) -> Iterator[Fault]:
     for first in subject.rrsets((RRType.CNAME,)):
         chain, at = [first.owner], first
         while (target := name_from_wire(at.rdatas[0])) not in chain and len(chain) <= CNAME_CHAIN_MAX:
-            following = nodes.get(target, {}).get(RRType.CNAME)
+            following = nodes.get(subject.answering(target), {}).get(RRType.CNAME)
             if following is None:
                 break
             chain.append(target)

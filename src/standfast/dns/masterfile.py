@@ -256,8 +256,11 @@ class MasterFile:
 
     def _any_rdata(self, rtype: int, tokens: list[str], state: "_State") -> bytes:
         origin = dns.name.from_text(state.origin) if state.origin else None
+        text = " ".join(tokens)
+        if rtype in (RRType.SVCB, RRType.HTTPS):
+            text = text.replace('= "', '="')  # a value in quotes is one with its key (RFC 9460 section 2.1)
         read = dns.rdata.from_text(
-            dns.rdataclass.IN, dns.rdatatype.RdataType.make(rtype), " ".join(tokens), origin=origin, relativize=False
+            dns.rdataclass.IN, dns.rdatatype.RdataType.make(rtype), text, origin=origin, relativize=False
         )
         rdata = read.to_wire() or b""
         check_rdata(rtype, rdata)

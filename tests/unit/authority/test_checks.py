@@ -53,6 +53,10 @@ def test_a_zone_that_keeps_every_demand_has_nothing_to_tell() -> None:
             "z:5: a name server at the wildcard *.w.example.org., which is a delegation to some servers and none to "
             "others",
         ),
+        (
+            "*.w CNAME a.w\n",
+            "z:5: the CNAME chain *.w.example.org. -> a.w.example.org. -> a.w.example.org. leads back to itself",
+        ),
         ("www.example.net. A 192.0.2.1\n", "z:5: www.example.net. is not in the zone example.org."),
         ("wwwexample.org. A 192.0.2.1\n", "z:5: wwwexample.org. is not in the zone example.org."),
     ],

@@ -279,6 +279,28 @@ def test_the_soa_minimum_is_no_larger_a_ttl_than_there_can_be() -> None:
     assert [record.ttl_s for record in records] == [2_147_483_647]
 
 
+@pytest.mark.parametrize(
+    ("text", "rdata"),
+    [
+        ("0 foo.example.com.", "000003666f6f076578616d706c6503636f6d00"),
+        ("1 .", "000100"),
+        ("16 foo.example.com. port=53", "001003666f6f076578616d706c6503636f6d00000300020035"),
+        (
+            '16 foo.example.com. key667="hello\\210qoo"',
+            "001003666f6f076578616d706c6503636f6d00029b000968656c6c6fd2716f6f",
+        ),
+        (
+            '16 foo.example.org. (\n alpn="h2,h3-19" mandatory=ipv4hint,alpn\n ipv4hint=192.0.2.1)',
+            "001003666f6f076578616d706c65036f7267000000000400010004000100090268320568332d313900040004c0000201",
+        ),
+    ],
+)
+def test_service_bindings_are_read_as_appendix_d_of_rfc9460_writes_them(text: str, rdata: str) -> None:
+    for rtype in ("SVCB", "HTTPS"):
+        (record,), faults = read(f"$TTL 60\n@ {rtype} {text}\n")
+        assert (record.rdata.hex(), faults) == (rdata, [])
+
+
 def test_letters_beyond_ascii_stand_in_quotes_and_comments_alone() -> None:
     text = '$TTL 60\nmüller A 192.0.2.1\nok TXT "müller" ; müller\na\u00a0A 192.0.2.1\nm SRV 0 0 1 müller\n'
     found, faults = read(text)
