@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from standfast.authority.diff import Change
-from standfast.authority.edits import Edits
+from standfast.authority.record_edits import RecordEdits
 from standfast.authority.serials import later
 from standfast.authority.zone import Draft, Zone, draft_of, serial_of
 from standfast.dns.codec import QR
@@ -87,7 +87,7 @@ class TransferIn:
         self._next: Callable[[Record], Finished | None] = self._first
         self._last: Record | None = None  # the SOA that it begins with, and must end with
         self._records: list[Record] = []
-        self._edits: Edits | None = None
+        self._edits: RecordEdits | None = None
         self._serial = 0  # that deltas have led to
 
     def take(self, wire: bytes) -> Progress:
@@ -160,7 +160,7 @@ class TransferIn:
         if record.rtype != RRType.SOA or self._is_last(record):
             self._next = self._whole
             return self._whole(record)
-        self._edits = Edits(self._held)
+        self._edits = RecordEdits(self._held)
         self._serial = self._held.serial
         return self._delta(record)
 

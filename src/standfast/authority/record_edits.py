@@ -7,7 +7,7 @@ from standfast.dns.model import RRset, RRType
 from standfast.dns.rdata import canonical_rdata
 
 
-class Edits:
+class RecordEdits:
     """What becomes of the RRsets of a zone that are touched.
 
     A record is the same whatever the case of the names in it: a primary that compresses names does not always send
