@@ -5,11 +5,11 @@ from dataclasses import replace
 from itertools import pairwise
 
 from standfast.authority.diff import Change, difference
-from standfast.authority.zone import Zone
+from standfast.authority.zone import Zone, serial_of
 from standfast.dns.codec import AA, QR
 from standfast.dns.model import Name, RRType
 from standfast.dns.rdata import canonical_rdata, rrset_from_text
-from standfast.dns.requests import Raw, message, question_octets, raws
+from standfast.dns.requests import Raw, message, question_octets, raws, read_message
 from zones import HEAD, draft
 
 ORIGIN = "example.org."
@@ -75,3 +75,31 @@ def _delta(old: Zone, new: Zone, changes: Sequence[Change]) -> Iterable[Raw]:
     for change in changes:
         if change.after is not None and change.after.rtype != RRType.SOA:
             yield from raws(replace(change.after, rdatas=change.added))
+
+
+class ScriptedPrimary:
+    """Answers for the last of `versions`, by deltas from the others; `asked` are the types of what it was asked."""
+
+    def __init__(self, *versions: Zone) -> None:
+        self.versions = list(versions)
+        self.asked: list[int] = []
+        self.silent = False
+
+    def __call__(self, octets: bytes, tcp: bool) -> list[bytes]:
+        """Return the answer to a query, as `peers.servers.hostile` sends it."""
+        query = read_message(octets)
+        self.asked.append(query.qtype)
+        if self.silent:
+            return []
+        last = self.versions[-1]
+        records = [next(raws(last.soa))]
+        if query.qtype == RRType.AXFR:
+            records = whole(last)
+        elif query.qtype == RRType.IXFR:
+            serial = serial_of(query.authority[0].rdata)
+            since = [at for at, zone in enumerate(self.versions) if zone.serial == serial]
+            if not since:
+                records = whole(last)
+            elif serial != last.serial:
+                records = deltas(*self.versions[since[0] :])
+        return [wire(records, query.qtype, id_=query.id)]

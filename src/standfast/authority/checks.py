@@ -344,11 +344,14 @@ def _loss(subject: Subject) -> Iterator[Fault]:
     draft, before = subject.draft, subject.before
     if before is None or before.origin != draft.origin:
         return
-    had = [owner for owner, node in before.nodes.items() if node and owner != draft.origin]
-    lost = [owner for owner in had if owner not in draft.nodes]
-    if len(lost) > subject.loss_max * len(had):
+    looked_at = before.nodes if subject.only is None else subject.only
+    lost = [owner for owner in looked_at if before.nodes.get(owner) and not draft.nodes.get(owner)]
+    if not lost or subject.loss_max == 1:
+        return
+    had = sum(1 for node in before.nodes.values() if node) - 1  # but for the origin, which nothing can take away
+    if len(lost) > subject.loss_max * had:
         text = (
-            f"{len(lost)} of {len(had)} names would go, {lost[0]} among them; at once no more than "
+            f"{len(lost)} of {had} names would go, {lost[0]} among them; at once no more than "
             f"{subject.loss_max:.0%} may. Is the file whole? Else raise loss_max, or let them go bit by bit"
         )
         yield draft.at(draft.origin, RRType.SOA, text)

@@ -5,6 +5,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Final, assert_never
 
 from standfast.authority.checks import ADDRESSES, TARGET_AT
@@ -15,6 +16,8 @@ from standfast.dns.name import ROOT, ancestors, is_below, name_from_wire, parent
 from standfast.dns.wire import NAME_OCTETS_MAX, name_from_text
 
 Zones = Mapping[Name, Zone]  # by origin
+Withheld = Mapping[Name, ExtendedError]  # why zones of ours are not answered from, by origin
+NOTHING_WITHHELD: Final[Withheld] = MappingProxyType({})
 
 _NOT_CHASED: Final = frozenset({RRType.CNAME, RRType.ANY})
 _BRING_ADDRESSES: Final = frozenset(TARGET_AT) - {RRType.CNAME}
@@ -62,12 +65,15 @@ Following = Name | Reply | None  # a name to look up next, the reply that ends i
 Found = Exact | Wild | Delegated | Renamed | Missing
 
 
-def answer(zones: Zones, query: Query) -> Reply:
-    """Return what `zones` say to `query`.
+def answer(zones: Zones, query: Query, withheld: Withheld = NOTHING_WITHHELD) -> Reply:
+    """Return what `zones` say to `query`, and SERVFAIL about those that are `withheld`, which are none of them.
 
     ANY gets all there is: by UDP it does not come here, but is sent to TCP (RFC 8482 section 4.4).
     """
     qname, qtype = query.question.qname, query.question.qtype
+    why = hidden(zones, withheld, qname, qtype)
+    if why is not None:
+        return Reply(rcode=Rcode.SERVFAIL, ra=False, errors=(why,))
     zone = closest(zones, qname, qtype)
     if zone is None:
         error = ExtendedError(code=Ede.NOT_AUTHORITATIVE, text="this server has no zone for the name")
@@ -94,7 +100,7 @@ def answer(zones: Zones, query: Query) -> Reply:
         if following is None or qtype in _NOT_CHASED:
             break
         qname = following
-        zone = closest(zones, qname, qtype)
+        zone = None if hidden(zones, withheld, qname, qtype) else closest(zones, qname, qtype)
     _bring_addresses(zones, sections)
     return sections.reply(Rcode.NOERROR)
 
@@ -109,6 +115,18 @@ def closest(zones: Zones, qname: Name, qtype: int) -> Zone | None:
             return upper
         return zone
     return None
+
+
+def hidden(zones: Zones, withheld: Withheld, qname: Name, qtype: int) -> ExtendedError | None:
+    """Return why the zone that would answer for `qname` is withheld, and no zone above it answers; None: it is not."""
+    if not withheld:
+        return None
+    for above in ancestors(qname):
+        if above in zones:
+            return None
+        if above in withheld and not (qtype == RRType.DS and above == qname):
+            return withheld[above]
+    return withheld.get(qname)
 
 
 def find(zone: Zone, qname: Name, qtype: int) -> Found:

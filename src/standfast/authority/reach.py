@@ -15,7 +15,7 @@ from standfast.dns.name import name_from_wire, parent
 
 
 def judge_changes(
-    before: Zone, after: Zone, changes: Sequence[Change], promises: Sequence[Promise] = ()
+    before: Zone, after: Zone, changes: Sequence[Change], promises: Sequence[Promise] = (), *, loss_max: float = 1.0
 ) -> list[Fault]:
     """Return what forbids to serve `after`, which is `before` with `changes` made. Warnings are not looked for.
 
@@ -24,13 +24,14 @@ def judge_changes(
         after: the same, changed.
         changes: every RRset that is not the same in both.
         promises: all that there are, of other zones too.
+        loss_max: which part of the names may go; all of them, where whoever changes a zone says which.
     """
     touched = {rrset.owner for change in changes if (rrset := change.before or change.after) is not None}
     only = _names(before, after, touched)
     if promises:
         kept_by = touched.union(*(_aliases_of(after, owner) for owner in touched))
         promises = [promise for promise in promises if promise.name in kept_by]
-    subject = Subject(draft=Draft.of(after), promises=promises, only=only)
+    subject = Subject(draft=Draft.of(after), promises=promises, before=before, loss_max=loss_max, only=only)
     return [fault for check in CHECKS if check.forbids for fault in check.look(subject)]
 
 

@@ -115,12 +115,14 @@ class Desk:
     def _about_transfer(self, request: Request, peer: Peer) -> Zone | Rcode:
         """Return the zone that is asked for, or why there is none to be had (RFC 5936 section 2.2.1)."""
         zone = self._zone(request)
+        if request.qname in self._zones.withheld:
+            return Rcode.SERVFAIL
         if zone is None:
             return Rcode.NOTAUTH
         access = self._zones.rules(zone.origin).allow_transfer
         if not access.admits(peer.address, request.signer):
             return Rcode.REFUSED
-        return Rcode.SERVFAIL if zone.origin in self._zones.expired else zone
+        return zone
 
     async def _notified(self, request: Request, peer: Peer) -> Rcode:
         """Take in a NOTIFY; of a zone whose primary is here there is nothing to be told (RFC 1996 section 3)."""

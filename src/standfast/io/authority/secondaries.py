@@ -141,8 +141,9 @@ class _SecondaryZone:
         self._timer: asyncio.TimerHandle | None = None
         self._kept_s = shared.heard.heard_at_s(origin) or 0.0
         zone, now = self._zone, shared.now()
-        timing = zone and timing_of(zone.soa.rdatas[0])
-        held = zone and timing and Held(serial=zone.serial, timing=timing, heard_at_s=self._kept_s)
+        held = None
+        if zone is not None:
+            held = Held(serial=zone.serial, timing=timing_of(zone.soa.rdatas[0]), heard_at_s=self._kept_s)
         self._machine = Secondary(len(primaries), shared.rng, held=held, now=now)
         self._carry_out(self._machine.on_time(now))
 
@@ -203,7 +204,11 @@ class _SecondaryZone:
 
     async def _fetch(self, action: Fetch) -> None:
         async with self._shared.transferring:
-            fetched = await self._fetched(action)
+            try:
+                fetched = await self._fetched(action)
+            except Exception:  # whatever a primary sent: the zone goes on being looked for
+                log.exception("zone.transfer_failed", zone=self._origin)
+                fetched = Failed(why="an error of our own", silent=True)
         self._shared.transfers[_OUTCOMES[type(fetched)]] += 1
         self._carry_out(self._machine.on_fetched(fetched, self._shared.now()))
 

@@ -90,6 +90,7 @@ class AuthorityService:
             default=replace(default_rules, promises=self._promises),
         )
         self._served.on_published.append(self._void)
+        self._served.on_withheld.append(lambda _origin: self._fast.answers.clear())
         self._fast = FastPath(PreparedAnswers(PREPARED_MAX), now=now, on_hits=lambda _hits: None)
         self._standing = _Standing()
         self._desk = Desk(self._served, keys=keys, answer=self._answer, cookies=cookies, wall=wall, size_max=size_max)
@@ -228,7 +229,7 @@ class AuthorityService:
         client.respond(query, self._answer(query), self._standing)
 
     def _answer(self, query: Query) -> Reply:
-        return answer(self.zones, query)
+        return answer(self._served.answering, query, self._served.withheld)
 
     def _void(self, _published: Published) -> None:
         self._fast.answers.clear()

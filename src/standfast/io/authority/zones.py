@@ -5,21 +5,22 @@ with what it was made from, judged, signed, made durable, and only then served; 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, MutableSet, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import structlog
 
 from standfast.authority.access import NO_RULES, ZoneRules
-from standfast.authority.checks import judge
+from standfast.authority.checks import LOSS_MAX, judge
 from standfast.authority.diff import Change, difference
 from standfast.authority.journal import Delta, Journal
 from standfast.authority.reach import judge_changes
 from standfast.authority.serials import later
 from standfast.authority.zone import Draft, Zone
 from standfast.dns.masterfile import Fault
-from standfast.dns.model import Name
+from standfast.dns.model import ExtendedError, Name
 from standfast.errors import StandfastError
 
 Cause = Literal["file", "update", "transfer", "signing"]
@@ -70,10 +71,25 @@ class _History:
 class ServedZones:
     """Every zone that is served, with its rules and its history."""
 
-    def __init__(self, rules: Mapping[Name, ZoneRules] | None = None, *, default: ZoneRules = NO_RULES) -> None:
-        """Begin with none. `rules` are those of single zones, `default` is for all others."""
+    def __init__(
+        self,
+        rules: Mapping[Name, ZoneRules] | None = None,
+        *,
+        default: ZoneRules = NO_RULES,
+        loss_max: float = LOSS_MAX,
+    ) -> None:
+        """Begin with none.
+
+        Args:
+            rules: those of single zones.
+            default: those of all others.
+            loss_max: which part of a zone's names may go by one transfer.
+        """
         self.on_published: list[Callable[[Published], None]] = []  # told in this order, before anything else happens
-        self.expired: MutableSet[Name] = set()  # secondaries that nobody has confirmed for too long
+        self.on_withheld: list[Callable[[Name], None]] = []  # told when a zone is withheld, or is not any more
+        self._loss_max = loss_max
+        self._answering: dict[Name, Zone] = {}
+        self._withheld: dict[Name, ExtendedError] = {}
         self._rules = dict(rules or {})
         self._default = default
         self._zones: dict[Name, Zone] = {}
@@ -84,6 +100,31 @@ class ServedZones:
     def zones(self) -> Mapping[Name, Zone]:
         """What is served, by origin."""
         return self._zones
+
+    @property
+    def answering(self) -> Mapping[Name, Zone]:
+        """The zones but for those that are withheld."""
+        return self._answering
+
+    @property
+    def withheld(self) -> Mapping[Name, ExtendedError]:
+        """Why questions about these zones get no answer for now; some of them may not be there at all."""
+        return self._withheld
+
+    def withhold(self, origin: Name, why: ExtendedError | None) -> None:
+        """Answer nothing about the zone from now on, and say why; None: answer again, if it is there."""
+        if self._withheld.get(origin) == why:
+            return
+        if why is None:
+            del self._withheld[origin]
+        else:
+            self._withheld[origin] = why
+        self._gather()
+        for tell in self.on_withheld:
+            tell(origin)
+
+    def _gather(self) -> None:
+        self._answering = {origin: zone for origin, zone in self._zones.items() if origin not in self._withheld}
 
     def rules(self, origin: Name) -> ZoneRules:
         """Return what holds for the zone."""
@@ -141,6 +182,7 @@ class ServedZones:
                 await self._judge(new, base, cause, changes)
             _remember(history, new, base, made)
             self._zones[new.origin] = new
+            self._gather()
         published = Published(origin=new.origin, before=base, after=new, changes=made, cause=cause)
         for tell in self.on_published:
             tell(published)
@@ -152,12 +194,19 @@ class ServedZones:
             raise StaleZone(new.origin, held=_serial(base), current=_serial(served))
 
     async def _judge(self, new: Zone, base: Zone | None, cause: Cause, changes: Sequence[Change] | None) -> None:
-        """Judge a version: by what it says that it changes, or else the whole of it, which takes seconds."""
+        """Judge a version: by what it says that it changes, or else the whole of it, which takes seconds.
+
+        Only a transfer may take too many names: what is changed here says itself what is to go.
+        """
         promises = self.rules(new.origin).promises
-        if base is not None and changes is not None:
-            faults = judge_changes(base, new, changes, promises)
+        loss_max = self._loss_max if cause == "transfer" else 1.0
+        if base is None or changes is None:
+            whole = partial(judge, Draft.of(new), promises, before=base, loss_max=loss_max)
+            faults = (await asyncio.to_thread(whole))[0]
+        elif cause == "transfer":  # of many changes, perhaps
+            faults = await asyncio.to_thread(judge_changes, base, new, changes, promises, loss_max=loss_max)
         else:
-            faults = (await asyncio.to_thread(judge, Draft.of(new), promises))[0]
+            faults = judge_changes(base, new, changes, promises)
         if faults:
             log.error(
                 "zone.refused",
