@@ -88,6 +88,7 @@ class AuthorityService:
         self._served = ServedZones(
             {origin: replace(each, promises=self._promises) for origin, each in rules.items()},
             default=replace(default_rules, promises=self._promises),
+            loss_max=loss_max,
         )
         self._served.on_published.append(self._void)
         self._served.on_withheld.append(lambda _origin: self._fast.answers.clear())

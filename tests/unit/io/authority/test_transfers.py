@@ -16,6 +16,7 @@ from standfast.dns.requests import message, question_octets, raws
 from standfast.dns.servers import Server
 from standfast.dns.tsig import TsigKey, Verified, VerifiedStream, sign, verify
 from standfast.io.authority.requests import Desk
+from standfast.io.authority.secondaries import EXPIRED
 from standfast.io.authority.transfers import STREAMS_MAX, Transfers
 from standfast.io.authority.zones import ServedZones
 from standfast.io.clients import connections
@@ -122,7 +123,7 @@ def test_what_cannot_be_is_refused_by_its_code(asked: bytes, peer: Peer, rcode: 
 
 def test_a_zone_that_has_expired_is_given_to_nobody() -> None:
     zones = asyncio.run(served(at(1)))
-    zones.expired.add(ORIGIN)
+    zones.withhold(ORIGIN, EXPIRED)
     assert code(answered(zones, request(), FRIEND)) == "SERVFAIL"
 
 
