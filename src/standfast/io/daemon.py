@@ -31,7 +31,8 @@ from standfast.io.control.server import ControlServer
 from standfast.io.guard_service import GuardService
 from standfast.io.roots import Roots
 from standfast.io.settings.addresses import Scheme
-from standfast.io.settings.config import AuthorityConfig, Config
+from standfast.io.settings.authority import AuthorityConfig
+from standfast.io.settings.config import Config
 from standfast.io.settings.places import LEDGER_NAME
 from standfast.io.state import ledger_file
 from standfast.io.state.ledger_file import LedgerFile
@@ -99,11 +100,7 @@ def _authority_in_words(service: AuthorityService) -> str:
 def _authority(config: AuthorityConfig) -> AuthorityService:
     clock = SteadyClock()
     return AuthorityService(
-        config.zones,
-        listen=config.listen,
-        promises=config.promises,
-        loss_max=config.loss_max,
-        limits=config.limits,
+        config,
         cookies=Cookies(ServerCookies(random.SystemRandom(), clock.now()), clock.now),
         now=clock.now,
     )

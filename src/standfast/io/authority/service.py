@@ -6,17 +6,14 @@ What is asked again is given as prepared octets, by the same fast path as the gu
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from math import inf
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Final, Self
 
 import structlog
 
-from standfast.authority.access import NO_RULES, ZoneRules
-from standfast.authority.checks import LOSS_MAX, Promise
 from standfast.authority.lookup import answer
 from standfast.authority.zone import Zone
 from standfast.dns.codec import PAYLOAD_OURS
@@ -24,7 +21,6 @@ from standfast.dns.model import Name, Query, Reply
 from standfast.dns.name import is_below
 from standfast.dns.prepared import Keeper, PreparedAnswers
 from standfast.dns.servers import Server
-from standfast.dns.tsig import TsigKey
 from standfast.io.authority.notifier import Notifier
 from standfast.io.authority.requests import Desk
 from standfast.io.authority.transfers import Transfers
@@ -34,12 +30,11 @@ from standfast.io.authority.zones import Published, ServedZones
 from standfast.io.clients.client import Client
 from standfast.io.clients.cookies import Cookies
 from standfast.io.clients.datagrams import FastPath
-from standfast.io.clients.limits import Gate, Limits
+from standfast.io.clients.limits import Gate
 from standfast.io.clients.listener import Listener
 from standfast.io.clients.requests import Requests
+from standfast.io.settings.authority import AuthorityConfig
 
-NO_KEYS: Final[Mapping[Name, TsigKey]] = MappingProxyType({})
-NO_ZONE_RULES: Final[Mapping[Name, ZoneRules]] = MappingProxyType({})
 PREPARED_MAX: Final = 1 << 20  # answers, about 500 octets each; questions come again for what is there
 
 log = structlog.get_logger("standfast.authority")
@@ -50,54 +45,36 @@ class AuthorityService:
 
     def __init__(
         self,
-        files: Sequence[Path],
+        config: AuthorityConfig,
         *,
-        listen: Sequence[Server],
-        promises: Sequence[Promise],
-        limits: Limits,
         cookies: Cookies,
         now: Callable[[], float],
-        loss_max: float = LOSS_MAX,
-        size_max: int = PAYLOAD_OURS,
-        rules: Mapping[Name, ZoneRules] = NO_ZONE_RULES,
-        default_rules: ZoneRules = NO_RULES,
-        keys: Mapping[Name, TsigKey] = NO_KEYS,
         wall: Callable[[], float] = time.time,
+        size_max: int = PAYLOAD_OURS,
     ) -> None:
         """Read and bind nothing yet.
 
         Args:
-            files: master files, a zone each.
-            listen: addresses to listen on, by UDP and TCP; port 0 takes any free one.
-            promises: what every zone must keep, or it is not served.
-            limits: who is served, and how often.
+            config: which zones, where, for whom.
             cookies: makes and knows those of clients.
             now: the time, in seconds.
-            loss_max: which part of a zone's names may go when its file is read anew.
-            size_max: the largest datagram that is sent, in octets.
-            rules: what holds for single zones, by origin.
-            default_rules: what holds for all others.
-            keys: that clients may sign with, by name.
             wall: the time that other machines have too, in seconds since the epoch.
+            size_max: the largest datagram that is sent, in octets.
         """
-        self._files = tuple(files)
-        self._promises = tuple(promises)
-        self._loss_max = loss_max
+        self._config = config
         self._now = now
         self._by_file: dict[Path, Name] = {}
-        self._served = ServedZones(
-            {origin: replace(each, promises=self._promises) for origin, each in rules.items()},
-            default=replace(default_rules, promises=self._promises),
-            loss_max=loss_max,
-        )
+        self._served = ServedZones(config.rules, default=config.default_rules, loss_max=config.loss_max)
         self._served.on_published.append(self._void)
         self._served.on_withheld.append(lambda _origin: self._fast.answers.clear())
         self._fast = FastPath(PreparedAnswers(PREPARED_MAX), now=now, on_hits=lambda _hits: None)
         self._standing = _Standing()
-        self._desk = Desk(self._served, keys=keys, answer=self._answer, cookies=cookies, wall=wall, size_max=size_max)
+        self._desk = Desk(
+            self._served, keys=config.keys, answer=self._answer, cookies=cookies, wall=wall, size_max=size_max
+        )
         self._transfers = Transfers(self._served, wall=wall, size_max=size_max)
         self._desk.on_transfer = self._transfers.answer
-        self._notifier = Notifier(self._served, keys, rng=random.SystemRandom(), wall=wall)
+        self._notifier = Notifier(self._served, config.keys, rng=random.SystemRandom(), wall=wall)
         self._desk.on_update = Updates(self._served, wall=wall).serve
         self._requests = Requests(self._desk.take)
         self._reloading: asyncio.Task[None] | None = None
@@ -108,12 +85,12 @@ class AuthorityService:
                 self._on_query,
                 size_max=size_max,
                 fast=self._fast,
-                gate=Gate(limits),
+                gate=Gate(config.limits),
                 cookies=cookies,
                 recursion=False,
                 requests=self._requests,
             )
-            for server in listen
+            for server in config.listen
         ]
 
     @property
@@ -132,14 +109,14 @@ class AuthorityService:
         The event loop goes on meanwhile: a large zone takes seconds.
         """
         found: dict[Path, ReadZone] = {}
-        for path in self._files:
+        for path in self._config.zones:
             try:
                 found[path] = await asyncio.to_thread(
                     read_zone,
                     path,
-                    promises=self._promises,
+                    promises=self._config.default_rules.promises,
                     before=dict(self.zones),
-                    loss_max=self._loss_max,
+                    loss_max=self._config.loss_max,
                     now=self._now(),
                 )
             except ZoneFileError as error:
@@ -151,7 +128,7 @@ class AuthorityService:
         for path, origin in self._by_file.items():
             if path in found and found[path].zone.origin == origin:
                 await self._served.publish(found[path].zone, base=self.zones.get(origin), cause="file", judged=True)
-        for promise in self._promises:
+        for promise in self._config.default_rules.promises:
             if not any(is_below(promise.name, origin) for origin in self.zones):
                 log.warning("promise.unserved", name=promise.name)
 
@@ -176,7 +153,7 @@ class AuthorityService:
         """
         offered = {read.zone.origin for read in found.values()}
         chosen: dict[Path, Name] = {}
-        for path in self._files:
+        for path in self._config.zones:
             before, read = self._by_file.get(path), found.get(path)
             if read and before and before not in offered:
                 first = f"{path}: it is of the zone {read.zone.origin} now, and {before} is served from it"

@@ -2,15 +2,20 @@
 
 import re
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
 from pathlib import Path
 
+from standfast.authority.access import Remote
+from standfast.dns.model import Name
+from standfast.dns.name import BadName, parse_name
 from standfast.dns.servers import PORTS, Server, Transport
 from standfast.io.clients.limits import Network
 
 DNS_PORT = 53
+KEY_PREFIX = "key:"  # before the name of a key
 DOH_PATH = "/dns-query"  # by convention; RFC 8484 leaves it to a URI template
 PORT_MAX = 65_535
 RESOLV_CONF = Path("/etc/resolv.conf")
@@ -81,8 +86,7 @@ def parse_upstream(text: str) -> Server:
         BadServer: no address, or one that is no single server's.
     """
     server = _parse_encrypted(text) if text.startswith(_URLS) else parse_server(text)
-    address = ip_address(server.host)
-    if address.is_unspecified or address.is_multicast or server.host == "255.255.255.255":
+    if not is_one_server(server):
         raise BadServer(f'"{text}" is not the address of one server')
     return server
 
@@ -136,6 +140,45 @@ def parse_network(text: str) -> Network:
     return network
 
 
+def parse_access(text: str) -> Name | Network:
+    """Return whom `text` names: the name of a key behind `key:`, or a network.
+
+    Raises:
+        BadServer: neither.
+    """
+    return _key_name(text) if text.startswith(KEY_PREFIX) else parse_network(text)
+
+
+def parse_remote(text: str) -> Remote:
+    """Return the server of a zone that `text` names: an address, and behind a blank `key:NAME` where one is used.
+
+    Raises:
+        BadServer: no address of one server, or no name of a key.
+    """
+    where, blank, key = text.partition(" ")
+    server = parse_server(where)
+    if not is_one_server(server):
+        raise BadServer(f'"{where}" is not the address of one server')
+    if blank and not key.strip().startswith(KEY_PREFIX):
+        raise BadServer(f'"{text}": behind the address there can be a key - write it like "{where} key:NAME"')
+    return Remote(server=server, key=_key_name(key.strip()) if blank else None)
+
+
+def is_one_server(server: Server) -> bool:
+    """Say whether the address is one that a single server can have."""
+    address = ip_address(server.host)
+    return not (address.is_unspecified or address.is_multicast or server.host == "255.255.255.255")
+
+
+def own_address(server: Server, listen: Sequence[ListenAddress]) -> ListenAddress | None:
+    """Return the address of `listen` at which we would answer what is sent to `server`, if there is one."""
+    for address in listen:
+        own = address.server
+        if own.port == server.port and (own.host == server.host or _covers(own, server)):
+            return address
+    return None
+
+
 def is_any(server: Server) -> bool:
     """Say whether listening on `server` means all addresses of this machine."""
     return ip_address(server.host).is_unspecified
@@ -185,6 +228,18 @@ def read_resolv_conf(path: Path = RESOLV_CONF) -> tuple[Server, ...]:
 def is_host_name(text: str) -> bool:
     """Say whether `text`, in lower case and without a final dot, is a name that a host and its certificate may have."""
     return len(text) <= _NAME_MAX and _HOST_NAME.fullmatch(text) is not None
+
+
+def _covers(own: Server, server: Server) -> bool:
+    """[::] is for IPv6 alone here, 0.0.0.0 for IPv4."""
+    return is_any(own) and (":" in own.host) is (":" in server.host) and is_local(server.host)
+
+
+def _key_name(text: str) -> Name:
+    try:
+        return parse_name(text.removeprefix(KEY_PREFIX))
+    except BadName as error:
+        raise BadServer(f'"{text}" names no key: {error.reason}') from None
 
 
 def _parse_encrypted(text: str) -> Server:

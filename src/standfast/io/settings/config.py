@@ -9,35 +9,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from standfast.authority.checks import Promise
 from standfast.dns.model import Name
 from standfast.dns.name import ROOT
 from standfast.dns.servers import Server
 from standfast.guard.policy import PolicyTable
 from standfast.io.clients.certificates import CertificateFiles
-from standfast.io.clients.limits import ALLOW_DEFAULT, EVERYBODY, Limits
+from standfast.io.clients.limits import ALLOW_DEFAULT, Limits
 from standfast.io.settings import config_rules
 from standfast.io.settings.addresses import (
     RESOLV_CONF,
     ListenAddress,
+    own_address,
     parse_local,
     parse_network,
     parse_upstream,
     read_resolv_conf,
 )
+from standfast.io.settings.authority import AuthorityConfig, authority_of, describe_authority
 from standfast.io.settings.config_file import Draft, FileKeys, read
 from standfast.io.settings.places import CONFIG_NAME, ConfigError, Finding, default_state_dir, read_config
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorityConfig:
-    """The settings of `[authority]`, paths absolute."""
-
-    listen: tuple[Server, ...]
-    zones: tuple[Path, ...]
-    limits: Limits
-    promises: tuple[Promise, ...]
-    loss_max: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +74,13 @@ def load(path: Path | None, *, environ: Mapping[str, str] = os.environ, resolv_c
     if findings:
         raise ConfigError(*findings)
     guard = draft.content.guard
+    authority = draft.content.authority
     listen = config_rules.listen_of(draft)
+    state_dir = draft.base / guard.state_dir if guard.state_dir else default_state_dir(environ).absolute()
     return Config(
         source=path,
         has_guard=draft.content.has_guard,
-        authority=_authority(draft),
+        authority=authority_of(authority, base=draft.base, state_dir=state_dir) if authority else None,
         listen=listen,
         workers=guard.workers,
         upstreams=_upstreams(draft, listen, resolv_conf) if draft.content.has_guard else (),
@@ -97,7 +89,7 @@ def load(path: Path | None, *, environ: Mapping[str, str] = os.environ, resolv_c
             allow=ALLOW_DEFAULT if guard.allow is None else tuple(parse_network(text) for text in guard.allow),
             rate_limit_qps=guard.rate_limit_qps,
         ),
-        state_dir=draft.base / guard.state_dir if guard.state_dir else default_state_dir(environ).absolute(),
+        state_dir=state_dir,
         ca_file=draft.base / guard.tls.ca_file if guard.tls.ca_file else None,
         certificate=config_rules.certificate_of(draft),
         client_timeout_s=guard.client_timeout_s,
@@ -130,33 +122,8 @@ def describe(config: Config) -> dict[str, object]:
         "known_max": config.known_max,
         "metrics": str(config.metrics) if config.metrics else None,
         "traces": config.traces,
-        "authority": _describe_authority(config.authority),
+        "authority": config.authority and describe_authority(config.authority),
         "policy": [{"suffix": suffix, **asdict(table.lookup(suffix))} for suffix in sorted({ROOT, *table.suffixes()})],
-    }
-
-
-def _authority(draft: Draft) -> AuthorityConfig | None:
-    keys = draft.content.authority
-    if keys is None:
-        return None
-    return AuthorityConfig(
-        listen=tuple(parse_local(text) for text in keys.listen),
-        zones=tuple(draft.base / text for text in keys.zones),
-        limits=Limits(allow=EVERYBODY, rate_limit_qps=keys.rate_limit_qps),
-        promises=tuple(Promise(name=each.name, addresses_min=each.addresses_min) for each in keys.promise),
-        loss_max=keys.loss_max,
-    )
-
-
-def _describe_authority(authority: AuthorityConfig | None) -> dict[str, object] | None:
-    if authority is None:
-        return None
-    return {
-        "listen": [str(server) for server in authority.listen],
-        "zones": [str(path) for path in authority.zones],
-        "rate_limit_qps": authority.limits.rate_limit_qps,
-        "loss_max": authority.loss_max,
-        "promise": [asdict(promise) for promise in authority.promises],
     }
 
 
@@ -170,7 +137,7 @@ def _upstreams(draft: Draft, listen: tuple[ListenAddress, ...], resolv_conf: Pat
     if draft.content.guard.upstreams is not None:
         return tuple(parse_upstream(text) for text in draft.content.guard.upstreams)
     found = read_resolv_conf(resolv_conf)
-    others = tuple(server for server in found if not config_rules.own_address(server, listen))
+    others = tuple(server for server in found if not own_address(server, listen))
     if not others:
         names = f"only this guard itself ({found[0]})" if found else "no name server"
         text = f'{resolv_conf} names {names} - set upstreams in [guard], like ["192.0.2.1"]'

@@ -3,82 +3,48 @@
 What the keys mean together is checked in `config_rules`; what is left out is filled in by `config`.
 """
 
+# ruff: noqa: RUF012  pydantic copies the defaults
+
 import difflib
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from standfast.authority.checks import LOSS_MAX
-from standfast.dns.name import BadName, parse_name
 from standfast.guard.known import SEEN_ADDRESSES_MAX
 from standfast.guard.policy import BogusMode, Mode
 from standfast.io.clients.limits import RATE_LIMIT_DEFAULT_QPS
-from standfast.io.settings.addresses import DNS_PORT, PORT_MAX, parse_listen, parse_local, parse_network, parse_upstream
+from standfast.io.settings.addresses import PORT_MAX
+from standfast.io.settings.authority_keys import AuthorityKeys, KeyKeys, PromiseKeys, ZoneKeys
+from standfast.io.settings.config_types import (
+    CHOICE,
+    SECONDS_MAX,
+    Count,
+    ListenText,
+    MetricsText,
+    NameText,
+    NetworkText,
+    Rate,
+    Recheck,
+    Seconds,
+    Table,
+    TracesText,
+    UpstreamText,
+)
 from standfast.io.settings.places import Finding
 from standfast.io.settings.toml_lines import Where, find_lines
 
-SECONDS_MAX = 10 * 365 * 86_400  # ten years: longer is a slip of the hand
 HELD_TTL_MAX_S = 3_600  # the caches of others must not keep a held answer for long after its verdict has changed
-RECHECK_MIN_S = 0.1  # looking again more often would be a load of its own
 CLIENT_TIMEOUT_MAX_S = 10.0  # clients give up before
 WORKERS_MAX = 64  # more than any machine's network would keep busy
-RATE_LIMIT_MAX_QPS = 1_000_000  # more than any client can ask, so no limit at all; that is 0
-
-
-def _listen(text: str) -> str:
-    parse_listen(text)
-    return text
-
-
-def _upstream(text: str) -> str:
-    parse_upstream(text)
-    return text
-
-
-def _metrics(text: str) -> str:
-    if parse_local(text).port == DNS_PORT:
-        raise ValueError(f'"{text}" would be port {DNS_PORT}, that of DNS - name another, like "127.0.0.1:9153"')
-    return text
-
-
-def _traces(text: str) -> str:
-    try:
-        url = urlsplit(text)
-        good = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:  # brackets that do not match, or a port that cannot be
-        good = False
-    if not good:
-        raise ValueError(f'"{text}" is no address of a collector - write it like "http://127.0.0.1:4318/v1/traces"')
-    if url.username is not None:  # it would be shown wherever the address is
-        raise ValueError("no password belongs into it - give the guard OTEL_EXPORTER_OTLP_HEADERS in its environment")
-    return text
-
-
-def _network(text: str) -> str:
-    parse_network(text)
-    return text
-
-
-def _local(text: str) -> str:
-    parse_local(text)
-    return text
-
-
-def _name(text: str) -> str:
-    try:
-        return parse_name(text)
-    except BadName as error:
-        raise ValueError(str(error).rstrip(".")) from error
 
 
 class ProbeKind(Enum):
@@ -89,34 +55,18 @@ class ProbeKind(Enum):
     NONE = "none"
 
 
-Seconds = Annotated[float, Field(ge=0, le=SECONDS_MAX)]
-Recheck = Annotated[float, Field(ge=RECHECK_MIN_S, le=SECONDS_MAX)]
-Count = Annotated[int, Field(ge=1)]
-ListenText = Annotated[str, AfterValidator(_listen)]
-UpstreamText = Annotated[str, AfterValidator(_upstream)]
-NetworkText = Annotated[str, AfterValidator(_network)]
-LocalText = Annotated[str, AfterValidator(_local)]
-TracesText = Annotated[str, AfterValidator(_traces)]
-MetricsText = Annotated[str, AfterValidator(_metrics)]
-_Choice = Field(strict=False)  # TOML has no enumerations; a text stands for one
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-class ProbeKeys(_Table):
+class ProbeKeys(Table):
     """`probe = { kind = "tls", port = 443 }`."""
 
-    kind: Annotated[ProbeKind, _Choice] = ProbeKind.TLS
+    kind: Annotated[ProbeKind, CHOICE] = ProbeKind.TLS
     port: Annotated[int, Field(ge=1, le=PORT_MAX)] = 443
 
 
-class PolicyKeys(_Table):
+class PolicyKeys(Table):
     """One `[[guard.policy]]`; what is left out comes from the next suffix up. See `guard.policy.Policy`."""
 
-    suffix: Annotated[str, AfterValidator(_name)]
-    mode: Annotated[Mode, _Choice] | None = None
+    suffix: NameText
+    mode: Annotated[Mode, CHOICE] | None = None
     grace_s: Seconds | None = None
     hold_max_s: Seconds | None = None
     stale_max_s: Seconds | None = None
@@ -130,10 +80,10 @@ class PolicyKeys(_Table):
     ttl_min_s: Annotated[int, Field(ge=0, le=SECONDS_MAX)] | None = None
     recheck_min_s: Recheck | None = None
     recheck_max_s: Recheck | None = None
-    bogus: Annotated[BogusMode, _Choice] | None = None
+    bogus: Annotated[BogusMode, CHOICE] | None = None
 
 
-class TlsKeys(_Table):
+class TlsKeys(Table):
     """`[guard.tls]`."""
 
     ca_file: str | None = None
@@ -141,7 +91,7 @@ class TlsKeys(_Table):
     key: str | None = None
 
 
-class GuardKeys(_Table):
+class GuardKeys(Table):
     """`[guard]`."""
 
     listen: Annotated[list[ListenText], Field(min_length=1)] | None = None
@@ -149,7 +99,7 @@ class GuardKeys(_Table):
     upstreams: Annotated[list[UpstreamText], Field(min_length=1)] | None = None
     second_opinions: list[UpstreamText] = []
     allow: Annotated[list[NetworkText], Field(min_length=1)] | None = None
-    rate_limit_qps: Annotated[float, Field(ge=0, le=RATE_LIMIT_MAX_QPS)] = RATE_LIMIT_DEFAULT_QPS
+    rate_limit_qps: Rate = RATE_LIMIT_DEFAULT_QPS
     state_dir: str | None = None
     client_timeout_s: Annotated[float, Field(gt=0, le=CLIENT_TIMEOUT_MAX_S)] = 1.8
     cache_max: Count = 100_000
@@ -161,24 +111,7 @@ class GuardKeys(_Table):
     policy: list[PolicyKeys] = []
 
 
-class PromiseKeys(_Table):
-    """One `[[authority.promise]]`; see `authority.checks.Promise`."""
-
-    name: Annotated[str, AfterValidator(_name)]
-    addresses_min: Count = 1
-
-
-class AuthorityKeys(_Table):
-    """`[authority]`."""
-
-    listen: Annotated[list[LocalText], Field(min_length=1)] = ["127.0.0.1:5310"]
-    zones: Annotated[list[str], Field(min_length=1)]
-    rate_limit_qps: Annotated[float, Field(ge=0, le=RATE_LIMIT_MAX_QPS)] = RATE_LIMIT_DEFAULT_QPS
-    loss_max: Annotated[float, Field(gt=0, le=1)] = LOSS_MAX
-    promise: list[PromiseKeys] = []
-
-
-class FileKeys(_Table):
+class FileKeys(Table):
     """A whole `standfast.toml`. With `[authority]` and without `[guard]` there is no guard."""
 
     guard: GuardKeys = GuardKeys()
@@ -208,6 +141,9 @@ class Draft:
         return Finding(file=self.name, line=_line(self.lines, where), text=text)
 
 
+Rule = Callable[[Draft], Iterator[Finding]]
+
+
 def read(text: str, *, name: str, base: Path) -> Draft:
     """Read `text`, the content of the file called `name`; what is wrong goes to the findings and is left out."""
     draft = partial(Draft, name=name, base=base)
@@ -232,15 +168,20 @@ def read(text: str, *, name: str, base: Path) -> Draft:
     return draft(content=FileKeys.model_validate(rest), lines=kept, findings=findings)
 
 
-_TABLES: dict[str, type[_Table]] = {
+_TABLES: dict[str, type[Table]] = {
     "guard": GuardKeys,
     "guard.tls": TlsKeys,
     "guard.policy": PolicyKeys,
     "guard.policy.probe": ProbeKeys,
     "authority": AuthorityKeys,
     "authority.promise": PromiseKeys,
+    "authority.keys": KeyKeys,
+    "authority.zone": ZoneKeys,
     "": FileKeys,
 }
+
+
+_LISTED = frozenset({"guard.policy", "authority.promise", "authority.keys", "authority.zone"})  # written [[so]]
 
 
 def every_key() -> Iterator[tuple[str, str]]:
@@ -272,9 +213,7 @@ def _line(lines: dict[Where, int], where: Where) -> int | None:
 def _culprit(error: ErrorDetails) -> Where:
     """Return what must be left out for the rest to be good: a table without a good key that it needs goes whole."""
     match error["loc"]:
-        case ("authority", "zones", *_):
-            return ("authority",)
-        case ("guard", "policy", int(), "suffix") | ("authority", "promise", int(), "name") as where:
+        case (_, _, int(), "suffix" | "name" | "origin") as where:
             return where[:-1]
         case where:
             return where
@@ -316,10 +255,13 @@ def _in_words(error: ErrorDetails) -> str:
         case "too_short":
             return f"{key} is empty - name at least one, or leave the key out"
         case kind if kind in _MUST_BE:
-            return f"{key} must be {_MUST_BE[kind].format(**context)}, not {_shown(found)}"
+            shown = "what it is" if key in SECRETS else _shown(found)
+            return f"{key} must be {_MUST_BE[kind].format(**context)}, not {shown}"
         case _:
             return f"{key}: {error['msg']}"
 
+
+SECRETS = frozenset({"secret"})  # keys whose values are in no message
 
 _MUST_BE = {
     "bool_type": "true or false",
@@ -344,7 +286,9 @@ def _place(where: Where) -> tuple[str, str]:
 
 
 def _shown_table(table: str) -> str:
-    return {"": "the file", "guard.policy": "[[guard.policy]]", "guard.policy.probe": "probe"}.get(table, f"[{table}]")
+    if table in _LISTED:
+        return f"[[{table}]]"
+    return {"": "the file", "guard.policy.probe": "probe"}.get(table, f"[{table}]")
 
 
 def _about_unknown(where: Where) -> str:

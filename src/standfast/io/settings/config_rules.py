@@ -6,35 +6,30 @@ Rules see what could be read of a file; a part of a wrong type has its finding a
 import os
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 from ipaddress import ip_address
 from typing import Any
 
 from standfast.dns.model import Name
-from standfast.dns.name import is_below
 from standfast.dns.servers import Server
 from standfast.evidence.model import ProbeSpec
 from standfast.guard.policy import Policy, PolicyTable
-from standfast.io.authority.zone_files import origin_of
 from standfast.io.clients.certificates import CertificateError, CertificateFiles, read_certificate
-from standfast.io.faults import in_words
 from standfast.io.settings.addresses import (
     ListenAddress,
     Scheme,
     has_ipv6,
-    is_any,
-    is_local,
+    own_address,
     parse_listen,
     parse_local,
     parse_upstream,
 )
-from standfast.io.settings.config_file import Draft, PolicyKeys
+from standfast.io.settings.authority_rules import AUTHORITY_RULES
+from standfast.io.settings.config_file import Draft, PolicyKeys, Rule
 from standfast.io.settings.places import SOCKET_NAME, SOCKET_PATH_MAX, Finding
 
 DEFAULT_PORT = 5300
-
-Rule = Callable[[Draft], Iterator[Finding]]
 
 
 def check(draft: Draft) -> tuple[Finding, ...]:
@@ -169,32 +164,6 @@ def certificate_is_valid_now(draft: Draft) -> Iterator[Finding]:
         yield draft.finding(("guard", "tls", "certificate"), f"certificate: {files.certificate} {trouble}")
 
 
-def zone_files_are_there(draft: Draft) -> Iterator[Finding]:
-    """A zone without its file is not served; what is in the files, `standfast zone check` says."""
-    authority = draft.content.authority
-    for at, text in enumerate(authority.zones if authority else []):
-        path = draft.base / text
-        try:
-            with path.open("rb"):
-                pass
-        except OSError as error:
-            yield draft.finding(("authority", "zones", at), f"zones: {path} cannot be read: {in_words(error)}")
-        if authority and text in authority.zones[:at]:
-            yield draft.finding(("authority", "zones", at), f'zones: "{text}" is there already')
-
-
-def promises_have_a_zone(draft: Draft) -> Iterator[Finding]:
-    """A slip in a promised name would guard nothing. Where a file has no zone to be seen, none can be missed."""
-    authority = draft.content.authority
-    if authority is None or not authority.promise:
-        return
-    origins = [origin_of(draft.base / text) for text in authority.zones]
-    for at, promise in enumerate(authority.promise):
-        if None not in origins and not any(origin and is_below(promise.name, origin) for origin in origins):
-            what = f"name: {promise.name} is in none of the zones that are served"
-            yield draft.finding(("authority", "promise", at, "name"), what)
-
-
 def authority_listens_elsewhere(draft: Draft) -> Iterator[Finding]:
     """One address cannot be both: a resolver for its clients and an authority for everybody."""
     authority = draft.content.authority
@@ -233,9 +202,8 @@ RULES: tuple[Rule, ...] = (
     certificate_for_encryption,
     certificate_is_usable,
     state_dir_is_short,
-    zone_files_are_there,
-    promises_have_a_zone,
     authority_listens_elsewhere,
+    *AUTHORITY_RULES,
 )
 
 
@@ -253,20 +221,6 @@ def certificate_of(draft: Draft) -> CertificateFiles | None:
     if not tls.certificate or not tls.key:
         return None
     return CertificateFiles(certificate=draft.base / tls.certificate, key=draft.base / tls.key)
-
-
-def own_address(server: Server, listen: tuple[ListenAddress, ...]) -> ListenAddress | None:
-    """Return the address of `listen` at which we would answer what is sent to `server`, if there is one."""
-    for address in listen:
-        own = address.server
-        if own.port == server.port and (own.host == server.host or _covers(own, server)):
-            return address
-    return None
-
-
-def _covers(own: Server, server: Server) -> bool:
-    """[::] is for IPv6 alone here, 0.0.0.0 for IPv4."""
-    return is_any(own) and (":" in own.host) is (":" in server.host) and is_local(server.host)
 
 
 def policies_of(draft: Draft) -> tuple[tuple[Name, dict[str, Any]], ...]:

@@ -22,7 +22,7 @@ from standfast.dns.servers import Server
 from standfast.dns.tsig import TsigKey
 from standfast.io.authority.service import AuthorityService
 from standfast.io.clients.cookies import Cookies
-from standfast.io.clients.limits import EVERYBODY, Limits
+from standfast.io.settings.authority import AuthorityConfig
 
 WAIT_S: Final = 20.0
 KEY: Final = TsigKey(name="client.example.", algorithm="hmac-sha256", secret=b"s" * 32)
@@ -45,14 +45,9 @@ async def serving(folder: Path, rules: ZoneRules = ALLOWED) -> AsyncIterator[Cal
     file = folder / "example.org.zone"
     file.write_text(ZONE)
     service = AuthorityService(
-        [file],
-        listen=[Server("127.0.0.1", 0)],
-        promises=(),
-        limits=Limits(allow=EVERYBODY),
+        AuthorityConfig(listen=(Server("127.0.0.1", 0),), zones=(file,), default_rules=rules, keys={KEY.name: KEY}),
         cookies=Cookies(None, time.monotonic),
         now=time.monotonic,
-        default_rules=rules,
-        keys={KEY.name: KEY},
     )
     async with service:
         (bound,) = service.bound

@@ -11,7 +11,7 @@ import pytest
 from standfast.io.authority.service import AuthorityService
 from standfast.io.authority.zone_files import ZoneFileError, read_zone
 from standfast.io.clients.cookies import Cookies
-from standfast.io.clients.limits import Limits
+from standfast.io.settings.authority import AuthorityConfig
 
 ZONE = "$TTL 300\n@ SOA ns hostmaster {} 3600 600 86400 60\n@ NS ns\nns A 192.0.2.1\n"
 NOTICED_S = 20.0
@@ -19,7 +19,7 @@ NOTICED_S = 20.0
 
 def service_of(*files: Path) -> AuthorityService:
     cookies = Cookies(None, time.monotonic)
-    return AuthorityService(files, listen=(), promises=(), limits=Limits(), cookies=cookies, now=time.monotonic)
+    return AuthorityService(AuthorityConfig(listen=(), zones=files), cookies=cookies, now=time.monotonic)
 
 
 async def until(true: Callable[[], bool]) -> None:

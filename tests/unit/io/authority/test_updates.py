@@ -29,8 +29,8 @@ from standfast.io.authority.service import AuthorityService
 from standfast.io.authority.updates import ATTEMPTS_MAX, Updates
 from standfast.io.authority.zones import Published, ServedZones
 from standfast.io.clients.cookies import Cookies
-from standfast.io.clients.limits import EVERYBODY, Limits
 from standfast.io.clients.requests import Peer
+from standfast.io.settings.authority import AuthorityConfig
 from zones import draft
 
 WAIT_S: Final = 60.0
@@ -47,14 +47,14 @@ async def serving(folder: Path) -> AsyncIterator[tuple[AuthorityService, Ask]]:
     file = folder / "example.org.zone"
     file.write_text(ZONE)
     service = AuthorityService(
-        [file],
-        listen=[Server("127.0.0.1", 0)],
-        promises=[Promise(name=WWW)],
-        limits=Limits(allow=EVERYBODY),
+        AuthorityConfig(
+            listen=(Server("127.0.0.1", 0),),
+            zones=(file,),
+            default_rules=ZoneRules(allow_update=Access(keys=frozenset({KEY.name})), promises=(Promise(name=WWW),)),
+            keys={KEY.name: KEY},
+        ),
         cookies=Cookies(None, time.monotonic),
         now=time.monotonic,
-        default_rules=ZoneRules(allow_update=Access(keys=frozenset({KEY.name}))),
-        keys={KEY.name: KEY},
     )
     async with service:
         (bound,) = service.bound

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from standfast.authority.access import ZoneRules
 from standfast.authority.checks import Promise
 from standfast.dns.name import parse_name
 from standfast.dns.servers import Server, Transport
@@ -18,7 +19,8 @@ from standfast.io.clients.certificates import CertificateFiles
 from standfast.io.clients.limits import ALLOW_DEFAULT, EVERYBODY, Limits
 from standfast.io.settings import addresses, config
 from standfast.io.settings.addresses import ListenAddress
-from standfast.io.settings.config import AuthorityConfig, Config
+from standfast.io.settings.authority import AuthorityConfig
+from standfast.io.settings.config import Config
 from standfast.io.settings.config_file import read
 from standfast.io.settings.places import ConfigError, find_config, find_state_dir
 
@@ -657,8 +659,7 @@ addresses_min = 2
         listen=(Server("127.0.0.1", 5310), Server("::1", 5310)),
         zones=(tmp_path / "example.org.zone",),
         limits=Limits(allow=EVERYBODY, rate_limit_qps=7),
-        promises=(Promise(name="www.example.org.", addresses_min=2),),
-        loss_max=0.5,
+        default_rules=ZoneRules(promises=(Promise(name="www.example.org.", addresses_min=2),)),
     )
 
 

@@ -1,0 +1,116 @@
+"""The settings that an authority runs with, and how they are shown: never a secret."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from standfast.authority.access import NO_RULES, NOBODY, Access, Remote, ZoneRules
+from standfast.authority.checks import LOSS_MAX, Promise
+from standfast.dns.model import Name
+from standfast.dns.servers import Server
+from standfast.dns.tsig import TsigKey
+from standfast.io.clients.limits import EVERYBODY, Limits
+from standfast.io.settings.addresses import KEY_PREFIX, parse_access, parse_local, parse_remote
+from standfast.io.settings.authority_keys import AuthorityKeys, ZoneKeys
+from standfast.io.settings.authority_rules import keys_of
+
+NO_LIMITS = Limits(allow=EVERYBODY, rate_limit_qps=0)
+STATE_NAME = "authority"  # of its directory, in that of the guard unless it is set
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorityConfig:
+    """The settings of `[authority]`, paths absolute. `rules` are of single zones, `default_rules` of all others."""
+
+    listen: tuple[Server, ...]
+    zones: tuple[Path, ...]
+    limits: Limits = NO_LIMITS
+    loss_max: float = LOSS_MAX
+    state_dir: Path | None = None  # None: nothing is kept, which is right where nothing needs it
+    keys: Mapping[Name, TsigKey] = field(default_factory=dict)
+    default_rules: ZoneRules = NO_RULES
+    rules: Mapping[Name, ZoneRules] = field(default_factory=dict)
+
+
+def authority_of(keys: AuthorityKeys, *, base: Path, state_dir: Path) -> AuthorityConfig:
+    """Return the settings that `keys` stand for; nothing is wrong with them.
+
+    Args:
+        keys: as they are in the file.
+        base: the directory that relative paths start from.
+        state_dir: that of the guard, which ours is in unless it is set.
+    """
+    promises = tuple(Promise(name=each.name, addresses_min=each.addresses_min) for each in keys.promise)
+    default_rules = _rules(keys, None, promises)
+    rules = {zone.origin: _rules(keys, zone, promises) for zone in keys.zone}
+    needs_state = any(_needs_state(each) for each in (default_rules, *rules.values()))
+    return AuthorityConfig(
+        listen=tuple(parse_local(text) for text in keys.listen),
+        zones=tuple(base / text for text in keys.zones),
+        limits=Limits(allow=EVERYBODY, rate_limit_qps=keys.rate_limit_qps),
+        loss_max=keys.loss_max,
+        state_dir=(base / keys.state_dir if keys.state_dir else state_dir / STATE_NAME) if needs_state else None,
+        keys=keys_of(keys, base),
+        default_rules=default_rules,
+        rules=rules,
+    )
+
+
+def describe_authority(authority: AuthorityConfig) -> dict[str, object]:
+    """Return the settings as JSON in the words of `standfast.toml`, those of each zone with all that it inherits."""
+    return {
+        "listen": [str(server) for server in authority.listen],
+        "zones": [str(path) for path in authority.zones],
+        "rate_limit_qps": authority.limits.rate_limit_qps,
+        "loss_max": authority.loss_max,
+        "state_dir": str(authority.state_dir) if authority.state_dir else None,
+        **_describe_rules(authority.default_rules),
+        "promise": [asdict(promise) for promise in authority.default_rules.promises],
+        "keys": [{"name": key.name, "algorithm": key.algorithm} for key in authority.keys.values()],
+        "zone": [{"origin": origin, **_describe_rules(rules)} for origin, rules in authority.rules.items()],
+    }
+
+
+def _rules(keys: AuthorityKeys, zone: ZoneKeys | None, promises: tuple[Promise, ...]) -> ZoneRules:
+    def of_zone(name: str) -> list[str]:
+        own: list[str] | None = None if zone is None else getattr(zone, name)
+        found: list[str] = getattr(keys, name) if own is None else own
+        return found
+
+    return ZoneRules(
+        allow_transfer=_access(of_zone("allow_transfer")),
+        allow_update=_access(of_zone("allow_update")),
+        notify=tuple(parse_remote(text) for text in of_zone("notify")),
+        primaries=tuple(parse_remote(text) for text in (zone.primaries if zone else [])),
+        promises=promises,
+    )
+
+
+def _needs_state(rules: ZoneRules) -> bool:
+    """Say whether what is served is more than what a file says, and so has to be kept."""
+    return bool(rules.primaries) or rules.allow_update != NOBODY
+
+
+def _access(texts: Iterable[str]) -> Access:
+    found = [parse_access(text) for text in texts]
+    return Access(
+        keys=frozenset(each for each in found if isinstance(each, str)),
+        networks=tuple(each for each in found if not isinstance(each, str)),
+    )
+
+
+def _describe_rules(rules: ZoneRules) -> dict[str, object]:
+    return {
+        "allow_transfer": _access_in_words(rules.allow_transfer),
+        "allow_update": _access_in_words(rules.allow_update),
+        "notify": [_remote_in_words(remote) for remote in rules.notify],
+        "primaries": [_remote_in_words(remote) for remote in rules.primaries],
+    }
+
+
+def _access_in_words(access: Access) -> list[str]:
+    return [*sorted(KEY_PREFIX + key for key in access.keys), *map(str, access.networks)]
+
+
+def _remote_in_words(remote: Remote) -> str:
+    return f"{remote.server} {KEY_PREFIX}{remote.key}" if remote.key else str(remote.server)

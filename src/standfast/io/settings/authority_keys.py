@@ -1,0 +1,63 @@
+"""The form of `[authority]` in `standfast.toml`: which keys there are, of what type and in which range."""
+
+# ruff: noqa: RUF012  pydantic copies the defaults
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from standfast.authority.checks import LOSS_MAX
+from standfast.dns.tsig import ALGORITHMS
+from standfast.io.clients.limits import RATE_LIMIT_DEFAULT_QPS
+from standfast.io.settings.config_types import AccessText, Count, LocalText, NameText, Rate, RemoteText, Table
+
+_BROKEN = frozenset({"hmac-md5", "hmac-md5.sig-alg.reg.int", "hmac-sha1"})  # RFC 8945 section 6
+
+
+def _algorithm(text: str) -> str:
+    if text not in ALGORITHMS:
+        why = f"{text} is not for use any more" if text in _BROKEN else f'"{text}" is not known here'
+        raise ValueError(f"{why} - there are {', '.join(ALGORITHMS)}")
+    return text
+
+
+class PromiseKeys(Table):
+    """One `[[authority.promise]]`; see `authority.checks.Promise`."""
+
+    name: NameText
+    addresses_min: Count = 1
+
+
+class KeyKeys(Table):
+    """One `[[authority.keys]]`; see `dns.tsig.TsigKey`. The secret is base64, here or in a file of its own."""
+
+    name: NameText
+    algorithm: Annotated[str, AfterValidator(_algorithm)] = "hmac-sha256"
+    secret: SecretStr | None = None
+    secret_file: str | None = None
+
+
+class ZoneKeys(Table):
+    """One `[[authority.zone]]`: what differs for one zone. What is left out is as in `[authority]`."""
+
+    origin: NameText
+    allow_transfer: list[AccessText] | None = None
+    allow_update: list[AccessText] | None = None
+    notify: list[RemoteText] | None = None
+    primaries: list[RemoteText] = []
+
+
+class AuthorityKeys(Table):
+    """`[authority]`."""
+
+    listen: Annotated[list[LocalText], Field(min_length=1)] = ["127.0.0.1:5310"]
+    zones: list[str] = []
+    rate_limit_qps: Rate = RATE_LIMIT_DEFAULT_QPS
+    loss_max: Annotated[float, Field(gt=0, le=1)] = LOSS_MAX
+    state_dir: str | None = None
+    allow_transfer: list[AccessText] = []
+    allow_update: list[AccessText] = []
+    notify: list[RemoteText] = []
+    promise: list[PromiseKeys] = []
+    keys: list[KeyKeys] = []
+    zone: list[ZoneKeys] = []
