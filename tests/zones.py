@@ -49,3 +49,23 @@ _DATA = st.one_of(
 
 RECORDS = st.builds("{} {} {}\n".format, st.sampled_from(_NAMES), st.sampled_from([60, 300]), _DATA)
 """Lines of records that are near each other, and often at odds."""
+
+
+def unfit(lines: list[str]) -> Zone:
+    """Return a zone that nobody judged."""
+    return draft("$TTL 3600\n" + HEAD + "".join(lines)).zone()
+
+
+_CHAINED = st.sampled_from(["@", "a", "a.b", "*.b", "x.y.z"]).flatmap(
+    lambda owner: st.sampled_from(["A NSEC", "TXT NSEC"]).map(f"{owner} NSEC ns {{}}\n".format)
+)
+_HASHED = st.integers(0, 6).map(
+    lambda number: "{}{} NSEC3 1 0 {} - {} A\n".format(number, "0" * 31, number % 2, "1" * 32)
+)
+UNFIT_LINES = st.builds(
+    lambda head, lines: [*head, *lines],
+    st.sampled_from([[], ["@ NSEC a A NSEC\n"], ["@ NSEC3PARAM 1 0 0 -\n"], ["@ NSEC3PARAM 1 0 1 -\n"]]),
+    st.lists(st.one_of(RECORDS, RECORDS, _CHAINED, _HASHED), max_size=16),
+)
+UNFIT = UNFIT_LINES.map(unfit)
+"""Zones that nobody judged, some with chains that prove denials, none of them whole."""

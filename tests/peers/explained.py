@@ -9,7 +9,7 @@ from typing import Final
 
 from peers.said import Records, Said
 from standfast.authority.denial import nsec3_hash
-from standfast.authority.lookup import Wild, Zones, closest, find
+from standfast.authority.finding import Wild, Zones, closest, find
 from standfast.authority.zone import Zone
 from standfast.dns.model import CNAME_CHAIN_MAX, Name, Question, Rcode, RRType
 from standfast.dns.name import ancestors, is_below, name_from_wire

@@ -5,7 +5,8 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from standfast.authority.lookup import Zones, answer
+from standfast.authority.finding import Zones
+from standfast.authority.lookup import answer
 from standfast.dns.codec import decode_query, encode_response
 from standfast.dns.model import Name, Query, Question, RRType, type_name
 from standfast.dns.rdata import read_rdata

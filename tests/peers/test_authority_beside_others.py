@@ -25,7 +25,7 @@ from peers.authorities import (
 from peers.explained import BIND, KNOT, NSD, POWERDNS, Asked, Explanation, explain
 from peers.hard_zones import hard_zones, questions, write
 from peers.said import Said, ours, query, theirs, told
-from standfast.authority.lookup import Zones
+from standfast.authority.finding import Zones
 from standfast.dns.model import Question, type_from_name
 from standfast.dns.servers import Server
 from standfast.io.authority.zone_files import read_zone

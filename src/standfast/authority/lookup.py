@@ -3,66 +3,40 @@
 `answer` is the order of it all. Pure: zones and a query in, a reply out.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Final, assert_never
 
+from standfast.authority.alike import alike_outside, alike_within
 from standfast.authority.checks import ADDRESSES, TARGET_AT
-from standfast.authority.denial import wildcard_of
+from standfast.authority.denial import next_closer, wildcard_of
+from standfast.authority.finding import (
+    NOTHING_WITHHELD,
+    Delegated,
+    Exact,
+    Found,
+    Missing,
+    Renamed,
+    Wild,
+    Withheld,
+    Zones,
+    closest,
+    find,
+    hidden,
+)
 from standfast.authority.zone import MINIMUM_AT, Node, Zone
 from standfast.dns.model import CNAME_CHAIN_MAX, Ede, ExtendedError, Name, Query, Rcode, Reply, RRset, RRType
-from standfast.dns.name import ROOT, ancestors, is_below, name_from_wire, parent
+from standfast.dns.name import ROOT, is_below, name_from_wire
+from standfast.dns.standing import Made
 from standfast.dns.wire import NAME_OCTETS_MAX, name_from_text
-
-Zones = Mapping[Name, Zone]  # by origin
-Withheld = Mapping[Name, ExtendedError]  # why zones of ours are not answered from, by origin
-NOTHING_WITHHELD: Final[Withheld] = MappingProxyType({})
 
 _NOT_CHASED: Final = frozenset({RRType.CNAME, RRType.ANY})
 _BRING_ADDRESSES: Final = frozenset(TARGET_AT) - {RRType.CNAME}
-
-
-@dataclass(frozen=True, slots=True)
-class Exact:
-    """The name is there; an empty node where it is so for the sake of names below."""
-
-    node: Node
-    owner: Name
-
-
-@dataclass(frozen=True, slots=True)
-class Wild:
-    """The name is not there, and its closest encloser has a wildcard, `owner` (RFC 4592 section 3.3.1)."""
-
-    node: Node
-    owner: Name
-    encloser: Name
-
-
-@dataclass(frozen=True, slots=True)
-class Delegated:
-    """The name is at or below `cut`, where another zone begins."""
-
-    cut: Name
-
-
-@dataclass(frozen=True, slots=True)
-class Renamed:
-    """The name is below a DNAME."""
-
-    owner: Name
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """The name is not there; `encloser` is the longest of its ancestors that is."""
-
-    encloser: Name
+_NO_ZONE: Final = ExtendedError(code=Ede.NOT_AUTHORITATIVE, text="this server has no zone for the name")
+_REFUSED: Final = Reply(rcode=Rcode.REFUSED, ra=False, errors=(_NO_ZONE,))
 
 
 Following = Name | Reply | None  # a name to look up next, the reply that ends it; None: all that was asked for is in
-Found = Exact | Wild | Delegated | Renamed | Missing
 
 
 def answer(zones: Zones, query: Query, withheld: Withheld = NOTHING_WITHHELD) -> Reply:
@@ -70,20 +44,35 @@ def answer(zones: Zones, query: Query, withheld: Withheld = NOTHING_WITHHELD) ->
 
     ANY gets all there is: by UDP it does not come here, but is sent to TCP (RFC 8482 section 4.4).
     """
+    return trace(zones, query, withheld)[0]
+
+
+def trace(zones: Zones, query: Query, withheld: Withheld = NOTHING_WITHHELD) -> tuple[Reply, Made]:
+    """Return what `answer` does, and what that was made of."""
     qname, qtype = query.question.qname, query.question.qtype
     why = hidden(zones, withheld, qname, qtype)
     if why is not None:
-        return Reply(rcode=Rcode.SERVFAIL, ra=False, errors=(why,))
+        return Reply(rcode=Rcode.SERVFAIL, ra=False, errors=(why,)), Made()
     zone = closest(zones, qname, qtype)
     if zone is None:
-        error = ExtendedError(code=Ede.NOT_AUTHORITATIVE, text="this server has no zone for the name")
-        return Reply(rcode=Rcode.REFUSED, ra=False, errors=(error,))
+        return _REFUSED, Made(alike=alike_outside(qname))
+    found = find(zone, qname, qtype)
     sections = _Sections(qtype=qtype, do=query.do, compact_ok=query.compact_ok)
+    reply = _answer(zones, withheld, found, qname, sections)
+    alike = alike_within(zone, query, found, reply)
+    return reply, Made(names=tuple(sections.names), alike=alike, lasts=sections.lasts)
+
+
+def _answer(zones: Zones, withheld: Withheld, found: Found, qname: Name, sections: "_Sections") -> Reply:
+    """Put together what `qname`, which was `found`, gets, and the names that its aliases lead to."""
+    qtype = sections.qtype
+    zone = closest(zones, qname, qtype)
     visited: set[Name] = set()
     while zone is not None and qname not in visited and len(visited) <= CNAME_CHAIN_MAX:
         visited.add(qname)
         sections.compact |= zone.denial is not None and zone.denial.compact
-        found = find(zone, qname, qtype)
+        found = found if len(visited) == 1 else find(zone, qname, qtype)
+        sections.look_at(qname, found)
         match found:
             case Delegated(cut=cut):
                 following: Following = _referral(zone, cut, sections)
@@ -105,51 +94,6 @@ def answer(zones: Zones, query: Query, withheld: Withheld = NOTHING_WITHHELD) ->
     return sections.reply(Rcode.NOERROR)
 
 
-def closest(zones: Zones, qname: Name, qtype: int) -> Zone | None:
-    """Return the zone that answers for `qname`; a DS is the parent's (RFC 4035 section 3.1.4.1), if that is here."""
-    for above in ancestors(qname):
-        zone = zones.get(above)
-        if zone is None:
-            continue
-        if qtype == RRType.DS and above == qname and above != ROOT and (upper := closest(zones, parent(above), qtype)):
-            return upper
-        return zone
-    return None
-
-
-def hidden(zones: Zones, withheld: Withheld, qname: Name, qtype: int) -> ExtendedError | None:
-    """Return why the zone that would answer for `qname` is withheld, and no zone above it answers; None: it is not."""
-    if not withheld:
-        return None
-    for above in ancestors(qname):
-        if above in zones:
-            return None
-        if above in withheld and not (qtype == RRType.DS and above == qname):
-            return withheld[above]
-    return withheld.get(qname)
-
-
-def find(zone: Zone, qname: Name, qtype: int) -> Found:
-    """Return what `qname`, a name of `zone`, is there. A question for DS is not the child's, even at the cut."""
-    if zone.cuts or zone.dnames:
-        above = list(ancestors(qname))
-        for owner in above[above.index(zone.origin) :: -1]:
-            if owner in zone.cuts and not (owner == qname and qtype == RRType.DS):
-                return Delegated(owner)
-            if owner in zone.dnames and owner != qname:
-                return Renamed(owner)
-    node = zone.nodes.get(qname)
-    if node is not None:
-        return Exact(node, qname)
-    encloser = parent(qname)
-    while encloser not in zone.nodes:
-        encloser = parent(encloser)
-    if encloser in zone.wildcards:
-        owner = wildcard_of(encloser)
-        return Wild(zone.nodes[owner], owner, encloser)
-    return Missing(encloser)
-
-
 @dataclass(slots=True, kw_only=True)
 class _Sections:
     """A reply in the making."""
@@ -163,6 +107,23 @@ class _Sections:
     additional: list[RRset] = field(default_factory=list)
     proofs: set[tuple[Name, int]] = field(default_factory=set)  # what proves a denial, each of which is needed once
     compact: bool = False
+    names: dict[Name, None] = field(default_factory=dict)  # that were looked at, there or not
+    lasts: bool = True
+
+    def look_at(self, qname: Name, found: Found) -> None:
+        """Note the names by which `qname` is `found`."""
+        match found:
+            case Exact(node=node):
+                rrset = next(iter(node.values()), None)
+                self.names[qname if rrset is None else rrset.owner] = None  # the zone's own text, rather than a copy
+            case Wild(owner=owner, encloser=encloser):
+                self.names |= {next_closer(qname, encloser): None, owner: None}
+            case Missing(encloser=encloser):
+                self.names |= {next_closer(qname, encloser): None, encloser: None, wildcard_of(encloser): None}
+            case Delegated(cut=owner) | Renamed(owner=owner):
+                self.names[owner] = None
+            case _:
+                assert_never(found)
 
     def add(self, section: list[RRset], zone: Zone, rrset: RRset, *, owner: Name | None = None) -> None:
         """Put `rrset` of `zone` in, and its signature for who wants one; with `owner` in place of a wildcard's."""
@@ -170,21 +131,27 @@ class _Sections:
         added = [rrset] if signature is None else [rrset, signature]
         section.extend(added if owner in (None, rrset.owner) else [replace(each, owner=owner) for each in added])
 
-    @staticmethod
-    def _signature(zone: Zone, rrset: RRset, owner: Name | None) -> RRset | None:
+    def _signature(self, zone: Zone, rrset: RRset, owner: Name | None) -> RRset | None:
         if owner not in (None, rrset.owner) and zone.denial is not None:
             assert owner is not None
             made = zone.denial.signed_as(rrset, owner)
             if made is not None:
+                self.lasts = False
                 return made
         return zone.signature(rrset.owner, rrset.rtype)
 
     def prove(self, zone: Zone, proof: Iterable[RRset]) -> None:
         """Put in what proves a denial, for who wants it."""
         for rrset in proof if self.do else ():
+            self.note_proof(zone, rrset)
             if (rrset.owner, rrset.rtype) not in self.proofs:
                 self.proofs.add((rrset.owner, rrset.rtype))
                 self.add(self.authority, zone, rrset)
+
+    def note_proof(self, zone: Zone, rrset: RRset) -> None:
+        """Note whose record proves something; one that is signed when asked for is signed anew before it expires."""
+        self.names[rrset.owner] = None
+        self.lasts = self.lasts and not (zone.denial is not None and zone.denial.compact)
 
     def reply(self, rcode: Rcode, *, aa: bool = True) -> Reply:
         return Reply(
@@ -236,6 +203,7 @@ def _referral(zone: Zone, cut: Name, sections: _Sections) -> Reply:
         sections.prove(zone, zone.denial.no_data(cut))
     for server in map(name_from_wire, ns.rdatas):
         section = sections.glue if is_below(server, cut) else sections.additional
+        sections.names[server] = None
         for address in _addresses(zone, server):
             sections.add(section, zone, address)
     return sections.reply(Rcode.NOERROR, aa=bool(sections.answer))
@@ -260,9 +228,12 @@ def _no_data(zone: Zone, qname: Name, found: Exact | Wild, sections: _Sections) 
 def _denied(zone: Zone, rcode: Rcode, sections: _Sections, proof: Iterable[RRset]) -> Reply:
     """Say that there is nothing, and for how long that may be remembered (RFC 2308 section 3)."""
     if sections.qtype == RRType.NSEC and zone.denial is not None and zone.denial.compact:
-        sections.answer.extend(proof)  # the only type that there is at every name
+        for rrset in proof:  # the only type that there is at every name
+            sections.note_proof(zone, rrset)
+            sections.answer.append(rrset)
         return sections.reply(Rcode.NOERROR)
     soa = zone.soa
+    sections.names[zone.origin] = None
     ttl_s = min(soa.ttl_s, int.from_bytes(soa.rdatas[0][MINIMUM_AT:], "big"))
     start = len(sections.authority)
     sections.add(sections.authority, zone, soa)
@@ -294,6 +265,7 @@ def _bring_addresses(zones: Zones, sections: _Sections) -> None:
             target = name_from_wire(rdata[TARGET_AT[rrset.rtype] :])
             if rrset.rtype in (RRType.SVCB, RRType.HTTPS) and target == ROOT:
                 target = rrset.owner  # RFC 9460 section 2.5.2
+            sections.names[target] = None
             zone = closest(zones, target, RRType.A)
             if zone is None or target in told or isinstance(find(zone, target, RRType.A), Delegated):
                 continue

@@ -33,7 +33,7 @@ class Prepared:
 
     `octets` are right until `turn_s`, when a TTL has to count down; nothing is right from `expires_at_s` on. Records
     begin at `records_at`, the OPT record is at `opt_at`; 0: there is none. `place` is for who sends the octets from
-    where they lie in memory; 0: nobody has looked yet.
+    where they lie in memory; 0: nobody has looked yet. `names` is for who looks for all that was made of one.
     """
 
     octets: bytes
@@ -45,6 +45,7 @@ class Prepared:
     age_s: int
     turn_s: float
     place: int = 0
+    names: tuple[str, ...] = ()
 
     def turn(self, now: float) -> bool:
         """Count the TTLs down to `now`; False where the answer is over."""
@@ -159,6 +160,20 @@ class PreparedAnswers:
         Not kept, and None: a query without a key, and an answer whose TTLs are not found. Of a query with a cookie the
         answer is kept without, so that it is for all who ask the same.
         """
+        found = self._prepare(query, answer, stored_at_s=stored_at_s, expires_at_s=expires_at_s, now=now)
+        if found is None:
+            return None
+        key, prepared = found
+        self.by_query.pop(key, None)
+        self.by_query[key] = prepared
+        if len(self.by_query) > self._max:
+            del self.by_query[next(iter(self.by_query))]
+        return prepared
+
+    def _prepare(
+        self, query: bytes, answer: bytes, *, stored_at_s: float, expires_at_s: float, now: float
+    ) -> tuple[bytes, Prepared] | None:
+        """Return by what `answer` is kept, and as what; None where it is not, as `put` says."""
         query, cookie = split_cookie(query)
         key, end = key_of(query), query.find(0, HEADER_OCTETS)
         if key is None or answer[HEADER_OCTETS:end] != query[HEADER_OCTETS:end]:
@@ -185,11 +200,7 @@ class PreparedAnswers:
             age_s=age_s,
             turn_s=inf if stands else min(stored_at_s + age_s + 1, expires_at_s),
         )
-        self.by_query.pop(key, None)
-        self.by_query[key] = prepared
-        if len(self.by_query) > self._max:
-            del self.by_query[next(iter(self.by_query))]
-        return prepared
+        return key, prepared
 
     def _octets(self, query: bytes, now: float) -> bytes | None:
         prepared = self._fresh(query[ID_OCTETS:], now)

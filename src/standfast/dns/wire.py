@@ -133,6 +133,11 @@ def name_to_text(name: bytes) -> str:
     return b".".join(labels).decode("ascii") + "."
 
 
+def label_to_text(label: bytes) -> str:
+    """Return one label as it stands in an absolute name, without the dot."""
+    return _escape(label) if label.translate(None, _PLAIN) else label.decode("ascii")
+
+
 @lru_cache(maxsize=NAMES_MAX)
 def name_from_text(text: Name) -> bytes:
     """Return the uncompressed octets of an absolute name in text, letter case kept.

@@ -9,7 +9,7 @@ from standfast.authority.denial import Nsec3Denial, NsecDenial
 from standfast.authority.diff import apply, difference
 from standfast.authority.zone import Zone
 from standfast.dns.model import RRset
-from zones import HEAD, RECORDS, draft, zone
+from zones import UNFIT, zone
 
 _LINE = st.builds(
     "{} {} {}\n".format,
@@ -20,30 +20,12 @@ _LINE = st.builds(
 _ZONES = st.lists(_LINE, max_size=12).map("".join).map(zone)
 
 
-def unfit(lines: list[str]) -> Zone:
-    """Return a zone that nobody judged."""
-    return draft("$TTL 3600\n" + HEAD + "".join(lines)).zone()
-
-
-_CHAINED = st.sampled_from(["@", "a", "a.b", "*.b", "x.y.z"]).flatmap(
-    lambda owner: st.sampled_from(["A NSEC", "TXT NSEC"]).map(f"{owner} NSEC ns {{}}\n".format)
-)
-_HASHED = st.integers(0, 6).map(
-    lambda number: "{}{} NSEC3 1 0 {} - {} A\n".format(number, "0" * 31, number % 2, "1" * 32)
-)
-_UNFIT = st.builds(
-    lambda head, lines: unfit([*head, *lines]),
-    st.sampled_from([[], ["@ NSEC a A NSEC\n"], ["@ NSEC3PARAM 1 0 0 -\n"], ["@ NSEC3PARAM 1 0 1 -\n"]]),
-    st.lists(st.one_of(RECORDS, RECORDS, _CHAINED, _HASHED), max_size=16),
-)
-
-
 def content(of: Zone) -> dict[tuple[str, int], tuple[int, frozenset[bytes]]]:
     return {(rrset.owner, rrset.rtype): (rrset.ttl_s, frozenset(rrset.rdatas)) for rrset in of.rrsets()}
 
 
 @settings(max_examples=300, deadline=None)
-@given(_UNFIT, _UNFIT)
+@given(UNFIT, UNFIT)
 def test_a_zone_with_its_difference_to_another_applied_is_the_other(old: Zone, new: Zone) -> None:
     made = apply(old, difference(old, new))
     assert content(made) == content(new)

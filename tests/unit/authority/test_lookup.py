@@ -3,7 +3,8 @@
 import pytest
 
 from standfast.authority.denial import nsec3_hash
-from standfast.authority.lookup import Zones, answer
+from standfast.authority.finding import Zones
+from standfast.authority.lookup import answer
 from standfast.dns.codec import rrset_to_text
 from standfast.dns.model import CNAME_CHAIN_MAX, Query, Question, Rcode, Reply, RRset, RRType
 from standfast.dns.name import parse_name

@@ -1,16 +1,15 @@
 """The authority running: its zones on their sockets, read anew and replaced whole. Decides nothing.
 
-What is asked again is given as prepared octets, by the same fast path as the guard's; a new snapshot voids them all.
+What is asked again is given as prepared octets, by the same fast path as the guard's; `answers` keeps them.
 """
 
 import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
-from math import inf
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 import structlog
 
@@ -19,23 +18,19 @@ from standfast.authority.zone import Zone
 from standfast.dns.codec import PAYLOAD_OURS
 from standfast.dns.model import Name, Query, Reply
 from standfast.dns.name import is_below
-from standfast.dns.prepared import Keeper, PreparedAnswers
 from standfast.dns.servers import Server
+from standfast.io.authority.answers import Answers
 from standfast.io.authority.notifier import Notifier
 from standfast.io.authority.requests import Desk
 from standfast.io.authority.transfers import Transfers
 from standfast.io.authority.updates import Updates
 from standfast.io.authority.zone_files import ReadZone, ZoneFileError, read_zone
-from standfast.io.authority.zones import Published, ServedZones
-from standfast.io.clients.client import Client
+from standfast.io.authority.zones import ServedZones
 from standfast.io.clients.cookies import Cookies
-from standfast.io.clients.datagrams import FastPath
 from standfast.io.clients.limits import Gate
 from standfast.io.clients.listener import Listener
 from standfast.io.clients.requests import Requests
 from standfast.io.settings.authority import AuthorityConfig
-
-PREPARED_MAX: Final = 1 << 20  # answers, about 500 octets each; questions come again for what is there
 
 log = structlog.get_logger("standfast.authority")
 
@@ -65,10 +60,8 @@ class AuthorityService:
         self._now = now
         self._by_file: dict[Path, Name] = {}
         self._served = ServedZones(config.rules, default=config.default_rules, loss_max=config.loss_max)
-        self._served.on_published.append(self._void)
-        self._served.on_withheld.append(lambda _origin: self._fast.answers.clear())
-        self._fast = FastPath(PreparedAnswers(PREPARED_MAX), now=now, on_hits=lambda _hits: None)
-        self._standing = _Standing()
+        self._answers = Answers(self._served, now)
+        gate = Gate(config.limits)
         self._desk = Desk(
             self._served, keys=config.keys, answer=self._answer, cookies=cookies, wall=wall, size_max=size_max
         )
@@ -82,10 +75,10 @@ class AuthorityService:
         self._listeners = [
             Listener(
                 server,
-                self._on_query,
+                self._answers.on_query,
                 size_max=size_max,
-                fast=self._fast,
-                gate=Gate(config.limits),
+                fast=self._answers.fast,
+                gate=gate,
                 cookies=cookies,
                 recursion=False,
                 requests=self._requests,
@@ -203,19 +196,5 @@ class AuthorityService:
         for listener in self._listeners:
             listener.stop()
 
-    def _on_query(self, client: Client, query: Query) -> None:
-        client.respond(query, self._answer(query), self._standing)
-
     def _answer(self, query: Query) -> Reply:
         return answer(self._served.answering, query, self._served.withheld)
-
-    def _void(self, _published: Published) -> None:
-        self._fast.answers.clear()
-
-
-class _Standing:
-    """Answers that are right until the zones change: their TTLs do not count down."""
-
-    def prepare(self, keeper: Keeper, query: bytes, answer: bytes, now: float) -> None:
-        """Have `answer` kept."""
-        keeper.put(query, answer, stored_at_s=now, expires_at_s=inf, now=now)

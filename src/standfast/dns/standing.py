@@ -1,0 +1,186 @@
+"""Prepared answers of an authority: they stand until what they were made of changes, and many names share one.
+
+A name that is not there gets the same octets as the next one, but for its own first labels: such answers are kept
+once, and go out with the question as it came. So are those of wildcards and delegations, and to a type that is lacking.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from math import inf
+from typing import Final
+
+from standfast.dns.model import Name
+from standfast.dns.name import ROOT, ancestors
+from standfast.dns.prepared import HEADER_OCTETS, ID_OCTETS, Prepared, PreparedAnswers
+from standfast.dns.wire import LABEL_OCTETS_MAX, label_to_text, name_from_text
+
+OCTETS_MAX: Final = (
+    256 << 20
+)  # of all answers, by what each takes: some 400,000 of one address, 150,000 of 1,232 octets
+ANSWER_OCTETS: Final = 430  # that an answer takes besides its own octets and its query's
+SHARED_MAX: Final = 4_096  # answers that many names share; a busy zone has some dozens, by the lengths of names
+SHARED_LABELS_MAX: Final = 4  # in which names with the same answer differ; a look at each costs a look-up
+
+_HEAD: Final = HEADER_OCTETS - ID_OCTETS  # octets of a key before the name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alike:
+    """All names with as many labels, and octets, below `above` get the same answer if `fits`.
+
+    That is asked with the one that is directly below `above`, as text. `origin` is the zone's; with another snapshot of
+    it, `fits` is out of date.
+    """
+
+    origin: Name
+    above: Name
+    fits: Callable[[Name], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What an answer was made of: by `names`, which were looked at, there or not.
+
+    `lasts`: until one of them changes; else it is for once.
+    """
+
+    names: Collection[Name] = ()
+    alike: Alike | None = None
+    lasts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """An answer that many names share; `spelled` are its records in lower case."""
+
+    prepared: Prepared
+    alike: Alike
+    names: frozenset[Name]
+    suffix: str
+    spelled: bytes
+
+    def suits(self, label: bytes, name: Name) -> bool:
+        """Say whether it answers names at or below `name`, which begins with `label`.
+
+        A label that the records have as well would be written as a pointer (RFC 1035 section 4.1.4).
+        """
+        return label not in self.spelled and self.alike.fits(name)
+
+
+class StandingAnswers(PreparedAnswers):
+    """Answers by query, and by the names that they were made of."""
+
+    def __init__(self, octets_max: int = OCTETS_MAX) -> None:
+        super().__init__()
+        self._octets_max = octets_max
+        self.octets = 0  # that all answers take, about
+        self._queries: dict[Name, bytes | set[bytes]] = {}  # whose answers were made of a name
+        self._shared: dict[int, dict[bytes, _Shared]] = {}  # by labels and octets that names differ in, and the rest
+        self._zones: frozenset[Name] = frozenset()  # and all names above them
+
+    @property
+    def shared(self) -> int:
+        """How many answers are shared by many names."""
+        return sum(map(len, self._shared.values()))
+
+    def begin(self, origins: Iterable[Name]) -> None:
+        """Forget all answers; from now on zones with these `origins` are served."""
+        self.clear()
+        self._zones = frozenset(above for origin in origins for above in ancestors(origin))
+
+    def clear(self) -> None:
+        """Forget all answers."""
+        super().clear()
+        self._queries.clear()
+        self._shared.clear()
+        self.octets = 0
+
+    def put_made(self, query: bytes, answer: bytes, made: Made, now: float) -> None:
+        """Keep `answer`, which `query` was just given and which was `made` of zones, if it can be kept."""
+        found = self._prepare(query, answer, stored_at_s=now, expires_at_s=inf, now=now) if made.lasts else None
+        if found is None:
+            return
+        key, prepared = found
+        if made.alike is not None and self._share(key, prepared, made.alike, made.names):
+            return
+        self._forget(key)
+        self.by_query[key] = prepared
+        prepared.names = tuple(made.names)
+        for name in prepared.names:
+            there = self._queries.setdefault(name, key)
+            if isinstance(there, set):
+                there.add(key)
+            elif there != key:
+                self._queries[name] = {there, key}
+        self.octets += _octets_of(key, prepared)
+        while self.octets > self._octets_max:
+            self._forget(next(iter(self.by_query)))
+
+    def void(self, origin: Name, names: Collection[Name]) -> None:
+        """Forget all answers that were made of one of `names`, which changed in the zone `origin`."""
+        for by_rest in self._shared.values():
+            for rest, shared in list(by_rest.items()):
+                if shared.alike.origin == origin or not shared.names.isdisjoint(names):
+                    del by_rest[rest]
+        for name in names:
+            keys = self._queries.get(name, ())
+            for key in (keys,) if isinstance(keys, bytes) else tuple(keys):
+                self._forget(key)
+
+    def otherwise(self, query: bytes, now: float) -> Prepared | None:
+        """Return an answer that is the one to `query` but for the letters of its question; None where there is none.
+
+        It was prepared for the same name in lower case, or for one that gets the same.
+        """
+        found = super().otherwise(query, now)
+        return self._find_shared(query) if found is None and self._shared else found
+
+    def _find_shared(self, query: bytes) -> Prepared | None:
+        end = query.find(0, HEADER_OCTETS)
+        head, rest = query[ID_OCTETS:HEADER_OCTETS], query[HEADER_OCTETS:end].lower() + query[end:]
+        at, size = 0, len(rest) if end > 0 else 0
+        for labels in range(1, SHARED_LABELS_MAX + 1):
+            if at >= size or not 0 < rest[at] <= LABEL_OCTETS_MAX:
+                return None
+            start, at = at, at + 1 + rest[at]
+            by_rest = self._shared.get(labels << 8 | at)
+            shared = by_rest.get(head + rest[at:]) if by_rest else None
+            if shared is not None:
+                label = rest[start:at].lower()  # once more: a zero within a label looks like the end of the name
+                name = label_to_text(label[1:]) + shared.suffix
+                return shared.prepared if name not in self._zones and shared.suits(label, name) else None
+        return None
+
+    def _share(self, key: bytes, prepared: Prepared, alike: Alike, names: Collection[Name]) -> bool:
+        """Keep an answer for all names that are alike; False where it cannot be."""
+        above = name_from_text(alike.above)
+        size = key.find(0, _HEAD) + 1 - len(above) - _HEAD  # of what names differ in
+        start = at = labels = 0
+        while at < size:
+            start, at = at, at + 1 + key[_HEAD + at]
+            labels += 1
+        spelled = prepared.octets[prepared.records_at :].lower()
+        if not 0 < labels <= SHARED_LABELS_MAX or at != size or key[_HEAD + start : _HEAD + at] in spelled:
+            return False
+        if self.shared >= SHARED_MAX:
+            self._shared.clear()
+        suffix = "." if alike.above == ROOT else f".{alike.above}"
+        shared = _Shared(prepared, alike, frozenset(names), suffix, spelled)
+        self._shared.setdefault(labels << 8 | size, {})[key[:_HEAD] + key[_HEAD + size :]] = shared
+        return True
+
+    def _forget(self, key: bytes) -> None:
+        prepared = self.by_query.pop(key, None)
+        if prepared is None:
+            return
+        self.octets -= _octets_of(key, prepared)
+        for name in prepared.names:
+            there = self._queries[name]
+            if isinstance(there, set):
+                there.discard(key)
+            if there in (key, set()):
+                del self._queries[name]
+
+
+def _octets_of(key: bytes, prepared: Prepared) -> int:
+    return len(key) + len(prepared.octets) + ANSWER_OCTETS
