@@ -1,5 +1,6 @@
-"""Knot, NSD and BIND on loopback as secondaries: they take a zone from a primary, and are told when it changes."""
+"""Knot, NSD and BIND on loopback as secondaries, configured as docs/authority.md says."""
 
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -7,10 +8,11 @@ from pathlib import Path
 from typing import Protocol
 
 from peers.servers import named, program, running
-from standfast.dns.model import Question, RRType
+from standfast.dns.model import Name, Question, RRType
 from standfast.dns.servers import Server
 
-ZONE = "example.org."
+DOCUMENTED = (Path(__file__).parents[2] / "docs" / "authority.md").read_text()
+ZONE: Name = "example.org."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +25,39 @@ class Shared:
 
 
 class Secondary(Protocol):
-    """Starts one that takes `ZONE` from `primary`; it is there when it has the zone."""
+    """Starts one that takes `zone` from `primary`; it is there when it has the zone.
+
+    Everybody who has the key can take it on from there; without one everybody can.
+    """
 
     def __call__(
-        self, folder: Path, port: int, primary: Server, *, key: Shared | None = None
+        self, folder: Path, port: int, primary: Server, *, zone: Name = ZONE, key: Shared | None = None
     ) -> AbstractContextManager[Server]: ...
 
 
+def documented(program_name: str) -> str:
+    """Return the configuration that docs/authority.md has for it."""
+    found = re.search(rf"^```\w*\n(?:#|//) {program_name}: .*\n((?:.+\n)*?)^```$", DOCUMENTED, re.MULTILINE)
+    assert found is not None, program_name
+    return found[1]
+
+
+def fitted(text: str, primary: Server, zone: Name, key: Shared | None) -> str:
+    """Return a documented configuration with what is this test's own."""
+    text = text.replace("192.0.2.1@53", f"{primary.host}@{primary.port}")
+    text = text.replace("192.0.2.1 port 53", f"{primary.host} port {primary.port}")
+    text = text.replace("192.0.2.1", primary.host).replace("example.org", zone)
+    if key is not None:
+        text = re.sub(r'(secret:? )"[^"]*"', rf'\1"{key.secret}"', text)
+        return text.replace("hmac-sha256", key.algorithm).replace("secondary.example", key.name)
+    text = re.sub(r"\Akey:\n( .*\n)*|\Akey .*\n( .*\n)*};\n|    key: .*\n|.*allow-notify \{ key.*\n", "", text)
+    return re.sub(r"(key )?secondary\.example", "NOKEY", text).replace(" NOKEY;", ";")
+
+
 @contextmanager
-def knot_secondary(folder: Path, port: int, primary: Server, *, key: Shared | None = None) -> Iterator[Server]:
+def knot_secondary(
+    folder: Path, port: int, primary: Server, *, zone: Name = ZONE, key: Shared | None = None
+) -> Iterator[Server]:
     """Run Knot as a secondary."""
     binary = program("knotd")
     folder.mkdir(parents=True, exist_ok=True)
@@ -40,25 +66,22 @@ def knot_secondary(folder: Path, port: int, primary: Server, *, key: Shared | No
         f'server:\n  rundir: "{folder}"\n  listen: 127.0.0.1@{port}\n'
         "log:\n  - target: stderr\n    any: info\n"
         f'database:\n  storage: "{folder}"\n'
-        + (f"key:\n  - id: {key.name}\n    algorithm: {key.algorithm}\n    secret: {key.secret}\n" if key else "")
-        + f"remote:\n  - id: primary\n    address: {primary.host}@{primary.port}\n"
-        + (f"    key: {key.name}\n" if key else "")
-        + "acl:\n  - id: told\n    address: 127.0.0.1\n    action: notify\n"
-        + (f"    key: {key.name}\n" if key else "")
-        + f"zone:\n  - domain: {ZONE}\n    master: primary\n    acl: told\n"
+        f'template:\n  - id: default\n    storage: "{folder}"\n'
+        + fitted(documented("Knot"), primary, zone, key).replace("action: notify", "action: [notify, transfer]")
     )
     server = Server("127.0.0.1", port)
-    with running([binary, "-c", str(config)], folder / "log", server, ready=[Question(ZONE, RRType.SOA)]):
+    with running([binary, "-c", str(config)], folder / "log", server, ready=[Question(zone, RRType.SOA)]):
         yield server
 
 
 @contextmanager
-def nsd_secondary(folder: Path, port: int, primary: Server, *, key: Shared | None = None) -> Iterator[Server]:
+def nsd_secondary(
+    folder: Path, port: int, primary: Server, *, zone: Name = ZONE, key: Shared | None = None
+) -> Iterator[Server]:
     """Run NSD as a secondary."""
     binary = program("nsd")
     folder.mkdir(parents=True, exist_ok=True)
     quoted = {name: f'"{folder / name}"' for name in ("nsd.pid", "xfrd.state", "zone.list")}
-    signed = key.name if key else "NOKEY"
     config = folder / "nsd.conf"
     config.write_text(
         f"server:\n  ip-address: 127.0.0.1@{port}\n  server-count: 1\n  verbosity: 3\n"
@@ -67,26 +90,22 @@ def nsd_secondary(folder: Path, port: int, primary: Server, *, key: Shared | Non
         f"  zonelistfile: {quoted['zone.list']}\n"
         "  xfrd-reload-timeout: 0\n"  # takes a transferred zone at once, and not once a second
         "remote-control:\n  control-enable: no\n"
-        + (f'key:\n  name: {key.name}\n  algorithm: {key.algorithm}\n  secret: "{key.secret}"\n' if key else "")
-        + f"zone:\n  name: {ZONE}\n  request-xfr: {primary.host}@{primary.port} {signed}\n"
-        f"  allow-notify: 127.0.0.1 {signed}\n"
+        + fitted(documented("NSD"), primary, zone, key)
+        + f"  provide-xfr: 127.0.0.1 {key.name if key else 'NOKEY'}\n"
     )
     server = Server("127.0.0.1", port)
-    with running([binary, "-d", "-c", str(config)], folder / "log", server, ready=[Question(ZONE, RRType.SOA)]):
+    with running([binary, "-d", "-c", str(config)], folder / "log", server, ready=[Question(zone, RRType.SOA)]):
         yield server
 
 
 @contextmanager
-def bind_secondary(folder: Path, port: int, primary: Server, *, key: Shared | None = None) -> Iterator[Server]:
+def bind_secondary(
+    folder: Path, port: int, primary: Server, *, zone: Name = ZONE, key: Shared | None = None
+) -> Iterator[Server]:
     """Run BIND as a secondary."""
     folder.mkdir(parents=True, exist_ok=True)
-    declared = f'key {key.name} {{ algorithm {key.algorithm}; secret "{key.secret}"; }};\n' if key else ""
-    signed = f" key {key.name}" if key else ""
-    zone = (
-        f'{declared}zone {ZONE} {{ type secondary; file "{folder}/zone";'
-        f" primaries {{ {primary.host} port {primary.port}{signed}; }}; }};\n"
-    )
-    with named(folder, port, None, "min-refresh-time 1;", zone) as server:
+    served = fitted(documented("BIND"), primary, zone, key)
+    with named(folder, port, None, "min-refresh-time 1;", served, ready=zone) as server:
         yield server
 
 

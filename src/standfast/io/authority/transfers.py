@@ -59,7 +59,7 @@ class Transfers:
             return
         self._streams += peer.tcp
         try:
-            await self._stream(request, peer, found, send)
+            await self._stream(request, zone.serial, found, peer, send)
         finally:
             self._streams -= peer.tcp
 
@@ -74,7 +74,7 @@ class Transfers:
             return since(serial, request, zone, journal)
         return since_by_datagram(serial, request, zone, journal, self._size_max)
 
-    async def _stream(self, request: Request, peer: Peer, outgoing: Outgoing, send: Send) -> None:
+    async def _stream(self, request: Request, serial: int, outgoing: Outgoing, peer: Peer, send: Send) -> None:
         signed = None if request.key is None else SignedStream(request.key, request.mac)
 
         async def put(wire: bytes) -> None:
@@ -83,7 +83,13 @@ class Transfers:
         messages = octets = 0
         loop = asyncio.get_running_loop()
         begun_s = loop.time()
-        told = {"zone": request.qname, "form": str(outgoing.form), "secondary": peer.address, "key": request.signer}
+        told = {
+            "zone": request.qname,
+            "serial": serial,
+            "form": str(outgoing.form),
+            "secondary": peer.address,
+            "key": request.signer,
+        }
         try:
             async with asyncio.timeout(STREAM_MAX_S):
                 for wire in outgoing.messages:
