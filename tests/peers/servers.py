@@ -181,10 +181,19 @@ def named(
     ready: str = "example.org.",
 ) -> Iterator[Server]:
     """Run BIND with `options` and `zones` in its own words; it is there when it has the SOA of `ready`."""
-    config = folder / "named.conf"
     statistics = ""
     if statistics_port is not None:
         statistics = f"statistics-channels {{ inet 127.0.0.1 port {statistics_port} allow {{ 127.0.0.1; }}; }};"
+    with named_process(folder, port, options, statistics + zones, ready=ready):
+        yield Server("127.0.0.1", port)
+
+
+@contextmanager
+def named_process(
+    folder: Path, port: int, options: str, rest: str, *, ready: str = "example.org."
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Do what `named` does, and give its process into the hands of the test; `rest` stands behind the options."""
+    config = folder / "named.conf"
     config.write_text(f"""
         options {{
             directory "{folder}"; pid-file none; session-keyfile none;
@@ -193,13 +202,12 @@ def named(
             {options}
         }};
         controls {{ }};
-        {statistics}
-        {zones}
+        {rest}
     """)
     server = Server("127.0.0.1", port)
     argv = [_unconfined(program("named"), folder), "-g", "-n", "1", "-c", str(config)]
-    with running(argv, folder / "named.log", server, ready=[Question(ready, RRType.SOA)]):
-        yield server
+    with running(argv, folder / "named.log", server, ready=[Question(ready, RRType.SOA)]) as process:
+        yield process
 
 
 def _unconfined(binary: str, folder: Path) -> str:

@@ -229,13 +229,12 @@ def _send(writer: asyncio.StreamWriter, wire: bytes) -> None:
 
 
 def _unverified(wire: bytes, fault: TsigFault | None) -> Failed:
-    """Say what is wrong with a signature, and what the primary says is wrong with ours (RFC 8945 section 5.3.2)."""
-    is_signed = fault is not None and fault.name != b""
-    what = f"its signature is not right ({fault.error.name})" if fault and is_signed else "its answer is not signed"
-    said = [rcode_name(wire[3] & 0xF)] if len(wire) > 3 and wire[3] & 0xF else []
+    """Say what is wrong with a signature, or what the primary says is wrong with ours (RFC 8945 section 5.3.2)."""
     if fault is not None and fault.said in _TSIG_ERRORS:
-        said.append(_TSIG_ERRORS[fault.said])
-    return Failed(why=f"{what}; it says {', '.join(said)}" if said else what, silent=True)
+        return Failed(why=f"it says of our signature: {_TSIG_ERRORS[fault.said]}", silent=True)
+    what = f"its signature is not right ({fault.error.name})" if fault and fault.name else "its answer is not signed"
+    rcode = wire[3] & 0xF if len(wire) > 3 else 0
+    return Failed(why=f"{what}; it says {rcode_name(rcode)}" if rcode else what, silent=True)
 
 
 def _unreached(error: OSError) -> Failed:
