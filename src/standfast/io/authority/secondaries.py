@@ -60,6 +60,21 @@ class Heard(Protocol):
         ...
 
 
+class HeardHere:
+    """Keeps it as long as this process runs."""
+
+    def __init__(self) -> None:
+        self._at_s: dict[Name, float] = {}
+
+    def heard_at_s(self, origin: Name) -> float | None:
+        """Return when, in seconds since the epoch; None where nothing is kept."""
+        return self._at_s.get(origin)
+
+    def keep_heard(self, origin: Name, at_s: float) -> None:
+        """Keep it."""
+        self._at_s[origin] = at_s
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Shared:
     """What all zones have in common."""

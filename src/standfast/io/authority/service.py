@@ -22,6 +22,7 @@ from standfast.dns.servers import Server
 from standfast.io.authority.answers import Answers
 from standfast.io.authority.notifier import Notifier
 from standfast.io.authority.requests import Desk
+from standfast.io.authority.secondaries import HeardHere, Secondaries
 from standfast.io.authority.transfers import Transfers
 from standfast.io.authority.updates import Updates
 from standfast.io.authority.zone_files import ReadZone, ZoneFileError, read_zone
@@ -69,6 +70,17 @@ class AuthorityService:
         self._desk.on_transfer = self._transfers.answer
         self._notifier = Notifier(self._served, config.keys, rng=random.SystemRandom(), wall=wall)
         self._desk.on_update = Updates(self._served, wall=wall).serve
+        secondaries = {origin: rules.primaries for origin, rules in config.rules.items() if rules.primaries}
+        self._secondaries = Secondaries(
+            self._served,
+            secondaries,
+            keys=config.keys,
+            heard=HeardHere(),
+            rng=random.SystemRandom(),
+            now=now,
+            wall=wall,
+        )
+        self._desk.on_notify = self._secondaries.on_notify
         self._requests = Requests(self._desk.take)
         self._reloading: asyncio.Task[None] | None = None
         self._reload_again = False
@@ -122,7 +134,7 @@ class AuthorityService:
             if path in found and found[path].zone.origin == origin:
                 await self._served.publish(found[path].zone, base=self.zones.get(origin), cause="file", judged=True)
         for promise in self._config.default_rules.promises:
-            if not any(is_below(promise.name, origin) for origin in self.zones):
+            if not any(is_below(promise.name, origin) for origin in (*self.zones, *self._served.withheld)):
                 log.warning("promise.unserved", name=promise.name)
 
     def reload(self) -> None:
@@ -155,9 +167,11 @@ class AuthorityService:
             origin = read.zone.origin if read else before
             if origin is None:
                 continue
-            other = next((each for each, there in chosen.items() if there == origin), None)
+            other = next((str(each) for each, there in chosen.items() if there == origin), None)
+            if self._served.rules(origin).primaries:
+                other = "its primaries"
             if other is not None:
-                log.error("zone.twice", file=str(path), zone=origin, served_from=str(other))
+                log.error("zone.twice", file=str(path), zone=origin, served_from=other)
                 continue
             chosen[path] = origin
             if read:
@@ -171,13 +185,15 @@ class AuthorityService:
         Raises:
             ListenError: an address cannot be listened on; then none is.
         """
-        await self.load()
+        self._secondaries.start()
         try:
+            await self.load()
             for listener in self._listeners:
                 await listener.start()
             self._notifier.start()  # who is told comes at once
         except BaseException:
             self._stop()
+            await self._secondaries.stop()
             raise
         return self
 
@@ -188,6 +204,7 @@ class AuthorityService:
             self._reloading.cancel()
         self._stop()
         await self._requests.stop()
+        await self._secondaries.stop()
         await self._served.settle()
         await asyncio.sleep(0)  # lets the event loop close what was told to
 
