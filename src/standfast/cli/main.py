@@ -31,6 +31,7 @@ VERBS = (
     Verb("guard", "Turn the guard off or on, at once."),
     Verb("drill", "Rehearse an outage."),
     Verb("zone", "Check, show and compare zone files."),
+    Verb("map", "What a service hangs on, and how likely it fails."),
     Verb("ledger", "Show or verify the record of every verdict."),
     Verb("completion", "Print the completion script for a shell."),
 )

@@ -1,0 +1,84 @@
+"""`standfast map`: what it says of models, and how it ends."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from standfast.cli.main import cli
+
+PUMPS = """<opsa-mef>
+<define-fault-tree name="pumps">
+<define-gate name="no-water"><or><basic-event name="valve"/><gate name="no-pump"/></or></define-gate>
+<define-gate name="no-pump"><and><basic-event name="pump-1"/><basic-event name="pump-2"/></and></define-gate>
+</define-fault-tree>
+<define-basic-event name="valve"><float value="0.001"/></define-basic-event>
+<define-basic-event name="pump-1"><float value="0.1"/></define-basic-event>
+<define-basic-event name="pump-2"><float value="0.2"/></define-basic-event>
+</opsa-mef>"""
+
+
+def run(*args: object) -> Result:
+    return CliRunner().invoke(cli, ["map", *map(str, args)], prog_name="standfast")
+
+
+@pytest.fixture
+def pumps(tmp_path: Path) -> Path:
+    path = tmp_path / "pumps.xml"
+    path.write_text(PUMPS)
+    return path
+
+
+def test_the_risk_of_a_fault_tree_is_told_in_words(pumps: Path) -> None:
+    result = run("risk", "--open-psa", pumps, "--importance")
+    assert result.exit_code == 0
+    lines = [" ".join(line.split()) for line in result.output.splitlines()]
+    assert lines[:3] == [
+        "top no-water, 2 gates over 3 events, in 2 modules",
+        "probability 2.09800E-02, exact",
+        "minimal cut sets 2",
+    ]
+    assert lines[5:8] == ["PROBABILITY CUT SET", "2.00000E-02 pump-1 pump-2", "1.00000E-03 valve"]
+    assert lines[10] == "valve 1.00000E-03 9.80000E-01 47.664 1.049"
+
+
+def test_the_risk_of_a_fault_tree_is_told_as_json(pumps: Path) -> None:
+    found = json.loads(run("risk", "--open-psa", pumps, "--top", 1, "--importance", "--json").output)
+    assert found["probability"] == found["probability_low"] == found["probability_high"] == pytest.approx(0.02098)
+    assert (found["minimal_cut_sets"], found["modules_open"]) == (2, 0)
+    assert found["seconds"] >= 0
+    assert found["cut_sets"] == [{"events": ["pump-1", "pump-2"], "probability": pytest.approx(0.02)}]
+    assert [each["event"] for each in found["importance"]] == ["valve", "pump-1", "pump-2"]
+
+
+def test_another_top_can_be_named_and_others_are_told_of(pumps: Path) -> None:
+    assert json.loads(run("risk", "--open-psa", pumps, "--gate", "no-pump", "--json").output)["probability"] == (
+        pytest.approx(0.02)
+    )
+    pumps.write_text(PUMPS.replace('<gate name="no-pump"/>', ""))
+    result = run("risk", "--open-psa", pumps)
+    assert 'of several tops, "no-water" is taken; others, for --gate: no-pump' in result.stderr
+
+
+def test_what_does_not_fit_is_an_interval_with_its_width(shared_data: Path) -> None:
+    path = shared_data / "fault-trees" / "das9208.xml"
+    result = run("risk", "--open-psa", path, "--nodes-max", 1000, "--json")
+    found = json.loads(result.stdout)
+    assert (found["probability"], found["minimal_cut_sets"], found["cut_sets"]) == (None, None, [])
+    assert found["probability_low"] < 1.30179e-02 < found["probability_high"]
+    assert " wide" in run("risk", "--open-psa", path, "--nodes-max", 1000).stdout
+
+
+def test_a_file_that_cannot_be_read_or_means_nothing_is_told_with_its_line(pumps: Path, tmp_path: Path) -> None:
+    missing = run("risk", "--open-psa", tmp_path / "none.xml")
+    assert missing.exit_code == 4
+    assert missing.stderr == f"standfast: {tmp_path}/none.xml: cannot be read: no such file or directory\n"
+    pumps.write_text(PUMPS.replace('"0.2"', '"2"'))
+    wrong = run("risk", "--open-psa", pumps)
+    assert wrong.exit_code == 4
+    assert wrong.stderr == f'standfast: {pumps}:8: 2, of basic event "pump-2", is no probability\n'
+
+
+def test_no_file_is_wrong_usage() -> None:
+    assert run("risk").exit_code == 2
