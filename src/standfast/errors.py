@@ -18,6 +18,8 @@
     |- ListenError ....... io: an address cannot be listened on
     |- WorkerError ....... io: a worker does not start
     |- StoreError ........ io: a state directory or file cannot be used
+    |- CannotSign ........ io: a zone that is to be signed, and cannot be
+    |- KeyFileError ...... io: a key of a signed zone cannot be used
     |- ZoneFileError ..... io: a zone must not be served; carries everything that is wrong
     |- UnfitZone ......... io: a new version of a zone must not be served; carries everything that is wrong
     |- StaleZone ......... io: a new version of a zone is not made from what is served

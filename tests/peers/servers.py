@@ -34,13 +34,16 @@ from standfast.io.roots import Roots
 from standfast.io.settings.addresses import ListenAddress
 
 PACKAGES = {
+    "delv": "bind9-dnsutils",
     "dig": "bind9-dnsutils",
     "dnssec-signzone": "bind9-utils",
+    "dnssec-verify": "bind9-utils",
     "kdig": "knot-dnsutils",
     "knotd": "knot",
     "kzonecheck": "knot-dnssecutils",
     "ldns-keygen": "ldnsutils",
     "ldns-signzone": "ldnsutils",
+    "ldns-verify-zone": "ldnsutils",
     "named": "bind9",
     "named-checkzone": "bind9-utils",
     "nsd": "nsd",

@@ -5,6 +5,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
 from standfast.authority.checks import Promise
+from standfast.authority.signing import SigningPolicy
 from standfast.dns.model import Name
 from standfast.dns.servers import Server
 
@@ -48,6 +49,7 @@ class ZoneRules:
     notify: tuple[Remote, ...] = ()
     primaries: tuple[Remote, ...] = ()  # with any, it is a secondary here
     promises: tuple[Promise, ...] = ()
+    signing: SigningPolicy | None = None  # None: it is served as it comes
 
 
 NO_RULES: Final = ZoneRules()

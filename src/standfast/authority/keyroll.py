@@ -56,6 +56,9 @@ class Timing:
     ds_ttl_s: float = DS_TTL_DEFAULT_S
 
 
+TIMING_DEFAULT: Final = Timing()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRing:
     """The keys of a zone, the oldest first, and the largest TTLs that were ever served."""

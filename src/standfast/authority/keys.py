@@ -3,10 +3,10 @@
 The private half is behind a `Signer`, so that it may lie anywhere.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
+from hashlib import sha256, sha384
 from typing import Final, Literal, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePrivateKey
@@ -30,7 +30,7 @@ Role = Literal["csk", "ksk", "zsk"]  # signs all; signs the keys; signs all but 
 PrivateKey = EllipticCurvePrivateKey | Ed25519PrivateKey
 
 _PROTOCOL: Final = 3
-_DIGEST_SHA256: Final = 2
+_DIGESTS: Final = {2: sha256, 4: sha384}  # RFC 4509, RFC 6605 section 2
 _ECDSA: Final = ECDSA(SHA256(), deterministic_signing=True)  # RFC 6979: no randomness, so nothing that could be poor
 _INTEGER_OCTETS: Final = 32
 
@@ -71,9 +71,14 @@ class Key:
         """Its key tag."""
         return key_tag(self.dnskey)
 
-    def ds(self, origin: Name) -> bytes:
-        """Return the data of its DS record, and of its CDS record, by SHA-256 (RFC 4509)."""
-        return ds_of(origin, self.dnskey)
+    def ds(self, origin: Name, digest: int = 2) -> bytes:
+        """Return the data of its DS record, and of its CDS record, by default by SHA-256 (RFC 4034 section 5.1)."""
+        hashed = _DIGESTS[digest](name_from_text(origin) + self.dnskey).digest()
+        return self.tag.to_bytes(2, "big") + bytes((self.signer.algorithm, digest)) + hashed
+
+    def is_in(self, origin: Name, ds: Collection[bytes]) -> bool:
+        """Say whether one of the DS records `ds` is for this key."""
+        return any(self.ds(origin, digest) in ds for digest in _DIGESTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,12 +101,6 @@ def key_tag(dnskey: bytes) -> int:
     """Return the tag of a key (RFC 4034 appendix B)."""
     total = sum(dnskey[::2]) * 256 + sum(dnskey[1::2])
     return (total + (total >> 16)) & 0xFFFF
-
-
-def ds_of(origin: Name, dnskey: bytes) -> bytes:
-    """Return the data of the DS record for `dnskey` of the zone `origin` (RFC 4034 section 5.1)."""
-    digest = sha256(name_from_text(origin) + dnskey).digest()
-    return key_tag(dnskey).to_bytes(2, "big") + bytes((dnskey[3], _DIGEST_SHA256)) + digest
 
 
 class LocalSigner:

@@ -43,6 +43,11 @@ class Lifetime:
         """What expires before this is to be signed anew."""
         return int(self.now + self.lifetime_s * REFRESH_FRACTION)
 
+    @property
+    def first_expiration(self) -> int:
+        """When the first of them may end."""
+        return int(self.now + self.lifetime_s * (1 - JITTER_FRACTION))
+
     def expiration(self, owner: Name, covered: int) -> int:
         """Return when a signature ends: always at the same part of the spread for the same RRset."""
         spread = crc32(owner.encode(), covered) / SERIALS

@@ -12,12 +12,14 @@ from typing import Final, Literal
 
 from standfast.authority.denial import NsecDenial, canonical, merged, octets_of
 from standfast.authority.diff import Change
+from standfast.authority.keyroll import TIMING_DEFAULT, Timing
 from standfast.authority.keys import DELETE_CDNSKEY, DELETE_CDS, Key, KeySet
 from standfast.authority.serials import following, later
 from standfast.authority.signatures import LIFETIME_DEFAULT_S, Lifetime, expires_before, signature_of, tags_of
 from standfast.authority.zone import MINIMUM_AT, SERIAL_AT, Node, Zone
 from standfast.dns.model import Name, RRset, RRType, type_name
 from standfast.dns.name import ancestors, name_from_wire, parent
+from standfast.dns.servers import Server
 
 DenialKind = Literal["nsec", "compact"]
 
@@ -39,6 +41,8 @@ class SigningPolicy:
     denial: DenialKind = "nsec"
     lifetime_s: int = LIFETIME_DEFAULT_S
     dnskey_ttl_s: int = DNSKEY_TTL_DEFAULT_S
+    timing: Timing = TIMING_DEFAULT
+    parent: tuple[Server, ...] = ()  # where the parent's DS can be seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,13 +114,18 @@ def due_signatures(zone: Zone, signing: Signing) -> Due:
 
 def unfit_source(zone: Zone) -> Iterator[str]:
     """Yield, in words, what a zone that is to be signed must not bring along."""
-    for owner, node in zone.nodes.items():
+    for node in zone.nodes.values():
         for rtype in sorted(NOT_IN_SOURCE & node.keys()):
-            yield f"{owner} has a {type_name(rtype)} record, which is made by who signs the zone"
-    for owner in zone.signatures:
-        yield f"{owner} has an RRSIG record, which is made by who signs the zone"
+            yield not_in_source(node[rtype])
+    for node in zone.signatures.values():
+        yield from map(not_in_source, node.values())
     if zone.nsec3:
         yield f"{zone.origin} has NSEC3 records, which are made by who signs the zone"
+
+
+def not_in_source(rrset: RRset) -> str:
+    """Return, in words, what is wrong with the RRset in a zone that is to be signed."""
+    return f"{rrset.owner} has a {type_name(rrset.rtype)} record, which is made by who signs the zone"
 
 
 def is_signed(zone: Zone) -> bool:

@@ -1,4 +1,4 @@
-"""`standfast zone check|show|diff`: look at zone files, and change nothing."""
+"""`standfast zone`: look at zone files, and change nothing; what signs zones is in `zone_signing`."""
 
 import time
 from dataclasses import asdict
@@ -11,62 +11,35 @@ from standfast.authority.diff import Change, difference
 from standfast.authority.lookup import answer
 from standfast.cli.common import config_option, count, json_option, print_json
 from standfast.cli.exits import NEGATIVE
+from standfast.cli.parameters import FILE, NameType, RecordType, origin_option
+from standfast.cli.zone_signing import keys, roll, sign
 from standfast.dns.codec import rrset_to_text
 from standfast.dns.masterfile import Fault
-from standfast.dns.model import Name, Query, Question, Rcode, RRset, type_from_name, type_name
-from standfast.dns.name import BadName, parse_name
+from standfast.dns.model import Name, Query, Question, Rcode, RRset, type_name
 from standfast.io.authority.zone_files import ZoneFileError, read_zone
 from standfast.io.settings.config import load
 from standfast.io.settings.places import find_config
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
-
-
-class _NameType(click.ParamType[Name]):
-    """A domain name."""
-
-    name = "name"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Name:
-        """Return it in the form of the house."""
-        try:
-            return parse_name(value)
-        except BadName as error:
-            self.fail(str(error), param, ctx)
-
-
-class _RecordType(click.ParamType[int]):
-    """A record type."""
-
-    name = "type"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return its number."""
-        if isinstance(value, int):
-            return value
-        rtype = type_from_name(value)
-        return self.fail(f'"{value}" is no record type', param, ctx) if rtype is None else rtype
-
-
-origin_option = click.option(
-    "--origin", type=_NameType(), help="What relative names end with. Else: the file's $ORIGIN, or its name."
-)
-
 
 @click.group()
 def zone() -> None:
-    """Check, show and compare zone files.
+    """Check, show, compare and sign zone files, and see to the keys of signed zones.
 
     \b
     Examples:
       standfast zone check zones/*.zone
       standfast zone show www.example.org
       standfast zone diff example.org.zone example.org.zone.new
+      standfast zone sign example.org.zone --generate
     """
 
 
+for _command in (sign, keys, roll):
+    zone.add_command(_command)
+
+
 @zone.command()
-@click.argument("files", metavar="FILE...", type=_FILE, nargs=-1, required=True)
+@click.argument("files", metavar="FILE...", type=FILE, nargs=-1, required=True)
 @origin_option
 @json_option
 @click.pass_context
@@ -94,9 +67,9 @@ def check(ctx: click.Context, files: tuple[Path, ...], origin: Name | None, as_j
 
 
 @zone.command()
-@click.argument("name", type=_NameType())
-@click.argument("type", required=False, default="ANY", type=_RecordType())
-@click.option("--file", "files", type=_FILE, multiple=True, help="These zone files, not those of the configuration.")
+@click.argument("name", type=NameType())
+@click.argument("type", required=False, default="ANY", type=RecordType())
+@click.option("--file", "files", type=FILE, multiple=True, help="These zone files, not those of the configuration.")
 @config_option
 @json_option
 @click.pass_context
@@ -140,8 +113,8 @@ def show(
 
 
 @zone.command()
-@click.argument("old", type=_FILE)
-@click.argument("new", type=_FILE)
+@click.argument("old", type=FILE)
+@click.argument("new", type=FILE)
 @origin_option
 @json_option
 @click.pass_context

@@ -181,7 +181,7 @@ def test_a_source_with_what_only_a_signer_makes_is_unfit() -> None:
     assert list(unfit_source(zone("www A 192.0.2.1\n"))) == []
     said = list(unfit_source(signed(zone("www A 192.0.2.1\n"))))
     assert "example.org. has a DNSKEY record, which is made by who signs the zone" in said
-    assert "www.example.org. has an RRSIG record, which is made by who signs the zone" in said
+    assert "www.example.org. has a RRSIG record, which is made by who signs the zone" in said
 
 
 @given(st.lists(st.lists(st.binary(min_size=1, max_size=6), max_size=4)))

@@ -22,19 +22,20 @@ class Answers:
         self._standing = StandingAnswers()
         self.fast = FastPath(self._standing, now=now, on_hits=lambda _hits: None)
         served.on_published.append(self._void)
-        served.on_withheld.append(lambda _origin: self._begin())
+        served.on_withheld.append(lambda _origin: self.begin())
 
     def on_query(self, client: Client, query: Query) -> None:
         """Answer a query that nothing is prepared for."""
         reply, made = trace(self._served.answering, query, self._served.withheld)
         client.respond(query, reply, _Standing(made))
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Forget all that was prepared."""
         self._standing.begin({*self._served.zones, *self._served.withheld})
 
     def _void(self, published: Published) -> None:
         if published.before is None:
-            self._begin()
+            self.begin()
             return
         names = names_touched(published.before, published.after, published.changes)
         if names is None:

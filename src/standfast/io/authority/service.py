@@ -6,13 +6,16 @@ What is asked again is given as prepared octets, by the same fast path as the gu
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import structlog
 
+from standfast.authority.diff import Change
 from standfast.authority.lookup import answer
 from standfast.authority.zone import Zone
 from standfast.dns.codec import PAYLOAD_OURS
@@ -20,13 +23,16 @@ from standfast.dns.model import Name, Query, Reply
 from standfast.dns.name import is_below
 from standfast.dns.servers import Server
 from standfast.io.authority.answers import Answers
+from standfast.io.authority.key_files import FOLDER, KeyFiles
 from standfast.io.authority.notifier import Notifier
+from standfast.io.authority.parent import ds_at_parent
 from standfast.io.authority.requests import Desk
 from standfast.io.authority.secondaries import HeardHere, Secondaries
+from standfast.io.authority.signer import Signer
 from standfast.io.authority.transfers import Transfers
 from standfast.io.authority.updates import Updates
 from standfast.io.authority.zone_files import ReadZone, ZoneFileError, read_zone
-from standfast.io.authority.zones import ServedZones
+from standfast.io.authority.zones import ServedZones, StaleZone, UnfitZone
 from standfast.io.clients.cookies import Cookies
 from standfast.io.clients.limits import Gate
 from standfast.io.clients.listener import Listener
@@ -60,8 +66,13 @@ class AuthorityService:
         self._config = config
         self._now = now
         self._by_file: dict[Path, Name] = {}
-        self._served = ServedZones(config.rules, default=config.default_rules, loss_max=config.loss_max)
+        self._signer = _signer(config, wall)
+        self._served = ServedZones(
+            config.rules, default=config.default_rules, loss_max=config.loss_max, signer=self._signer
+        )
         self._answers = Answers(self._served, now)
+        if self._signer is not None:
+            self._signer.on_look.append(lambda _origin: self._answers.begin())
         gate = Gate(config.limits)
         self._desk = Desk(
             self._served, keys=config.keys, answer=self._answer, cookies=cookies, wall=wall, size_max=size_max
@@ -84,6 +95,7 @@ class AuthorityService:
         self._requests = Requests(self._desk.take)
         self._reloading: asyncio.Task[None] | None = None
         self._reload_again = False
+        self._signing: asyncio.Task[None] | None = None
         self._listeners = [
             Listener(
                 server,
@@ -132,7 +144,8 @@ class AuthorityService:
         self._by_file = self._chosen(found)
         for path, origin in self._by_file.items():
             if path in found and found[path].zone.origin == origin:
-                await self._served.publish(found[path].zone, base=self.zones.get(origin), cause="file", judged=True)
+                with suppress(UnfitZone):  # it is told already
+                    await self._served.publish(found[path].zone, base=self.zones.get(origin), cause="file", judged=True)
         for promise in self._config.default_rules.promises:
             if not any(is_below(promise.name, origin) for origin in (*self.zones, *self._served.withheld)):
                 log.warning("promise.unserved", name=promise.name)
@@ -191,6 +204,9 @@ class AuthorityService:
             for listener in self._listeners:
                 await listener.start()
             self._notifier.start()  # who is told comes at once
+            if self._signer is not None:
+                rounds = self._signer.rounds(lambda: self.zones, self._publish_signed)
+                self._signing = asyncio.get_running_loop().create_task(rounds)
         except BaseException:
             self._stop()
             await self._secondaries.stop()
@@ -202,6 +218,8 @@ class AuthorityService:
     ) -> None:
         if self._reloading is not None:
             self._reloading.cancel()
+        if self._signing is not None:
+            self._signing.cancel()
         self._stop()
         await self._requests.stop()
         await self._secondaries.stop()
@@ -215,3 +233,19 @@ class AuthorityService:
 
     def _answer(self, query: Query) -> Reply:
         return answer(self._served.answering, query, self._served.withheld)
+
+    async def _publish_signed(self, new: Zone, *, base: Zone, changes: Sequence[Change]) -> bool:
+        try:
+            await self._served.publish(new, base=base, cause="signing", changes=changes, judged=True)
+        except StaleZone:
+            return False
+        return True
+
+
+def _signer(config: AuthorityConfig, wall: Callable[[], float]) -> Signer | None:
+    """Return what signs zones; None where none is to be signed."""
+    policies = {origin: rules.signing for origin, rules in config.rules.items() if rules.signing is not None}
+    if not policies or config.state_dir is None:
+        return None
+    ask = partial(ds_at_parent, rng=random.SystemRandom())
+    return Signer(KeyFiles(config.state_dir / FOLDER), policies, wall=wall, ask_parent=ask)

@@ -22,6 +22,7 @@ from standfast.authority.zone import Draft, Zone
 from standfast.dns.masterfile import Fault
 from standfast.dns.model import ExtendedError, Name
 from standfast.errors import StandfastError
+from standfast.io.authority.signer import CannotSign, Signer
 
 Cause = Literal["file", "update", "transfer", "signing"]
 
@@ -77,6 +78,7 @@ class ServedZones:
         *,
         default: ZoneRules = NO_RULES,
         loss_max: float = LOSS_MAX,
+        signer: Signer | None = None,
     ) -> None:
         """Begin with none.
 
@@ -84,6 +86,7 @@ class ServedZones:
             rules: those of single zones.
             default: those of all others.
             loss_max: which part of a zone's names may go by one transfer.
+            signer: signs some of them.
         """
         self.on_published: list[Callable[[Published], None]] = []  # told in this order, before anything else happens
         self.on_withheld: list[Callable[[Name], None]] = []  # told when a zone is withheld, or is not any more
@@ -92,6 +95,7 @@ class ServedZones:
         self._withheld: dict[Name, ExtendedError] = {}
         self._rules = dict(rules or {})
         self._default = default
+        self._signer = signer
         self._zones: dict[Name, Zone] = {}
         self._histories: dict[Name, _History] = {}
         self._under_way: set[asyncio.Task[Published]] = set()
@@ -180,6 +184,10 @@ class ServedZones:
                 return Published(origin=new.origin, before=base, after=base, changes=(), cause=cause)
             if not judged:
                 await self._judge(new, base, cause, changes)
+            if self._signer is not None and self._signer.signs(new.origin) and cause != "signing":
+                new, made = await self._sign(self._signer, new, base, made)
+                if new is base:
+                    return Published(origin=new.origin, before=base, after=base, changes=(), cause=cause)
             _remember(history, new, base, made)
             self._zones[new.origin] = new
             self._gather()
@@ -217,6 +225,19 @@ class ServedZones:
                 stays=base is not None,
             )
             raise UnfitZone(new.origin, faults)
+
+    async def _sign(
+        self, signer: Signer, new: Zone, base: Zone | None, changes: tuple[Change, ...]
+    ) -> tuple[Zone, tuple[Change, ...]]:
+        """Return the version that is served for `new`, which may be `base` itself, and what it differs in from that."""
+        try:
+            signed, made = await asyncio.to_thread(signer.sign, new, base, changes)
+        except CannotSign as error:
+            log.error("zone.unsigned", zone=new.origin, reason=error.reason, stays=base is not None)
+            raise UnfitZone(new.origin, [Fault(file="", line=0, text=str(error))]) from error
+        if base is None:
+            return signed, ()
+        return (signed, made) if made else (base, ())
 
     def _history(self, origin: Name) -> _History:
         return self._histories.setdefault(origin, _History())

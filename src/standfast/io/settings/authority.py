@@ -6,12 +6,15 @@ from pathlib import Path
 
 from standfast.authority.access import NO_RULES, NOBODY, Access, Remote, ZoneRules
 from standfast.authority.checks import LOSS_MAX, Promise
+from standfast.authority.keyroll import Timing
+from standfast.authority.keys import ALGORITHMS
+from standfast.authority.signing import SigningPolicy
 from standfast.dns.model import Name
 from standfast.dns.servers import Server
 from standfast.dns.tsig import TsigKey
 from standfast.io.clients.limits import EVERYBODY, Limits
 from standfast.io.settings.addresses import KEY_PREFIX, parse_access, parse_local, parse_remote
-from standfast.io.settings.authority_keys import AuthorityKeys, ZoneKeys
+from standfast.io.settings.authority_keys import AuthorityKeys, KeyScheme, ZoneKeys
 from standfast.io.settings.authority_rules import keys_of
 
 NO_LIMITS = Limits(allow=EVERYBODY, rate_limit_qps=0)
@@ -83,12 +86,29 @@ def _rules(keys: AuthorityKeys, zone: ZoneKeys | None, promises: tuple[Promise, 
         notify=tuple(parse_remote(text) for text in of_zone("notify")),
         primaries=tuple(parse_remote(text) for text in (zone.primaries if zone else [])),
         promises=promises,
+        signing=_signing(zone) if zone and zone.sign else None,
+    )
+
+
+def _signing(zone: ZoneKeys) -> SigningPolicy:
+    return SigningPolicy(
+        algorithm=ALGORITHMS[zone.algorithm],
+        split=zone.keys is KeyScheme.KSK_ZSK,
+        denial=zone.denial.value,
+        lifetime_s=zone.signature_lifetime_s,
+        dnskey_ttl_s=zone.dnskey_ttl_s,
+        timing=Timing(
+            propagation_s=zone.propagation_s,
+            parent_propagation_s=zone.parent_propagation_s,
+            ds_ttl_s=zone.ds_ttl_s,
+        ),
+        parent=tuple(parse_remote(text).server for text in zone.parent),
     )
 
 
 def _needs_state(rules: ZoneRules) -> bool:
     """Say whether what is served is more than what a file says, and so has to be kept."""
-    return bool(rules.primaries) or rules.allow_update != NOBODY
+    return bool(rules.primaries) or rules.allow_update != NOBODY or rules.signing is not None
 
 
 def _access(texts: Iterable[str]) -> Access:
@@ -105,6 +125,22 @@ def _describe_rules(rules: ZoneRules) -> dict[str, object]:
         "allow_update": _access_in_words(rules.allow_update),
         "notify": [_remote_in_words(remote) for remote in rules.notify],
         "primaries": [_remote_in_words(remote) for remote in rules.primaries],
+        **_describe_signing(rules.signing),
+    }
+
+
+def _describe_signing(signing: SigningPolicy | None) -> dict[str, object]:
+    if signing is None:
+        return {"sign": False}
+    return {
+        "sign": True,
+        "algorithm": next(name for name, number in ALGORITHMS.items() if number == signing.algorithm),
+        "keys": KeyScheme.KSK_ZSK if signing.split else KeyScheme.CSK,
+        "denial": signing.denial,
+        "signature_lifetime_s": signing.lifetime_s,
+        "dnskey_ttl_s": signing.dnskey_ttl_s,
+        "parent": [str(server) for server in signing.parent],
+        **asdict(signing.timing),
     }
 
 

@@ -2,14 +2,32 @@
 
 # ruff: noqa: RUF012  pydantic copies the defaults
 
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, SecretStr
 
 from standfast.authority.checks import LOSS_MAX
+from standfast.authority.keyroll import TIMING_DEFAULT
+from standfast.authority.signatures import LIFETIME_DEFAULT_S
+from standfast.authority.signing import DNSKEY_TTL_DEFAULT_S
 from standfast.dns.tsig import ALGORITHMS
 from standfast.io.clients.limits import RATE_LIMIT_DEFAULT_QPS
-from standfast.io.settings.config_types import AccessText, Count, LocalText, NameText, Rate, RemoteText, Table
+from standfast.io.settings.config_types import (
+    CHOICE,
+    AccessText,
+    Count,
+    LocalText,
+    NameText,
+    Rate,
+    RemoteText,
+    Seconds,
+    Table,
+)
+
+LIFETIME_MIN_S: Final = 3_600  # shorter than that, and nobody could mend anything in time
+LIFETIME_MAX_S: Final = 366 * 86_400
+DNSKEY_TTL_MAX_S: Final = 7 * 86_400  # a roll waits for it several times
 
 _BROKEN = frozenset({"hmac-md5", "hmac-md5.sig-alg.reg.int", "hmac-sha1"})  # RFC 8945 section 6
 
@@ -37,6 +55,27 @@ class KeyKeys(Table):
     secret_file: str | None = None
 
 
+class Algorithm(StrEnum):
+    """What zones are signed with."""
+
+    ECDSAP256SHA256 = "ecdsap256sha256"
+    ED25519 = "ed25519"
+
+
+class KeyScheme(StrEnum):
+    """One key for all, or one for the keys and one for the rest."""
+
+    CSK = "csk"
+    KSK_ZSK = "ksk-zsk"
+
+
+class DenialScheme(StrEnum):
+    """How it is proven that a name is not there."""
+
+    NSEC = "nsec"
+    COMPACT = "compact"
+
+
 class ZoneKeys(Table):
     """One `[[authority.zone]]`: what differs for one zone. What is left out is as in `[authority]`."""
 
@@ -45,6 +84,16 @@ class ZoneKeys(Table):
     allow_update: list[AccessText] | None = None
     notify: list[RemoteText] | None = None
     primaries: list[RemoteText] = []
+    sign: bool = False
+    algorithm: Annotated[Algorithm, CHOICE] = Algorithm.ECDSAP256SHA256
+    keys: Annotated[KeyScheme, CHOICE] = KeyScheme.CSK
+    denial: Annotated[DenialScheme, CHOICE] = DenialScheme.NSEC
+    signature_lifetime_s: Annotated[int, Field(ge=LIFETIME_MIN_S, le=LIFETIME_MAX_S)] = LIFETIME_DEFAULT_S
+    dnskey_ttl_s: Annotated[int, Field(ge=0, le=DNSKEY_TTL_MAX_S)] = DNSKEY_TTL_DEFAULT_S
+    propagation_s: Seconds = TIMING_DEFAULT.propagation_s
+    parent: list[RemoteText] = []
+    parent_propagation_s: Seconds = TIMING_DEFAULT.parent_propagation_s
+    ds_ttl_s: Seconds = TIMING_DEFAULT.ds_ttl_s
 
 
 class AuthorityKeys(Table):

@@ -13,13 +13,18 @@ from standfast.dns.tsig import TsigKey
 from standfast.io.authority.zone_files import origin_of
 from standfast.io.faults import in_words
 from standfast.io.settings.addresses import ListenAddress, own_address, parse_access, parse_local, parse_remote
-from standfast.io.settings.authority_keys import AuthorityKeys, KeyKeys
+from standfast.io.settings.authority_keys import AuthorityKeys, DenialScheme, KeyKeys
 from standfast.io.settings.config_file import Draft, Rule
 from standfast.io.settings.places import Finding
 from standfast.io.settings.toml_lines import Where
 
 SECRET_FILE_OCTETS_MAX: Final = 4096  # a secret has some 90 at most; what is larger is another file
 
+_SIGNING: Final = frozenset(
+    """
+    algorithm keys denial signature_lifetime_s dnskey_ttl_s propagation_s parent parent_propagation_s ds_ttl_s
+    """.split()
+)
 _ACCESS: Final = ("allow_transfer", "allow_update")
 _REMOTES: Final = ("notify", "primaries")
 
@@ -124,6 +129,35 @@ def no_server_tells_itself(draft: Draft) -> Iterator[Finding]:
             yield draft.finding(where, f'{where[-2]}: "{text}" is this server itself, which listens on {own}')
 
 
+def signing_is_asked_for(draft: Draft) -> Iterator[Finding]:
+    """How to sign, where nobody signs, would be read as a zone that is signed."""
+    for at, zone in enumerate(_authority(draft).zone):
+        for key in sorted(_SIGNING & zone.model_fields_set) if not zone.sign else ():
+            what = f"{key} counts for zones that are signed only - add sign = true"
+            yield draft.finding(("authority", "zone", at, key), what)
+
+
+def secondaries_are_signed_elsewhere(draft: Draft) -> Iterator[Finding]:
+    """A secondary has the signatures of its primary."""
+    for at, zone in enumerate(_authority(draft).zone):
+        if zone.sign and zone.primaries:
+            what = f'sign: "{zone.origin}" comes from its primaries, and is signed there - take one of the two out'
+            yield draft.finding(("authority", "zone", at, "sign"), what)
+
+
+def compact_denials_stay_here(draft: Draft) -> Iterator[Finding]:
+    """Secondaries have no key to deny with: of such a zone they could prove nothing."""
+    authority = _authority(draft)
+    for at, zone in enumerate(authority.zone):
+        if not zone.sign or zone.denial is not DenialScheme.COMPACT:
+            continue
+        for key in ("allow_transfer", "notify"):
+            own = getattr(zone, key)
+            if getattr(authority, key) if own is None else own:
+                what = f'denial: "compact" needs the key, which secondaries lack - set {key} = [] for {zone.origin}'
+                yield draft.finding(("authority", "zone", at, "denial"), f'{what}, or denial = "nsec"')
+
+
 AUTHORITY_RULES: tuple[Rule, ...] = (
     something_is_served,
     zone_files_are_there,
@@ -134,6 +168,9 @@ AUTHORITY_RULES: tuple[Rule, ...] = (
     keys_have_a_secret,
     keys_are_there,
     no_server_tells_itself,
+    signing_is_asked_for,
+    secondaries_are_signed_elsewhere,
+    compact_denials_stay_here,
 )
 
 
