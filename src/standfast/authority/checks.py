@@ -84,12 +84,13 @@ class Subject:
         if not self.cuts or owner == self.draft.origin:
             return None
         above = parent(owner)
-        if above not in self._cuts_above:
-            self._cuts_above[above] = self.cut_above(above)
-        return self._cuts_above[above] or (owner if owner in self.cuts else None)
+        if above not in self.cuts_above:
+            self.cuts_above[above] = self.cut_above(above)
+        return self.cuts_above[above] or (owner if owner in self.cuts else None)
 
     @cached_property
-    def _cuts_above(self) -> dict[Name, Name | None]:
+    def cuts_above(self) -> dict[Name, Name | None]:
+        """What `cut_above` said of the names that others are directly below."""
         return {self.draft.origin: None}
 
     def nodes(self) -> Iterable[tuple[Name, Node]]:
@@ -234,7 +235,10 @@ def _size(subject: Subject) -> Iterator[Fault]:
 def _below_cut(subject: Subject) -> Iterator[Fault]:
     if not subject.cuts:
         return
+    above = subject.cuts_above
     for owner, node in subject.nodes():
+        if owner not in subject.cuts and above.get(parent(owner), owner) is None:
+            continue  # nearly all, without a walk up
         cut = subject.cut_above(owner)
         if cut is None:
             continue

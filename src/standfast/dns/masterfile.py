@@ -20,7 +20,7 @@ from standfast.dns.master_text import TTL_MAX_S, Wrong, counted, plain_strings, 
 from standfast.dns.model import Name, RRType, type_from_name, type_name
 from standfast.dns.name import BadName, parse_name
 from standfast.dns.rdata import check_rdata
-from standfast.dns.wire import NAME_OCTETS_MAX, name_from_text
+from standfast.dns.wire import LABEL_OCTETS_MAX, NAME_OCTETS_MAX, name_from_text
 from standfast.errors import StandfastError
 
 INCLUDE_DEPTH_MAX: Final = 8  # files within files; deeper is a file that includes itself
@@ -34,6 +34,8 @@ _PLAIN_NAME = re.compile(r"(?:[A-Za-z0-9_*-]{1,63}\.)*[A-Za-z0-9_*-]{1,63}\.?")
 _RANGE = re.compile(r"(\d{1,10})-(\d{1,10})(?:/(\d{1,10}))?", re.ASCII)
 _OCTETS = {str(octet): octet for octet in range(256)}
 _A_OCTETS: Final = 4
+_AAAA_GROUPS: Final = 8  # of four hexadecimal digits each
+_HEX = re.compile(r"[0-9A-Fa-f]+")
 _UINT16_MAX: Final = 65_535
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _SHOWN_MAX: Final = 100  # letters of data that are wrong
@@ -96,6 +98,7 @@ class MasterFile:
         self._start = _State(file=file, origin=origin)
         self._types: dict[str, int] = {}
         self._names: dict[tuple[str, Name | None], bytes] = {}
+        self._ttls_s: dict[str, int | None] = {}
 
     def __iter__(self) -> Iterator[Record]:
         state = self._start
@@ -105,17 +108,24 @@ class MasterFile:
         if text.startswith(_BYTE_ORDER_MARK):
             self._fault(state.file, 1, "the file begins with a byte order mark (U+FEFF); save it without")
             text = text[1:]
-        for line, starts_blank, tokens in self._entries(text, state.file):
-            state.line = line
+        lines = enumerate(text.split("\n"), 1)
+        for number, line in lines:
+            state.line = number
+            record = self._plain(line, state)
+            if record is not None:
+                yield record
+                continue
             try:
-                if tokens[0][0] == "$" and not starts_blank:
+                tokens = self._tokens(line, number, lines, state.file)
+                starts_blank = line[:1] in (" ", "\t")
+                if tokens and tokens[0][0] == "$" and not starts_blank:
                     yield from self._directive(tokens, state, depth)
-                else:
+                elif tokens:
                     yield self._record(tokens, state, starts_blank=starts_blank)
             except Wrong as wrong:
-                self._fault(state.file, line, str(wrong))
+                self._fault(state.file, number, str(wrong))
             if len(self.faults) >= FAULTS_MAX:
-                self._fault(state.file, line, f"{FAULTS_MAX} faults, and no look at the rest of the file")
+                self._fault(state.file, number, f"{FAULTS_MAX} faults, and no look at the rest of the file")
                 return
 
     def _fault(self, file: str, line: int, text: str) -> None:
@@ -123,31 +133,71 @@ class MasterFile:
 
     # Lines ------------------------------------------------------------------------------------------------------
 
-    def _entries(self, text: str, file: str) -> Iterator[tuple[int, bool, list[str]]]:
-        """Yield each entry: its first line, whether that starts with a blank, and its tokens."""
-        open_line = 0  # where a parenthesis was opened, 0: none is
-        starts_blank = False
+    def _plain(self, line: str, state: "_State") -> Record | None:
+        """Read a line as nearly all are: an owner, perhaps a TTL and the class, a type, and data of one word.
+
+        None where anything about it is unusual, or wrong: then it is read again, by `_tokens` and `_record`, which know
+        what else there is. What is read here, they would read as the same.
+        """
+        words = line.split()
+        if len(words) < 2 or (read := _ONE_WORD.get(words[-2])) is None or not line.isascii():
+            return None
+        rtype, data = read
+        if line[0] in " \t":
+            text, owner, between = state.owner_text, state.owner, words[:-2]
+        else:
+            text = words[0]
+            owner = state.owner if text == state.owner_text else _plain_name(text, state.origin)
+            between = words[1:-2]
+        ttl_s = state.ttl_last_s if state.ttl_default_s is None else state.ttl_default_s
+        try:
+            if between:
+                said_s = self._ttl_among(" ".join(between))
+                ttl_s = ttl_s if said_s is None else said_s
+            rdata = data(self, words[-1], state)
+        except (Wrong, ValueError):
+            return None
+        if owner is None or ttl_s is None or rdata is None:
+            return None
+        state.owner_text, state.owner, state.ttl_last_s = text, owner, ttl_s
+        return _new_record(Record, (owner, rtype, ttl_s, rdata, state.file, state.line))
+
+    def _ttl_among(self, between: str) -> int | None:
+        """Return the TTL that stands between owner and type, None where that is the class alone. Few differ in a file.
+
+        Raises:
+            Wrong: anything else stands there.
+        """
+        if between not in self._ttls_s:
+            words = [word for word in between.split() if word.upper() not in _CLASSES]
+            if len(words) > 1 or not all(word[0].isdigit() for word in words):
+                raise Wrong(between)
+            self._ttls_s[between] = read_ttl(words[0]) if words else None
+        return self._ttls_s[between]
+
+    def _tokens(self, line: str, number: int, lines: Iterator[tuple[int, str]], file: str) -> list[str]:
+        """Return the tokens of an entry: those of its first line, and of the `lines` within its parentheses.
+
+        Raises:
+            Wrong: there is a fault in the first one.
+        """
+        if line.isascii() and not _SPECIAL.search(line):
+            return line.split()
         tokens: list[str] = []
-        for number, line in enumerate(text.split("\n"), 1):
-            if not open_line:
-                if line.isascii() and not _SPECIAL.search(line):
-                    if plain := line.split():
-                        yield number, line[0] in " \t", plain
-                    continue
-                starts_blank, tokens = line[:1] in (" ", "\t"), []
-            was_open = open_line
+        open_line = scan(line, tokens, number, 0)
+        while open_line:
+            at, line = next(lines, (0, ""))
             try:
-                open_line = scan(line, tokens, number, open_line)
-                if open_line and number - open_line >= LINES_MAX:
+                if not at:
+                    at = open_line
+                    raise Wrong("this parenthesis is never closed")
+                open_line = scan(line, tokens, at, open_line)
+                if open_line and at - open_line >= LINES_MAX:
                     raise Wrong(f"no parenthesis closes within {LINES_MAX} lines")
             except Wrong as wrong:
-                self._fault(file, number, str(wrong))
-                open_line = 0
-                continue
-            if not open_line and tokens:
-                yield was_open or number, starts_blank, tokens
-        if open_line:
-            self._fault(file, open_line, "this parenthesis is never closed")
+                self._fault(file, at, str(wrong))
+                return []
+        return tokens
 
     # Directives -------------------------------------------------------------------------------------------------
 
@@ -155,6 +205,7 @@ class MasterFile:
         match tokens[0].upper(), tokens[1:]:
             case "$ORIGIN", [text]:
                 state.origin = self._name(text, state)
+                state.owner_text = None
                 self.origin_said = self.origin_said or state.origin
             case "$TTL", [text]:
                 state.ttl_default_s = read_ttl(text)
@@ -181,6 +232,7 @@ class MasterFile:
         inner = replace(state, file=file)
         if origin:
             inner.origin = self._name(origin[0], state)
+            inner.owner_text = None
         yield from self._records(text, inner, depth + 1)
         state.ttl_default_s, state.ttl_last_s = inner.ttl_default_s, inner.ttl_last_s
 
@@ -204,7 +256,9 @@ class MasterFile:
                 raise Wrong("there is no owner above to repeat")
             at = 0
         else:
-            state.owner = None  # until this one proves to be a name; the lines below belong to no other
+            state.owner = state.owner_text = (
+                None  # until this one proves to be a name; the lines below belong to no other
+            )
             state.owner = self._name(tokens[0], state)
             at = 1
         ttl_s = None
@@ -240,9 +294,15 @@ class MasterFile:
         if rtype == RRType.SOA:
             self.soa_owner = self.soa_owner or state.owner
         try:
-            plain, count = _PLAIN_DATA.get(rtype, (None, 0))
-            if plain is not None and len(tokens) == count:
-                return plain(self, tokens, state)
+            match rtype, len(tokens):
+                case RRType.A, 1:
+                    return self._a(tokens[0], state)
+                case RRType.AAAA, 1:
+                    return self._aaaa(tokens[0], state)
+                case RRType.MX, 2:
+                    return self._mx(tokens, state)
+                case _, 1 if rtype in _NAMES:
+                    return self._wire_name(tokens[0], state)
             if rtype == RRType.TXT and (found := plain_strings(tokens)):
                 return found
             return self._any_rdata(rtype, tokens, state)
@@ -299,22 +359,34 @@ class MasterFile:
 
     # Data of the types that most records are of, without a detour -----------------------------------------------
 
-    def _a(self, tokens: list[str], state: "_State") -> bytes:  # noqa: ARG002
-        text = tokens[0]
+    def _a(self, text: str, state: "_State") -> bytes:  # noqa: ARG002
         try:
-            address = bytes([_OCTETS[octet] for octet in text.split(".")])
+            address = bytes(map(_OCTETS.__getitem__, text.split(".")))
         except KeyError:
             address = b""
         return address if len(address) == _A_OCTETS else IPv4Address(text).packed  # which says what is wrong
 
-    def _aaaa(self, tokens: list[str], state: "_State") -> bytes:  # noqa: ARG002
-        address = IPv6Address(tokens[0])
+    def _aaaa(self, text: str, state: "_State") -> bytes:  # noqa: ARG002
+        front, gap, back = text.partition("::")
+        groups, behind = front.split(":") if front else [], back.split(":") if back else []
+        if gap:
+            groups += ["0"] * (_AAAA_GROUPS - len(groups) - len(behind)) + behind
+        digits = "".join([group.rjust(4, "0") for group in groups])
+        if (
+            "" not in groups
+            and len(groups) == _AAAA_GROUPS
+            and len(digits) == 4 * _AAAA_GROUPS
+            and _HEX.fullmatch(digits)
+        ):
+            return bytes.fromhex(digits)
+        address = IPv6Address(text)  # written in some other way, or wrong
         if address.scope_id is not None:
-            raise ValueError(f"{tokens[0]} names a link")
+            raise ValueError(f"{text} names a link")
         return address.packed
 
-    def _one_name(self, tokens: list[str], state: "_State") -> bytes:
-        return self._wire_name(tokens[0], state)
+    def _plain_target(self, text: str, state: "_State") -> bytes | None:
+        found = self._names.get((text, state.origin))
+        return self._wire_name(text, state) if found is None and _PLAIN_NAME.fullmatch(text) else found
 
     def _mx(self, tokens: list[str], state: "_State") -> bytes:
         preference, text = tokens
@@ -331,20 +403,23 @@ class _State:
     origin: Name | None
     line: int = 0
     owner: Name | None = None
+    owner_text: str | None = None  # how a plain line wrote it
     ttl_default_s: int | None = None
     ttl_last_s: int | None = None
 
 
-# What reads the data of a type, of so many tokens, that most records are of.
-_PLAIN_DATA: dict[int, tuple[Callable[[MasterFile, list[str], _State], bytes], int]] = {
-    RRType.A: (MasterFile._a, 1),
-    RRType.AAAA: (MasterFile._aaaa, 1),
-    RRType.NS: (MasterFile._one_name, 1),
-    RRType.CNAME: (MasterFile._one_name, 1),
-    RRType.PTR: (MasterFile._one_name, 1),
-    RRType.DNAME: (MasterFile._one_name, 1),
-    RRType.MX: (MasterFile._mx, 2),
+# What reads data of one word, as plain lines have them: None or an exception where that is not plain, or no such data.
+_Reader = Callable[[MasterFile, str, _State], bytes | None]
+_ONE_WORD: Final[dict[str, tuple[int, _Reader]]] = {
+    "A": (int(RRType.A), MasterFile._a),
+    "AAAA": (int(RRType.AAAA), MasterFile._aaaa),
+    **{
+        rtype.name: (int(rtype), MasterFile._plain_target)
+        for rtype in (RRType.NS, RRType.CNAME, RRType.PTR, RRType.DNAME)
+    },
 }
+_NAMES: Final = frozenset({RRType.NS, RRType.CNAME, RRType.PTR, RRType.DNAME})
+_new_record: Final = tuple.__new__  # a third of the time of `Record(...)`, for each of a million records
 
 _USAGE = {
     "$ORIGIN": "$ORIGIN NAME",
@@ -352,6 +427,22 @@ _USAGE = {
     "$INCLUDE": "$INCLUDE FILE [ORIGIN]",
     "$GENERATE": "$GENERATE START-STOP[/STEP] OWNER [TTL] [CLASS] TYPE DATA",
 }
+
+
+def _plain_name(text: str, origin: Name | None) -> Name | None:
+    """Return the absolute name that `text` stands for, where there is nothing in it to think about."""
+    if text == "@":
+        return origin
+    is_label = text.isalnum() and text.isascii() and len(text) <= LABEL_OCTETS_MAX
+    if not is_label and not _PLAIN_NAME.fullmatch(text):
+        return None
+    if text[-1] == ".":
+        absolute = text
+    elif origin is None:
+        return None
+    else:
+        absolute = f"{text}." if origin == "." else f"{text}.{origin}"
+    return absolute.lower() if len(absolute) < NAME_OCTETS_MAX else None
 
 
 def _type(text: str) -> int:

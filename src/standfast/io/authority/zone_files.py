@@ -1,6 +1,8 @@
 """Zone files on the disk: read with all that they include, judged, and given as a snapshot or as everything wrong."""
 
+import gc
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -59,14 +61,31 @@ def read_zone(
     Raises:
         ZoneFileError: it cannot be read, or must not be served; with everything that is wrong.
     """
-    master, apex, records = _begun(path, origin)
-    draft = draft_of(records, origin=apex or ".", file=str(path))
-    faults, warnings = judge(draft, promises, before=before.get(draft.origin), loss_max=loss_max, now=now)
+    with _no_collections():
+        master, apex, records = _begun(path, origin)
+        draft = draft_of(records, origin=apex or ".", file=str(path))
+        faults, warnings = judge(draft, promises, before=before.get(draft.origin), loss_max=loss_max, now=now)
     faults = sorted([*master.faults, *faults], key=lambda fault: (fault.file, fault.line))
     if faults:
         faults = bounded(faults, str(path))
         raise ZoneFileError(faults, warnings)
     return ReadZone(zone=draft.zone(), warnings=tuple(warnings))
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Have nobody look for cycles meanwhile: a zone has none, and to look through a large one stops all for seconds.
+
+    What is there at the end is not looked through later either; it goes when nobody holds it any more.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_on:
+            gc.enable()
 
 
 def origin_of(path: Path) -> Name | None:
