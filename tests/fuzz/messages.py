@@ -75,7 +75,8 @@ def query(wire: bytes) -> None:
             answer = encode_rejected(found)
             assert len(answer) <= len(wire) + OPT_OCTETS  # nobody is flooded by us
         case Query():
-            plain = replace(found, rd=True, ad=True, payload_max=_payload(found), padded=False, cookie=b"")
+            plain = replace(found, rd=True, ad=True, payload_max=_payload(found))
+            plain = replace(plain, padded=False, nsid=False, compact_ok=False, cookie=b"")  # what ours never sends
             assert decode_query(_rewritten(found)) == plain
             assert len(encode_truncated(found)) <= len(wire)
             answer = encode_response(found, REPLIES[0])

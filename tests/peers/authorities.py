@@ -87,6 +87,7 @@ def pdns_with_files(
         "query-cache-ttl": 0,
         "negquery-cache-ttl": 0,
         "zone-cache-refresh-interval": 0,
+        "distributor-threads": 1,  # so that answers come in the order of the queries
         "dname-processing": "yes",
         "security-poll-suffix": "",
     }

@@ -67,7 +67,8 @@ _CO: Final = 0x4000  # compact answers are fine (RFC 9824 section 5.1)
 _OPCODE_MASK: Final = 0xF
 _CLASS_IN: Final = 1
 _TTL_MAX: Final = (1 << 31) - 1  # RFC 2181 section 8
-_COOKIE: Final = 10  # option codes: of cookies (RFC 7873 section 4)
+_NSID: Final = 3  # option codes: of the server's name for itself (RFC 5001 section 2.3)
+_COOKIE: Final = 10  # of cookies (RFC 7873 section 4)
 _PADDING: Final = 12  # of padding (RFC 7830 section 3)
 _EDE: Final = 15  # of extended errors (RFC 8914 section 2)
 _ROOT: Final = b"\0"
@@ -119,6 +120,7 @@ class Edns:
     compact_ok: bool
     cookie: bytes | None
     padded: bool
+    nsid: bool
     errors: tuple[ExtendedError, ...]
 
 
@@ -144,8 +146,9 @@ def decode_query(wire: bytes) -> Query | Rejected | None:
     if opcode:
         return Rejected(id=id_, opcode=opcode, rcode=Rcode.NOTIMP, rd=rd)
     if questions != 1:  # RFC 9619
-        cookie = _cookie_asked_for(wire, answers + authorities, additionals) if not questions else b""
-        return Rejected(id=id_, rcode=Rcode.FORMERR, rd=rd, edns=cookie != b"", cookie=cookie)
+        edns = _edns_alone(wire, answers + authorities, additionals) if not questions else None
+        cookie = edns.cookie or b"" if edns else b""
+        return Rejected(id=id_, rcode=Rcode.FORMERR, rd=rd, edns=edns is not None, cookie=cookie)
     question = b""
     try:
         qname, at = read_name(wire, HEADER_OCTETS, {})
@@ -181,6 +184,7 @@ def decode_query(wire: bytes) -> Query | Rejected | None:
         compact_ok=edns is not None and edns.compact_ok,
         payload_max=PAYLOAD_MIN if edns is None else max(PAYLOAD_MIN, edns.payload),
         padded=padded,
+        nsid=edns is not None and edns.nsid,
         cookie=cookie,
     )
 
@@ -283,7 +287,7 @@ def encode_response(
     flags = QR | (RA if recursion else 0) | (AA if reply.aa else 0) | rcode & 0xF
     if query.rd:
         flags |= RD
-    if query.cd:
+    if query.cd and recursion:  # who validates nothing clears it (RFC 4035 section 3.1.6)
         flags |= CD
     if reply.ad and (query.ad or query.do):
         flags |= AD
@@ -297,7 +301,8 @@ def encode_response(
     authorities = _write_rrsets(out, query, reply.authority, offsets)
     additionals = _write_rrsets(out, query, reply.glue, offsets)
     compact = query.compact_ok and reply.compact
-    write_opt = partial(opt_record, do=query.do, compact=compact, rcode=rcode, cookie=cookie)
+    nsid = reply.nsid if query.nsid else b""
+    write_opt = partial(opt_record, do=query.do, compact=compact, rcode=rcode, cookie=cookie, nsid=nsid)
     opt = write_opt(errors=reply.errors) if query.edns else b""
     if len(out) + len(opt) > limit and opt:
         textless = (ExtendedError(code=error.code) for error in reply.errors)
@@ -319,7 +324,7 @@ def encode_truncated(query: Query, *, cookie: bytes = b"", recursion: bool = Tru
 
     It is no larger than `query` was, or by 16 octets where that had no server cookie and gets `cookie`.
     """
-    flags = QR | (RA if recursion else 0) | TC | (RD if query.rd else 0) | (CD if query.cd else 0)
+    flags = QR | (RA if recursion else 0) | TC | (RD if query.rd else 0) | (CD if query.cd and recursion else 0)
     question = name_from_text(query.cased_qname) + _UINT16_PAIR.pack(query.question.qtype, _CLASS_IN)
     opt = opt_record(do=query.do, cookie=cookie) if query.edns else b""
     return _HEADER.pack(query.id, flags, 1, 0, 0, opt != b"") + question + opt
@@ -333,13 +338,13 @@ def _refusal(qtype: int, qclass: int, edns: Edns | None) -> Rcode | None:
     return Rcode.REFUSED if qclass != _CLASS_IN or qtype in _TRANSFERS else None
 
 
-def _cookie_asked_for(wire: bytes, others: int, additionals: int) -> bytes:
-    """Return the cookie of a query without a question; none where it has none or is malformed."""
+def _edns_alone(wire: bytes, others: int, additionals: int) -> Edns | None:
+    """Return the OPT record of a query without a question; None where it has none of ours, or is malformed."""
     try:
         edns = _read_query_edns(wire, HEADER_OCTETS, others, additionals)
     except (WireError, struct.error):
-        return b""
-    return edns.cookie or b"" if edns and not edns.version else b""
+        return None
+    return edns if edns and not edns.version else None
 
 
 def _read_query_edns(wire: bytes, at: int, others: int, additionals: int) -> Edns | None:
@@ -414,7 +419,7 @@ def read_edns(payload: int, ttl: int, options: bytes) -> Edns:
         OptError: the options are malformed.
     """
     cookie: bytes | None = None
-    padded = False
+    padded = nsid = False
     errors: list[ExtendedError] = []
     at = 0
     while at < len(options):
@@ -432,6 +437,8 @@ def read_edns(payload: int, ttl: int, options: bytes) -> Edns:
             cookie = data
         elif code == _PADDING:
             padded = True
+        elif code == _NSID:
+            nsid = True
     return Edns(
         payload=payload,
         rcode_high=ttl >> 24,
@@ -440,6 +447,7 @@ def read_edns(payload: int, ttl: int, options: bytes) -> Edns:
         compact_ok=ttl & _CO != 0,
         cookie=cookie,
         padded=padded,
+        nsid=nsid,
         errors=tuple(errors),
     )
 
@@ -489,10 +497,17 @@ def _question(outbound: Outbound) -> bytes:
 
 
 def opt_record(
-    *, do: bool, compact: bool = False, rcode: int = 0, errors: Iterable[ExtendedError] = (), cookie: bytes = b""
+    *,
+    do: bool,
+    compact: bool = False,
+    rcode: int = 0,
+    errors: Iterable[ExtendedError] = (),
+    cookie: bytes = b"",
+    nsid: bytes = b"",
 ) -> bytes:
     """Return our OPT record (RFC 6891 section 6.1.2)."""
     options = _UINT16_PAIR.pack(_COOKIE, len(cookie)) + cookie if cookie else b""
+    options += _UINT16_PAIR.pack(_NSID, len(nsid)) + nsid if nsid else b""
     options += b"".join(_error_option(error) for _, error in zip(range(ERRORS_MAX), errors, strict=False))
     flags = (_DO if do else 0) | (_CO if compact else 0)
     return _OPT.pack(0, RRType.OPT, PAYLOAD_OURS, rcode >> 4, 0, flags, len(options)) + options

@@ -143,6 +143,7 @@ class Query:
     compact_ok: bool = False  # takes NXDOMAIN beside a compact denial (RFC 9824 section 5.1)
     payload_max: int = 512  # octets; RFC 6891 section 6.2.3, 512 without EDNS
     padded: bool = False  # carries the padding option (RFC 7830)
+    nsid: bool = False  # asks which of several servers answers (RFC 5001)
     cookie: bytes = b""
 
 
@@ -151,7 +152,8 @@ class Reply:
     """The part of a response that means something: what upstreams say and what clients get.
 
     `glue` must reach the client with the rest (RFC 9471), `additional` goes along where there is room.
-    `compact` says that the zone denies compactly, for clients that said that they know of it.
+    `compact` says that the zone denies compactly, for clients that said that they know of it. `nsid` is what this
+    server calls itself, for those who ask (RFC 5001).
     """
 
     rcode: int
@@ -164,6 +166,7 @@ class Reply:
     ra: bool = True
     errors: tuple[ExtendedError, ...] = ()
     compact: bool = False
+    nsid: bytes = b""
 
 
 def addresses_of(rrsets: tuple[RRset, ...]) -> tuple[str, ...]:

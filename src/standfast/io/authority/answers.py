@@ -1,11 +1,11 @@
 """What an authority has prepared, beside the zones that it is made of: kept, and voided when they change."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from standfast.authority.lookup import trace
+from standfast.authority.lookup import answer, trace
 from standfast.authority.voided import names_touched
-from standfast.dns.model import Query
+from standfast.dns.model import Query, Reply
 from standfast.dns.prepared import Keeper
 from standfast.dns.standing import Made, StandingAnswers
 from standfast.io.authority.zones import Published, ServedZones
@@ -16,9 +16,10 @@ from standfast.io.clients.datagrams import FastPath
 class Answers:
     """Answers queries from the zones that are served, and has what it answered given again by the fast path."""
 
-    def __init__(self, served: ServedZones, now: Callable[[], float]) -> None:
-        """Begin with none. `now` is the time, in seconds."""
+    def __init__(self, served: ServedZones, now: Callable[[], float], *, nsid: bytes = b"") -> None:
+        """Begin with none. `now` is the time, in seconds; `nsid` what this server calls itself to those who ask."""
         self._served = served
+        self._nsid = nsid
         self._standing = StandingAnswers()
         self.fast = FastPath(self._standing, now=now, on_hits=lambda _hits: None)
         served.on_published.append(self._void)
@@ -27,7 +28,14 @@ class Answers:
     def on_query(self, client: Client, query: Query) -> None:
         """Answer a query that nothing is prepared for."""
         reply, made = trace(self._served.answering, query, self._served.withheld)
-        client.respond(query, reply, _Standing(made))
+        client.respond(query, self._named(query, reply), _Standing(made))
+
+    def answer(self, query: Query) -> Reply:
+        """Return the answer to a query of which nothing is to be prepared."""
+        return self._named(query, answer(self._served.answering, query, self._served.withheld))
+
+    def _named(self, query: Query, reply: Reply) -> Reply:
+        return replace(reply, nsid=self._nsid) if query.nsid else reply
 
     def begin(self) -> None:
         """Forget all that was prepared."""

@@ -16,10 +16,9 @@ from typing import Self
 import structlog
 
 from standfast.authority.diff import Change
-from standfast.authority.lookup import answer
 from standfast.authority.zone import Zone
 from standfast.dns.codec import PAYLOAD_OURS
-from standfast.dns.model import Name, Query, Reply
+from standfast.dns.model import Name
 from standfast.dns.name import is_below
 from standfast.dns.servers import Server
 from standfast.io.authority.answers import Answers
@@ -64,18 +63,18 @@ class AuthorityService:
             size_max: the largest datagram that is sent, in octets.
         """
         self._config = config
-        self._now = now
+        self._wall = wall
         self._by_file: dict[Path, Name] = {}
         self._signer = _signer(config, wall)
         self._served = ServedZones(
             config.rules, default=config.default_rules, loss_max=config.loss_max, signer=self._signer
         )
-        self._answers = Answers(self._served, now)
+        self._answers = Answers(self._served, now, nsid=config.nsid)
         if self._signer is not None:
             self._signer.on_look.append(lambda _origin: self._answers.begin())
         gate = Gate(config.limits)
         self._desk = Desk(
-            self._served, keys=config.keys, answer=self._answer, cookies=cookies, wall=wall, size_max=size_max
+            self._served, keys=config.keys, answer=self._answers.answer, cookies=cookies, wall=wall, size_max=size_max
         )
         self._transfers = Transfers(self._served, wall=wall, size_max=size_max)
         self._desk.on_transfer = self._transfers.answer
@@ -134,7 +133,7 @@ class AuthorityService:
                     promises=self._config.default_rules.promises,
                     before=dict(self.zones),
                     loss_max=self._config.loss_max,
-                    now=self._now(),
+                    now=self._wall(),
                 )
             except ZoneFileError as error:
                 stays = path in self._by_file
@@ -230,9 +229,6 @@ class AuthorityService:
         self._notifier.stop()
         for listener in self._listeners:
             listener.stop()
-
-    def _answer(self, query: Query) -> Reply:
-        return answer(self._served.answering, query, self._served.withheld)
 
     async def _publish_signed(self, new: Zone, *, base: Zone, changes: Sequence[Change]) -> bool:
         try:

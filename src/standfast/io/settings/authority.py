@@ -14,7 +14,7 @@ from standfast.dns.servers import Server
 from standfast.dns.tsig import TsigKey
 from standfast.io.clients.limits import EVERYBODY, Limits
 from standfast.io.settings.addresses import KEY_PREFIX, parse_access, parse_local, parse_remote
-from standfast.io.settings.authority_keys import AuthorityKeys, KeyScheme, ZoneKeys
+from standfast.io.settings.authority_keys import AuthorityKeys, KeyScheme, ZoneKeys, parse_nsid
 from standfast.io.settings.authority_rules import keys_of
 
 NO_LIMITS = Limits(allow=EVERYBODY, rate_limit_qps=0)
@@ -29,6 +29,7 @@ class AuthorityConfig:
     zones: tuple[Path, ...]
     limits: Limits = NO_LIMITS
     loss_max: float = LOSS_MAX
+    nsid: bytes = b""  # what it calls itself to those who ask; nothing: it does not say
     state_dir: Path | None = None  # None: nothing is kept, which is right where nothing needs it
     keys: Mapping[Name, TsigKey] = field(default_factory=dict)
     default_rules: ZoneRules = NO_RULES
@@ -52,6 +53,7 @@ def authority_of(keys: AuthorityKeys, *, base: Path, state_dir: Path) -> Authori
         zones=tuple(base / text for text in keys.zones),
         limits=Limits(allow=EVERYBODY, rate_limit_qps=keys.rate_limit_qps),
         loss_max=keys.loss_max,
+        nsid=parse_nsid(keys.nsid),
         state_dir=(base / keys.state_dir if keys.state_dir else state_dir / STATE_NAME) if needs_state else None,
         keys=keys_of(keys, base),
         default_rules=default_rules,
@@ -65,6 +67,7 @@ def describe_authority(authority: AuthorityConfig) -> dict[str, object]:
         "listen": [str(server) for server in authority.listen],
         "zones": [str(path) for path in authority.zones],
         "rate_limit_qps": authority.limits.rate_limit_qps,
+        "nsid": authority.nsid.decode("ascii") if authority.nsid.isascii() else "0x" + authority.nsid.hex(),
         "loss_max": authority.loss_max,
         "state_dir": str(authority.state_dir) if authority.state_dir else None,
         **_describe_rules(authority.default_rules),

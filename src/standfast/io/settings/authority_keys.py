@@ -29,6 +29,7 @@ LIFETIME_MIN_S: Final = 3_600  # shorter than that, and nobody could mend anythi
 LIFETIME_MAX_S: Final = 366 * 86_400
 DNSKEY_TTL_MAX_S: Final = 7 * 86_400  # a roll waits for it several times
 
+NSID_MAX = 64  # octets; it takes its room from records in every answer that it goes with
 _BROKEN = frozenset({"hmac-md5", "hmac-md5.sig-alg.reg.int", "hmac-sha1"})  # RFC 8945 section 6
 
 
@@ -36,6 +37,23 @@ def _algorithm(text: str) -> str:
     if text not in ALGORITHMS:
         why = f"{text} is not for use any more" if text in _BROKEN else f'"{text}" is not known here'
         raise ValueError(f"{why} - there are {', '.join(ALGORITHMS)}")
+    return text
+
+
+def parse_nsid(text: str) -> bytes:
+    """Return what a server calls itself (RFC 5001), given as text, or as octets in hexadecimal after `0x`.
+
+    Raises:
+        ValueError: it is too long, or no hexadecimal.
+    """
+    octets = bytes.fromhex(text[2:]) if text.startswith("0x") else text.encode("utf-8")
+    if len(octets) > NSID_MAX:
+        raise ValueError(f"at most {NSID_MAX} octets, and this has {len(octets)}")
+    return octets
+
+
+def _nsid(text: str) -> str:
+    parse_nsid(text)
     return text
 
 
@@ -102,6 +120,7 @@ class AuthorityKeys(Table):
     listen: Annotated[list[LocalText], Field(min_length=1)] = ["127.0.0.1:5310"]
     zones: list[str] = []
     rate_limit_qps: Rate = RATE_LIMIT_DEFAULT_QPS
+    nsid: Annotated[str, AfterValidator(_nsid)] = ""
     loss_max: Annotated[float, Field(gt=0, le=1)] = LOSS_MAX
     state_dir: str | None = None
     allow_transfer: list[AccessText] = []
