@@ -143,10 +143,10 @@ def test_records_are_taken_as_long_as_they_fit() -> None:
 @pytest.mark.parametrize(
     ("wire", "is_more"),
     [
-        (dns.message.make_query("example.org", "A", use_edns=True).to_wire(), False),
-        (dns.message.make_query("example.org", "AXFR").to_wire(), True),
-        (dns.message.make_query("example.org", "IXFR").to_wire(), True),
-        (sign(dns.message.make_query("example.org", "A").to_wire(), KEY, now=NOW).wire, True),
+        (dns.message.make_query("example.org", "A", use_edns=True, id=7).to_wire(), False),
+        (dns.message.make_query("example.org", "AXFR", id=7).to_wire(), True),
+        (dns.message.make_query("example.org", "IXFR", id=7).to_wire(), True),
+        (sign(dns.message.make_query("example.org", "A", id=7).to_wire(), KEY, now=NOW).wire, True),
         (update(), True),
         (b"\0\7\x28" + bytes(9), True),
         (b"\0\7\xa8" + bytes(9), False),
