@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
+import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def configure(folder: Path, *files: Path, notify: Iterable[int] = (), key: Share
     path = folder / "standfast.toml"
     allowed, signed = (f"key:{key.name}", f" key:{key.name}") if key else ("127.0.0.0/8", "")
     path.write_text(
-        f'[authority]\nlisten = ["127.0.0.1:0"]\nstate_dir = "state"\n'
+        f'[authority]\nlisten = ["127.0.0.1:0"]\nstate_dir = "state"\nmetrics = "127.0.0.1:0"\n'
         f"zones = {json.dumps([str(file) for file in files])}\n"
         f"allow_transfer = {json.dumps([allowed])}\n"
         f"notify = {json.dumps([f'127.0.0.1:{port}{signed}' for port in notify])}\n"
@@ -89,6 +90,14 @@ def told(running: RunningGuard, event: str) -> list[dict[str, object]]:
     return [each for each in found if each["event"] == event]
 
 
+def counted(running: RunningGuard) -> dict[str, float]:
+    """Return its metrics, labels as they are written there."""
+    (where,) = told(running, "authority.metrics")
+    with urllib.request.urlopen(f"http://{where['address']}/metrics", timeout=NOTICED_S) as page:
+        lines = page.read().decode().splitlines()
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+
+
 @pytest.mark.parametrize("key", [None, KEY], ids=["plain", "signed"])
 def test_secondaries_take_the_zone_and_then_differences_as_far_as_they_are_known(
     tmp_path: Path, free_port: Callable[[], int], key: Shared | None
@@ -125,6 +134,10 @@ def test_secondaries_take_the_zone_and_then_differences_as_far_as_they_are_known
         change(running, file, 2, many(9))  # more than the journal keeps
         arrives(2, "zone")
         assert not told(running, "request.refused")
+        found = counted(running)
+        assert found["standfast_authority_zones"] == 1
+        assert found['standfast_authority_transfers_total{outcome="differences"}'] == 2 * len(ports)
+        assert found['standfast_authority_notices_total{outcome="acknowledged"}'] >= 2 * len(ports)
 
 
 # One primary for all that follows: a zone for everybody on this machine, one for a key, and a signed one

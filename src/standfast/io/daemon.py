@@ -38,9 +38,11 @@ from standfast.io.state import ledger_file
 from standfast.io.state.ledger_file import LedgerFile
 from standfast.io.state.state_dir import claim
 from standfast.io.state.store import Store
+from standfast.io.telemetry.authority_metrics import AUTHORITY_METRICS
+from standfast.io.telemetry.described import metrics_page
 from standfast.io.telemetry.health import health_page
 from standfast.io.telemetry.logs import configure
-from standfast.io.telemetry.metrics import Sources, metrics_page
+from standfast.io.telemetry.metrics import METRICS, Sources
 from standfast.io.telemetry.pages import PageServer
 from standfast.io.telemetry.traces import TracedCore
 
@@ -69,6 +71,10 @@ async def _run(config: Config, tell: Callable[[str], None]) -> None:
         on_hangup: list[Callable[[], None]] = []
         if config.authority is not None:
             authority = await stack.enter_async_context(_authority(config.authority))
+            if config.authority.metrics is not None:
+                pages = {"/metrics": metrics_page(authority.parts, AUTHORITY_METRICS)}
+                observed = await stack.enter_async_context(PageServer(config.authority.metrics, pages))
+                log.info("authority.metrics", address=str(observed.bound))
             serving.append(_authority_in_words(authority))
             on_hangup.append(authority.reload)
         if config.has_guard:
@@ -156,7 +162,7 @@ async def _guard(config: Config) -> AsyncIterator[GuardService]:
         await stack.enter_async_context(service)
         if config.metrics is not None:
             sources = Sources(resolver=resolver, service=service, store=store, ledger=ledger, exporter=exporter)
-            pages = {"/metrics": metrics_page(sources), "/healthz": health_page(sources)}
+            pages = {"/metrics": metrics_page(sources, METRICS), "/healthz": health_page(sources)}
             observed = await stack.enter_async_context(PageServer(config.metrics, pages))
             log.info("guard.metrics", address=str(observed.bound))
         commands = Commands(

@@ -66,7 +66,7 @@ class Notifier:
             rng: makes IDs, and spreads what is sent.
             wall: the time, in seconds since the epoch.
         """
-        self.outcomes = Counter[Outcome]()
+        self.outcomes: Counter[str] = Counter()  # by `Outcome`
         self._zones = zones
         self._keys = keys
         self._wall = wall

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -39,6 +40,18 @@ from standfast.io.clients.requests import Requests
 from standfast.io.settings.authority import AuthorityConfig
 
 log = structlog.get_logger("standfast.authority")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Who does what in the authority, and counts it."""
+
+    zones: ServedZones
+    desk: Desk
+    transfers: Transfers
+    notifier: Notifier
+    updates: Updates
+    secondaries: Secondaries
 
 
 class AuthorityService:
@@ -79,7 +92,8 @@ class AuthorityService:
         self._transfers = Transfers(self._served, wall=wall, size_max=size_max)
         self._desk.on_transfer = self._transfers.answer
         self._notifier = Notifier(self._served, config.keys, rng=random.SystemRandom(), wall=wall)
-        self._desk.on_update = Updates(self._served, wall=wall).serve
+        updates = Updates(self._served, wall=wall)
+        self._desk.on_update = updates.serve
         secondaries = {origin: rules.primaries for origin, rules in config.rules.items() if rules.primaries}
         self._secondaries = Secondaries(
             self._served,
@@ -91,6 +105,14 @@ class AuthorityService:
             wall=wall,
         )
         self._desk.on_notify = self._secondaries.on_notify
+        self.parts = Parts(
+            zones=self._served,
+            desk=self._desk,
+            transfers=self._transfers,
+            notifier=self._notifier,
+            updates=updates,
+            secondaries=self._secondaries,
+        )
         self._requests = Requests(self._desk.take)
         self._reloading: asyncio.Task[None] | None = None
         self._reload_again = False

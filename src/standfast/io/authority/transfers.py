@@ -27,7 +27,7 @@ log = structlog.get_logger("standfast.authority")
 
 
 class Transfers:
-    """Answers AXFR and IXFR. `outcomes` counts the answers, by what they were: a `Form`, or a response code."""
+    """Answers AXFR and IXFR. `outcomes` counts the answers: by `Form`, "cut" by who asked, or by response code."""
 
     def __init__(self, zones: ServedZones, *, wall: Callable[[], float], size_max: int = PAYLOAD_OURS) -> None:
         """Serve nothing yet.
@@ -37,8 +37,7 @@ class Transfers:
             wall: the time, in seconds since the epoch.
             size_max: the largest datagram that is sent, in octets.
         """
-        self.outcomes = Counter[str]()
-        self.cut = 0  # begun, and not taken to their end by who asked
+        self.outcomes: Counter[str] = Counter()
         self._zones = zones
         self._wall = wall
         self._size_max = size_max
@@ -97,7 +96,7 @@ class Transfers:
                     messages += 1
                     octets += len(wire)
         except (ConnectionError, TimeoutError):
-            self.cut += 1
+            self.outcomes["cut"] += 1
             log.warning("transfer.cut", messages=messages, octets=octets, **told)
             raise
         except WireError as error:  # what was sent so far means nothing to the client, who gets no second SOA

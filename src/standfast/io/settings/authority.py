@@ -31,6 +31,7 @@ class AuthorityConfig:
     loss_max: float = LOSS_MAX
     nsid: bytes = b""  # what it calls itself to those who ask; nothing: it does not say
     state_dir: Path | None = None  # None: nothing is kept, which is right where nothing needs it
+    metrics: Server | None = None
     keys: Mapping[Name, TsigKey] = field(default_factory=dict)
     default_rules: ZoneRules = NO_RULES
     rules: Mapping[Name, ZoneRules] = field(default_factory=dict)
@@ -55,6 +56,7 @@ def authority_of(keys: AuthorityKeys, *, base: Path, state_dir: Path) -> Authori
         loss_max=keys.loss_max,
         nsid=parse_nsid(keys.nsid),
         state_dir=(base / keys.state_dir if keys.state_dir else state_dir / STATE_NAME) if needs_state else None,
+        metrics=parse_local(keys.metrics) if keys.metrics else None,
         keys=keys_of(keys, base),
         default_rules=default_rules,
         rules=rules,
@@ -70,6 +72,7 @@ def describe_authority(authority: AuthorityConfig) -> dict[str, object]:
         "nsid": authority.nsid.decode("ascii") if authority.nsid.isascii() else "0x" + authority.nsid.hex(),
         "loss_max": authority.loss_max,
         "state_dir": str(authority.state_dir) if authority.state_dir else None,
+        "metrics": str(authority.metrics) if authority.metrics else None,
         **_describe_rules(authority.default_rules),
         "promise": [asdict(promise) for promise in authority.default_rules.promises],
         "keys": [{"name": key.name, "algorithm": key.algorithm} for key in authority.keys.values()],

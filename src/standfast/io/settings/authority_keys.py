@@ -18,6 +18,7 @@ from standfast.io.settings.config_types import (
     AccessText,
     Count,
     LocalText,
+    MetricsText,
     NameText,
     Rate,
     RemoteText,
@@ -123,6 +124,8 @@ class AuthorityKeys(Table):
     nsid: Annotated[str, AfterValidator(_nsid)] = ""
     loss_max: Annotated[float, Field(gt=0, le=1)] = LOSS_MAX
     state_dir: str | None = None
+    metrics: MetricsText | None = None
+    metrics_beyond_loopback: bool = False
     allow_transfer: list[AccessText] = []
     allow_update: list[AccessText] = []
     notify: list[RemoteText] = []

@@ -95,17 +95,21 @@ def minimum_needs_a_pin(draft: Draft) -> Iterator[Finding]:
 
 
 def metrics_stay_here(draft: Draft) -> Iterator[Finding]:
-    """They tell everybody who can reach them how the guard is; whoever wants that must say so."""
-    guard = draft.content.guard
-    if guard.metrics is None:
-        return
-    server = parse_local(guard.metrics)
-    if not ip_address(server.host).is_loopback and not guard.metrics_beyond_loopback:
-        what = f'metrics: others can reach "{guard.metrics}" - if they may, add metrics_beyond_loopback = true'
-        yield draft.finding(("guard", "metrics"), what)
-    if server.port and (own := own_address(server, listen_of(draft))):
-        what = f'metrics: "{guard.metrics}" is taken by listen ({own}), by TCP as well - choose another port'
-        yield draft.finding(("guard", "metrics"), what)
+    """They tell everybody who can reach them how things are; whoever wants that must say so."""
+    guard, authority = draft.content.guard, draft.content.authority
+    listen = list(listen_of(draft)) if draft.content.has_guard else []
+    listen += [ListenAddress(parse_local(text)) for text in (authority.listen if authority else [])]
+    for table, keys in (("guard", guard), ("authority", authority)):
+        if keys is None or keys.metrics is None:
+            continue
+        server = parse_local(keys.metrics)
+        if not ip_address(server.host).is_loopback and not keys.metrics_beyond_loopback:
+            what = f'metrics: others can reach "{keys.metrics}" - if they may, add metrics_beyond_loopback = true'
+            yield draft.finding((table, "metrics"), what)
+        if server.port and (own := own_address(server, listen)):
+            what = f'metrics: "{keys.metrics}" is taken by listen ({own}), by TCP as well - choose another port'
+            yield draft.finding((table, "metrics"), what)
+        listen.append(ListenAddress(server))
 
 
 def traces_have_their_libraries(draft: Draft) -> Iterator[Finding]:

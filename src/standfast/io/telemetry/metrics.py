@@ -1,18 +1,12 @@
-"""What the guard counts, as Prometheus metrics. Reads, when asked, what is counted anyway: no answer costs more for it.
+"""What the guard counts. Reads, when asked, what is counted anyway: no answer costs more for it.
 
-No name that anybody asked for is ever a label: they are without number, and nobody else's business. `METRICS` is the
-whole list; docs/operations.md explains each.
+`METRICS` is the whole list; docs/operations.md explains each.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
-
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from standfast.guard.resolver import Resolver
 from standfast.guard.upstreams import DOWN_AFTER
@@ -20,12 +14,10 @@ from standfast.guard.verdict import Serve
 from standfast.io.guard_service import GuardService
 from standfast.io.state.ledger_file import LedgerFile
 from standfast.io.state.store import Store
-from standfast.io.telemetry.pages import Page
+from standfast.io.telemetry.described import Described, Samples
 
 if TYPE_CHECKING:  # it needs libraries that are an extra
     from standfast.io.telemetry.otlp import OtlpExporter
-
-Samples = Iterable[tuple[tuple[str, ...], float]]  # values of the labels, and the number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,45 +29,6 @@ class Sources:
     store: Store
     ledger: LedgerFile
     exporter: "OtlpExporter | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """One metric: what it is, and how it is read. A name that ends in `_total` only ever grows while a guard runs."""
-
-    name: str
-    help: str
-    read: Callable[[Sources], float | Samples]
-    labels: tuple[str, ...] = ()
-
-    def family(self, sources: Sources) -> Metric:
-        """Read the metric now."""
-        kind = CounterMetricFamily if self.name.endswith("_total") else GaugeMetricFamily
-        family = kind(self.name, self.help, labels=self.labels)
-        found = self.read(sources)
-        for values, number in [((), found)] if isinstance(found, int | float) else found:
-            family.add_metric(values, number)
-        return family
-
-
-class GuardCollector(Collector):
-    """Reads all of `METRICS` at each scrape."""
-
-    def __init__(self, sources: Sources) -> None:
-        self._sources = sources
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield every metric."""
-        for described in METRICS:
-            yield described.family(self._sources)
-
-
-def metrics_page(sources: Sources) -> Callable[[], Page]:
-    """Return what makes the page `/metrics`: the guard's own metrics, and those of its process."""
-    registry = CollectorRegistry()
-    registry.register(GuardCollector(sources))
-    ProcessCollector(registry=registry)
-    return lambda: Page(status=HTTPStatus.OK, content_type=CONTENT_TYPE_LATEST, body=generate_latest(registry))
 
 
 def _upstreams(sources: Sources, read: Callable[[float | None, int], float | None]) -> Samples:
@@ -125,7 +78,7 @@ def _spans(sources: Sources) -> Samples:
 
 _SERVER = ("server", "role")
 
-METRICS: Final = (
+METRICS: Final[tuple[Described[Sources], ...]] = (
     Described(
         "standfast_build_info", "Always 1; which version runs.", lambda _: [((version("standfast"),), 1)], ("version",)
     ),

@@ -195,3 +195,17 @@ def test_several_faults_are_told_at_once_and_in_order(tmp_path: Path) -> None:
     text = WHOLE.replace("127.0.0.0/8", "nowhere").replace('"hmac-sha512"', '"hmac-sha1"').replace("5311", "99999")
     lines = [int(each.partition(":")[0]) for each in findings(tmp_path, text)]
     assert lines == [4, 5, 22]
+
+
+def test_metrics_are_read_where_nothing_else_is_and_only_by_who_may(tmp_path: Path) -> None:
+    assert load(tmp_path, WHOLE).metrics is None
+    text = WHOLE.replace("[authority]\n", '[authority]\nlisten = ["127.0.0.1:5319"]\nmetrics = "{}"\n')
+    assert load(tmp_path, text.replace("{}", "127.0.0.1:9154")).metrics == Server("127.0.0.1", 9154)
+    assert findings(tmp_path, text.replace("{}", "127.0.0.1:5319")) == [
+        '4: metrics: "127.0.0.1:5319" is taken by listen (127.0.0.1:5319), by TCP as well - choose another port'
+    ]
+    assert findings(tmp_path, text.replace("{}", "192.0.2.1:9154")) == [
+        '4: metrics: others can reach "192.0.2.1:9154" - if they may, add metrics_beyond_loopback = true'
+    ]
+    both = text.replace("{}", "127.0.0.1:9153") + '[guard]\nupstreams = ["192.0.2.53"]\nmetrics = "127.0.0.1:9153"\n'
+    assert "is taken by listen" in findings(tmp_path, both)[0]
