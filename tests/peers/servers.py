@@ -47,6 +47,7 @@ PACKAGES = {
     "named": "bind9",
     "named-checkzone": "bind9-utils",
     "nsd": "nsd",
+    "nsupdate": "bind9-dnsutils",
     "pdns_server": "pdns-server pdns-backend-bind",
     "pdnsutil": "pdns-server pdns-backend-bind",
     "unbound": "unbound",

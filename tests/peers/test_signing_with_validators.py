@@ -32,6 +32,7 @@ algorithm = "{algorithm}"
 keys = "{keys}"
 denial = "{denial}"
 dnskey_ttl_s = 60
+{more}
 """
 
 # What is asked, and what a validator says of it: for a zone with NSEC, and for one with compact denial.
@@ -71,9 +72,10 @@ def world(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
     (folder / f"{COMPACT}.zone").write_text(text.replace("$ORIGIN hard.example.", f"$ORIGIN {COMPACT}."))
     config = folder / "standfast.toml"
     config.write_text(
-        f'[authority]\nlisten = ["127.0.0.1:0"]\nstate_dir = "state"\nzones = ["{NSEC}.zone", "{COMPACT}.zone"]\n'
-        + SIGNED.format(origin=NSEC, algorithm="ecdsap256sha256", keys="ksk-zsk", denial="nsec")
-        + SIGNED.format(origin=COMPACT, algorithm="ed25519", keys="csk", denial="compact")
+        f'[authority]\nlisten = ["127.0.0.1:0"]\nstate_dir = "state"\n'
+        f'allow_update = ["127.0.0.0/8"]\nallow_transfer = ["127.0.0.0/8"]\nzones = ["{NSEC}.zone", "{COMPACT}.zone"]\n'
+        + SIGNED.format(origin=NSEC, algorithm="ecdsap256sha256", keys="ksk-zsk", denial="nsec", more="")
+        + SIGNED.format(origin=COMPACT, algorithm="ed25519", keys="csk", denial="compact", more="allow_transfer = []")
     )
     with RunningGuard(config) as running:
         anchors = {f"{zone}.": anchor(running.address, zone) for zone in (NSEC, COMPACT)}
@@ -117,6 +119,39 @@ def test_a_changed_file_is_signed_anew_and_validates(world: World) -> None:
     for qname, status in (("new.below.fresh", "NOERROR"), ("other.below.fresh", "NXDOMAIN"), ("fresi", "NXDOMAIN")):
         found = dig(world.resolver, f"{qname}.{NSEC}", "A", "+dnssec")
         assert (found.status, "ad" in found.flags) == (status, True), found.text
+
+
+def test_an_updated_zone_is_complete_when_it_is_transferred(world: World) -> None:
+    orders = (
+        f"server {world.authority.host} {world.authority.port}\nzone {NSEC}\n"
+        f"update add added.{NSEC} 300 A 192.0.2.77\nupdate delete www.{NSEC}\n"
+        f"update add cut9.{NSEC} 300 NS ns1.{NSEC}\nupdate delete cut.{NSEC} NS\nsend\n"
+    )
+    done = subprocess.run(
+        [program("nsupdate")], input=orders, capture_output=True, text=True, check=False, timeout=NOTICED_S
+    )
+    assert done.returncode == 0, done.stderr
+    whole = dig(world.authority, NSEC, "AXFR", "+tcp", "+onesoa").text
+    assert f"added.{NSEC}." in whole
+    file = world.folder / "transferred"
+    file.write_text("\n".join(line for line in whole.splitlines() if line and not line.startswith(";")) + "\n")
+    for argv in (["ldns-verify-zone", file], ["dnssec-verify", "-o", NSEC, file]):
+        judged = subprocess.run(
+            [program(str(argv[0])), *map(str, argv[1:])], capture_output=True, text=True, check=False
+        )
+        assert judged.returncode == 0, (argv, judged.stdout, judged.stderr)
+    added = dig(world.resolver, f"added.{NSEC}", "A", "+dnssec")
+    assert "ad" in added.flags, added.text
+
+
+def test_a_signature_cannot_be_put_in_by_an_update(world: World) -> None:
+    orders = (
+        f"server {world.authority.host} {world.authority.port}\nzone {NSEC}\nupdate add {NSEC} 300 CDS 0 0 0 00\nsend\n"
+    )
+    done = subprocess.run(
+        [program("nsupdate")], input=orders, capture_output=True, text=True, check=False, timeout=NOTICED_S
+    )
+    assert "REFUSED" in done.stderr
 
 
 def test_a_client_that_takes_compact_answers_gets_nxdomain(world: World) -> None:

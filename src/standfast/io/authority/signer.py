@@ -109,20 +109,19 @@ class Signer:
             CannotSign: the source brings what a signer makes, or the keys cannot be used.
         """
         origin = new.origin
+        before = new if base is None else base
         try:
             with self._files.locked():
-                ring = self._files.ring(origin) or self._first_ring(new if base is None else base)
+                ring = self._files.ring(origin) or self._first_ring(before)
                 keys = self._keys_of(origin, ring)
-                before = new if base is None else base
-                is_ours = RRType.DNSKEY in before.nodes[origin] and _all_ours(before, keys.values())
-                _see_to_fit(new, changes, is_ours=is_ours, is_first=base is None)
-                signing = self._signing(origin, ring, keys)
-                made = sign(before, changes, signing, served_serial=before.serial if is_ours else None)
-                after = apply(before, made)
-                self._save_ttls(origin, ring, before if base is None else None, made)
+            is_ours = RRType.DNSKEY in before.nodes[origin] and _all_ours(before, keys.values())
+            _see_to_fit(new, changes, is_ours=is_ours, is_first=base is None)
+            signing = self._signing(origin, ring, keys)
+            made = sign(before, changes, signing, served_serial=before.serial if is_ours else None)
+            self._keep_ttls(origin, before if base is None else None, made)
         except KeyFileError as error:
             raise CannotSign(origin, str(error)) from error
-        return self._finished(after, signing), tuple(made)
+        return self._finished(apply(before, made), signing), tuple(made)
 
     async def rounds(self, zones: Callable[[], Mapping[Name, Zone]], publish: Publish) -> None:
         """See to keys and signatures of all zones, for ever."""
@@ -145,15 +144,7 @@ class Signer:
             StandfastError: of the files of keys, or of `publish`.
         """
         origin, watch = zone.origin, self._watches[zone.origin]
-        now = self._wall()
-        with self._files.locked():
-            before = self._files.ring(origin)
-            if before is None:
-                return
-            ring = decide(before, self._policies[origin].timing, now)
-            keys = self._keys_of(origin, ring)
-            if ring != before:
-                self._files.save(origin, ring)
+        before, ring, keys = await asyncio.to_thread(self._decided, origin)
         signing = self._signing(origin, ring, keys)
         await self._look(zone, signing, watch)
         batch, rest = watch.due[:BATCH_MAX], watch.due[BATCH_MAX:]
@@ -168,7 +159,20 @@ class Signer:
         if batch and not rest:
             watch.look_s = 0.0  # an update may have come in between, signed by the key from before
         at_parent = await self._at_parent(origin, ring, keys, watch)
-        self._note(zone, before, at_parent, clean=watch.clean)
+        await asyncio.to_thread(self._note, zone, before, at_parent, clean=watch.clean)
+
+    def _decided(self, origin: Name) -> tuple[KeyRing, KeyRing, Mapping[KeyId, Key]]:
+        """Return the ring as it was and as it is from now on, and the keys in it."""
+        with self._files.locked():
+            before = self._files.ring(origin)
+            if before is None:
+                path = self._files.ring_path(origin)
+                raise KeyFileError(path, "is gone, and the zone is signed", "Bring it back from a backup.")
+            ring = decide(before, self._policies[origin].timing, self._wall())
+            keys = self._keys_of(origin, ring)
+            if ring != before:
+                self._files.save(origin, ring)
+        return before, ring, keys
 
     async def _look(self, zone: Zone, signing: Signing, watch: _Watch) -> None:
         """Find what is due, now and then, and whenever other keys sign."""
@@ -248,14 +252,18 @@ class Signer:
     def _finished(self, zone: Zone, signing: Signing) -> Zone:
         return compact(zone, signing, self._wall) if signing.policy.denial == "compact" else zone
 
-    def _save_ttls(self, origin: Name, ring: KeyRing, whole: Zone | None, made: Sequence[Change]) -> None:
+    def _keep_ttls(self, origin: Name, whole: Zone | None, made: Sequence[Change]) -> None:
         """Keep the largest TTL that is served from now on."""
         ttls = [change.after.ttl_s for change in made if change.after is not None]
         if whole is not None:
             ttls += [rrset.ttl_s for rrset in whole.rrsets()]
-        after = ring.with_ttls(max(ttls, default=0), self._policies[origin].dnskey_ttl_s)
-        if after != ring:
-            self._files.save(origin, after)
+        with self._files.locked():
+            ring = self._files.ring(origin)
+            if ring is None:
+                return
+            after = ring.with_ttls(max(ttls, default=0), self._policies[origin].dnskey_ttl_s)
+            if after != ring:
+                self._files.save(origin, after)
 
 
 def _all_ours(zone: Zone, keys: Collection[Key]) -> bool:
