@@ -32,8 +32,8 @@ class Prepared:
     """One answer, all but its ID.
 
     `octets` are right until `turn_s`, when a TTL has to count down; nothing is right from `expires_at_s` on. Records
-    begin at `records_at`, the OPT record is at `opt_at`; 0: there is none. `place` is for who sends the octets from
-    where they lie in memory; 0: nobody has looked yet. `names` is for who looks for all that was made of one.
+    begin at `records_at`, the OPT record is at `opt_at`; 0: there is none. `names` is for who looks for all that was
+    made of one.
     """
 
     octets: bytes
@@ -44,7 +44,6 @@ class Prepared:
     expires_at_s: float
     age_s: int
     turn_s: float
-    place: int = 0
     names: tuple[str, ...] = ()
 
     def turn(self, now: float) -> bool:
@@ -56,7 +55,7 @@ class Prepared:
         for place in self.ttl_places:
             (ttl_s,) = _TTL.unpack_from(octets, place)
             _TTL.pack_into(octets, place, max(0, ttl_s - (age_s - self.age_s)))
-        self.octets, self.place = bytes(octets), 0
+        self.octets = bytes(octets)
         self.age_s = age_s
         self.turn_s = min(self.stored_at_s + age_s + 1, self.expires_at_s)
         return True
@@ -81,7 +80,6 @@ NOT_PREPARED: Final = Prepared(
     expires_at_s=-inf,
     age_s=0,
     turn_s=-inf,
-    place=1,  # nobody's, and never sent; 0 would be looked up
 )
 
 

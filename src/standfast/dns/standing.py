@@ -4,8 +4,9 @@ A name that is not there gets the same octets as the next one, but for its own f
 once, and go out with the question as it came. So are those of wildcards and delegations, and to a type that is lacking.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from math import inf
 from typing import Final
 
@@ -51,20 +52,17 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class _Shared:
-    """An answer that many names share; `spelled` are its records in lower case."""
+    """An answer that many names share.
+
+    Not those with a label that stands in `spelled`, its records in lower case: that would be written as a pointer (RFC
+    1035 section 4.1.4). The names are asked about as text with `suffix`.
+    """
 
     prepared: Prepared
     alike: Alike
     names: frozenset[Name]
     suffix: str
     spelled: bytes
-
-    def suits(self, label: bytes, name: Name) -> bool:
-        """Say whether it answers names at or below `name`, which begins with `label`.
-
-        A label that the records have as well would be written as a pointer (RFC 1035 section 4.1.4).
-        """
-        return label not in self.spelled and self.alike.fits(name)
 
 
 class StandingAnswers(PreparedAnswers):
@@ -75,13 +73,14 @@ class StandingAnswers(PreparedAnswers):
         self._octets_max = octets_max
         self.octets = 0  # that all answers take, about
         self._queries: dict[Name, bytes | set[bytes]] = {}  # whose answers were made of a name
-        self._shared: dict[int, dict[bytes, _Shared]] = {}  # by labels and octets that names differ in, and the rest
+        # By the number of labels that names differ in, less one, by their octets, and by all the rest of the query.
+        self._shared: tuple[dict[int, dict[bytes, _Shared]], ...] = tuple({} for _ in range(SHARED_LABELS_MAX))
         self._zones: frozenset[Name] = frozenset()  # and all names above them
 
     @property
     def shared(self) -> int:
         """How many answers are shared by many names."""
-        return sum(map(len, self._shared.values()))
+        return sum(map(len, self._by_rest()))
 
     def begin(self, origins: Iterable[Name]) -> None:
         """Forget all answers; from now on zones with these `origins` are served."""
@@ -92,7 +91,7 @@ class StandingAnswers(PreparedAnswers):
         """Forget all answers."""
         super().clear()
         self._queries.clear()
-        self._shared.clear()
+        self._clear_shared()
         self.octets = 0
 
     def put_made(self, query: bytes, answer: bytes, made: Made, now: float) -> None:
@@ -118,7 +117,7 @@ class StandingAnswers(PreparedAnswers):
 
     def void(self, origin: Name, names: Collection[Name]) -> None:
         """Forget all answers that were made of one of `names`, which changed in the zone `origin`."""
-        for by_rest in self._shared.values():
+        for by_rest in self._by_rest():
             for rest, shared in list(by_rest.items()):
                 if shared.alike.origin == origin or not shared.names.isdisjoint(names):
                     del by_rest[rest]
@@ -130,25 +129,31 @@ class StandingAnswers(PreparedAnswers):
     def otherwise(self, query: bytes, now: float) -> Prepared | None:
         """Return an answer that is the one to `query` but for the letters of its question; None where there is none.
 
-        It was prepared for the same name in lower case, or for one that gets the same.
+        It was prepared for the same name in lower case, or for one that gets the same. Written for speed: a flood of
+        random names comes by here.
         """
-        found = super().otherwise(query, now)
-        return self._find_shared(query) if found is None and self._shared else found
-
-    def _find_shared(self, query: bytes) -> Prepared | None:
         end = query.find(0, HEADER_OCTETS)
-        head, rest = query[ID_OCTETS:HEADER_OCTETS], query[HEADER_OCTETS:end].lower() + query[end:]
-        at, size = 0, len(rest) if end > 0 else 0
-        for labels in range(1, SHARED_LABELS_MAX + 1):
+        if end < 0:
+            return None
+        head, name = query[ID_OCTETS:HEADER_OCTETS], query[HEADER_OCTETS:end]
+        folded = name.lower()
+        rest = folded + query[end:]
+        if folded != name:
+            found = self._fresh(head + rest, now)
+            if found is not None:
+                return found
+        at, size = 0, len(rest)
+        for by_size in self._shared:
             if at >= size or not 0 < rest[at] <= LABEL_OCTETS_MAX:
                 return None
             start, at = at, at + 1 + rest[at]
-            by_rest = self._shared.get(labels << 8 | at)
+            by_rest = by_size.get(at)
             shared = by_rest.get(head + rest[at:]) if by_rest else None
             if shared is not None:
                 label = rest[start:at].lower()  # once more: a zero within a label looks like the end of the name
-                name = label_to_text(label[1:]) + shared.suffix
-                return shared.prepared if name not in self._zones and shared.suits(label, name) else None
+                below = f"{label_to_text(label[1:])}{shared.suffix}"
+                is_alike = label not in shared.spelled and below not in self._zones and shared.alike.fits(below)
+                return shared.prepared if is_alike else None
         return None
 
     def _share(self, key: bytes, prepared: Prepared, alike: Alike, names: Collection[Name]) -> bool:
@@ -163,11 +168,18 @@ class StandingAnswers(PreparedAnswers):
         if not 0 < labels <= SHARED_LABELS_MAX or at != size or key[_HEAD + start : _HEAD + at] in spelled:
             return False
         if self.shared >= SHARED_MAX:
-            self._shared.clear()
+            self._clear_shared()
         suffix = "." if alike.above == ROOT else f".{alike.above}"
         shared = _Shared(prepared, alike, frozenset(names), suffix, spelled)
-        self._shared.setdefault(labels << 8 | size, {})[key[:_HEAD] + key[_HEAD + size :]] = shared
+        self._shared[labels - 1].setdefault(size, {})[key[:_HEAD] + key[_HEAD + size :]] = shared
         return True
+
+    def _by_rest(self) -> Iterator[dict[bytes, _Shared]]:
+        return chain.from_iterable(by_size.values() for by_size in self._shared)
+
+    def _clear_shared(self) -> None:
+        for by_size in self._shared:
+            by_size.clear()
 
     def _forget(self, key: bytes) -> None:
         prepared = self.by_query.pop(key, None)

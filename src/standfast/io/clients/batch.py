@@ -245,12 +245,10 @@ class ManyBatch:
 
     def _point(self, answers: list[Prepared], respelled: list[int]) -> None:
         """Have the messages that go out lead to `answers`: with the question where it was received for `respelled`."""
-        places = [answer.place for answer in answers]
-        if 0 in places:
-            places = [answer.place or _place(answer) for answer in answers]
+        octets = [answer.octets for answer in answers]  # which the answers keep where they are until they are sent
         words, end = self._out_words, 4 * len(answers)
-        words[2:end:4] = memoryview(array("L", places))
-        words[3:end:4] = memoryview(array("L", [len(answer.octets) for answer in answers]))
+        words[2:end:4] = memoryview(array("L", [id(each) + _OCTETS_AT for each in octets]))
+        words[3:end:4] = memoryview(array("L", map(len, octets)))
         for slot in respelled:
             answer, start = answers[slot], slot * OCTETS
             self._octets[start + ID_OCTETS : start + HEADER_OCTETS] = answer.octets[: HEADER_OCTETS - ID_OCTETS]
@@ -362,14 +360,6 @@ def _find_all(
     return answers, missed, respelled
 
 
-def _place(prepared: Prepared) -> int:
-    """Return where the octets of `prepared` lie; as long as there are these octets, they stay there."""
-    place = c_void_p.from_buffer(c_char_p(prepared.octets)).value
-    assert place is not None
-    prepared.place = place
-    return place
-
-
 def _local_of(told: Ancillary) -> Ancillary | None:
     """Return what to send along so that a reply leaves from the address that the query came to."""
     for level, kind, data in told:
@@ -391,4 +381,13 @@ def _load() -> ctypes.CDLL | None:
     return libc
 
 
+def _octets_at() -> int:
+    """Return how far behind the place of a bytes object its octets begin: CPython has both in one piece."""
+    probe = b"\0"
+    place = c_void_p.from_buffer(c_char_p(probe)).value
+    assert place is not None
+    return place - id(probe)
+
+
 _LIBC: Final = _load()
+_OCTETS_AT: Final = _octets_at()
