@@ -56,22 +56,21 @@ def trace(zones: Zones, query: Query, withheld: Withheld = NOTHING_WITHHELD) -> 
     zone = closest(zones, qname, qtype)
     if zone is None:
         return _REFUSED, Made(alike=alike_outside(qname))
-    found = find(zone, qname, qtype)
     sections = _Sections(qtype=qtype, do=query.do, compact_ok=query.compact_ok)
-    reply = _answer(zones, withheld, found, qname, sections)
-    alike = alike_within(zone, query, found, reply)
+    reply = _answer(zones, withheld, zone, qname, sections)
+    assert sections.first is not None
+    alike = alike_within(zone, query, sections.first, reply)
     return reply, Made(names=tuple(sections.names), alike=alike, lasts=sections.lasts)
 
 
-def _answer(zones: Zones, withheld: Withheld, found: Found, qname: Name, sections: "_Sections") -> Reply:
-    """Put together what `qname`, which was `found`, gets, and the names that its aliases lead to."""
+def _answer(zones: Zones, withheld: Withheld, zone: Zone | None, qname: Name, sections: "_Sections") -> Reply:
+    """Put together what `zone` has for `qname`, and what there is for the names that it is an alias of."""
     qtype = sections.qtype
-    zone = closest(zones, qname, qtype)
     visited: set[Name] = set()
     while zone is not None and qname not in visited and len(visited) <= CNAME_CHAIN_MAX:
         visited.add(qname)
         sections.compact |= zone.denial is not None and zone.denial.compact
-        found = found if len(visited) == 1 else find(zone, qname, qtype)
+        found = find(zone, qname, qtype)
         sections.look_at(qname, found)
         match found:
             case Delegated(cut=cut):
@@ -109,9 +108,11 @@ class _Sections:
     compact: bool = False
     names: dict[Name, None] = field(default_factory=dict)  # that were looked at, there or not
     lasts: bool = True
+    first: Found | None = None  # what the name that is asked for was found to be
 
     def look_at(self, qname: Name, found: Found) -> None:
         """Note the names by which `qname` is `found`."""
+        self.first = self.first or found
         match found:
             case Exact(node=node):
                 rrset = next(iter(node.values()), None)
@@ -237,7 +238,8 @@ def _denied(zone: Zone, rcode: Rcode, sections: _Sections, proof: Iterable[RRset
     ttl_s = min(soa.ttl_s, int.from_bytes(soa.rdatas[0][MINIMUM_AT:], "big"))
     start = len(sections.authority)
     sections.add(sections.authority, zone, soa)
-    sections.authority[start:] = [replace(each, ttl_s=ttl_s) for each in sections.authority[start:]]
+    if ttl_s != soa.ttl_s:
+        sections.authority[start:] = [replace(each, ttl_s=ttl_s) for each in sections.authority[start:]]
     sections.prove(zone, proof)
     return sections.reply(rcode)
 

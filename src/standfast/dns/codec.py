@@ -275,8 +275,8 @@ def encode_response(
 
     Signatures and denial records are for those who asked for them (RFC 4035 section 3.2.1), and so is AD (RFC
     6840 section 5.8). What does not fit goes whole: first the texts of the extended errors, then all records,
-    with TC set (RFC 2181 section 9). Glue counts as part of the rest (RFC 9471), while of what goes along there is as
-    much as fits.
+    with TC set (RFC 2181 section 9), and by TCP with SERVFAIL; AA speaks of an answer (RFC 1035 section 4.1.1), and
+    there it has none. Glue counts as part of the rest (RFC 9471), while of what goes along there is as much as fits.
 
     `encrypted` is for what nobody on the way can read: where the query was padded, so is the response, whose length
     would tell what it says (RFC 7830 section 4). In clear text that would only be waste (section 6). `cookie` is for a
@@ -310,7 +310,7 @@ def encode_response(
     if len(out) + len(opt) > limit:
         del out[records_at:]
         answers = authorities = additionals = 0
-        flags = flags & ~(AD | 0xF) | Rcode.SERVFAIL if tcp else flags & ~AD | TC
+        flags = flags & ~(AA | AD | 0xF) | Rcode.SERVFAIL if tcp else flags & ~AD | TC
     elif reply.additional:
         additionals += _write_what_fits(out, query, reply.additional, offsets, limit - len(opt))
     if encrypted and query.padded:

@@ -15,10 +15,8 @@ from standfast.dns.name import ROOT, ancestors
 from standfast.dns.prepared import HEADER_OCTETS, ID_OCTETS, Prepared, PreparedAnswers
 from standfast.dns.wire import LABEL_OCTETS_MAX, label_to_text, name_from_text
 
-OCTETS_MAX: Final = (
-    256 << 20
-)  # of all answers, by what each takes: some 400,000 of one address, 150,000 of 1,232 octets
-ANSWER_OCTETS: Final = 430  # that an answer takes besides its own octets and its query's
+OCTETS_MAX: Final = 256 << 20  # of all answers: some 500,000 of one address, or 150,000 of 1,232 octets
+ANSWER_OCTETS: Final = 380  # that an answer takes besides its own octets and its query's
 SHARED_MAX: Final = 4_096  # answers that many names share; a busy zone has some dozens, by the lengths of names
 SHARED_LABELS_MAX: Final = 4  # in which names with the same answer differ; a look at each costs a look-up
 

@@ -58,8 +58,9 @@ def test_what_does_not_fit_a_datagram_is_cut_whole_and_fits_tcp() -> None:
 
 def test_what_does_not_even_fit_tcp_is_a_failure() -> None:
     huge = RRset(owner="www.example.org.", rtype=65_280, ttl_s=1, rdatas=(b"a" * 40_000, b"b" * 40_000))
-    read = dns.message.from_wire(encode_response(QUERY, Reply(rcode=0, answer=(huge,)), tcp=True))
+    read = dns.message.from_wire(encode_response(QUERY, Reply(rcode=0, answer=(huge,), aa=True), tcp=True))
     assert read.rcode() == dns.rcode.SERVFAIL
+    assert not read.flags & dns.flags.AA
     assert not read.answer
 
 
