@@ -6,13 +6,12 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parents[2]
 PAGE = (CHECKOUT / "docs" / "conformance.md").read_text()
 SCENARIOS = CHECKOUT / "tests" / "scenarios"
-OF_ZONES = {"test_rfc5155_hashed_denial.py"}  # in docs/authority.md's field
 
 
 def test_every_file_of_rfc_tests_is_named_and_every_file_that_is_named_exists() -> None:
     named = set(re.findall(r"`tests/rfc/(\w+\.py)`", PAGE))
     there = {path.name for path in (CHECKOUT / "tests" / "rfc").glob("test_*.py")}
-    assert named == there - OF_ZONES
+    assert named == there
 
 
 def test_every_scenario_that_is_named_exists() -> None:

@@ -12,6 +12,7 @@ from standfast.authority.checks import SINGLE
 from standfast.authority.diff import Change, same
 from standfast.authority.serials import following, later
 from standfast.authority.zone import SERIAL_AT, Zone, serial_of
+from standfast.dns.master_text import TTL_MAX_S
 from standfast.dns.model import Name, Rcode, RRset, RRType, type_name
 from standfast.dns.name import is_below
 from standfast.dns.rdata import canonical_rdata, check_known, check_rdata
@@ -211,7 +212,7 @@ class _Edited:
         if rtype == RRType.SOA and not any(_not_earlier(rdata, there) for there in rdatas.values()):
             return
         rdatas[_replaces(rtype, rdata)] = rdata
-        node[key] = (record.ttl_s, rdatas)
+        node[key] = (record.ttl_s if record.ttl_s <= TTL_MAX_S else 0, rdatas)  # RFC 2181 section 8
 
     def _remove(self, node: dict[_Key, _Records], record: Raw) -> None:
         """Take one record away; the SOA stays, and so does the last name server of the zone (section 3.4.2.4)."""

@@ -255,3 +255,8 @@ def test_any_update_keeps_the_apex_and_changes_what_it_says_it_changes(
     assert made.serial == (following(4294967295) if changes else 4294967295)
     assert len(made.soa.rdatas) == 1
     assert made.rrset(made.origin, RRType.NS)
+
+
+def test_a_ttl_of_more_than_31_bits_counts_as_none() -> None:
+    for ttl_s, kept_s in (((1 << 31) - 1, (1 << 31) - 1), (1 << 31, 0), ((1 << 32) - 1, 0)):
+        assert at(after(add("new", "A", "192.0.2.9", ttl_s)), "new", RRType.A) == [f"{kept_s} 192.0.2.9"]
