@@ -76,7 +76,7 @@ async def _run(config: Config, tell: Callable[[str], None]) -> None:
                 observed = await stack.enter_async_context(PageServer(config.authority.metrics, pages))
                 log.info("authority.metrics", address=str(observed.bound))
             serving.append(_authority_in_words(authority))
-            on_hangup.append(authority.reload)
+            on_hangup.append(authority.files.reload)
         if config.has_guard:
             guard = await stack.enter_async_context(_guard(config))
             serving.append(f"serving on {_in_words(guard)}, asking {', '.join(map(str, config.upstreams))}")

@@ -1,6 +1,7 @@
 """Zone files on the disk: read with all that they include, judged, and given as a snapshot or as everything wrong."""
 
 import gc
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from standfast.authority.checks import LOSS_MAX, Promise, bounded, judge
+from standfast.authority.source import Source
 from standfast.authority.zone import Zone, draft_of
 from standfast.dns.masterfile import Fault, MasterFile, MasterFileError, Record
 from standfast.dns.model import Name, RRType
@@ -32,9 +34,10 @@ class ZoneFileError(StandfastError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadZone:
-    """A zone that may be served, and what one might still look at."""
+    """A zone that may be served, the content that it comes from, and what one might still look at."""
 
     zone: Zone
+    source: Source
     warnings: tuple[Fault, ...]
 
 
@@ -61,15 +64,17 @@ def read_zone(
     Raises:
         ZoneFileError: it cannot be read, or must not be served; with everything that is wrong.
     """
+    texts = _Texts()
     with _no_collections():
-        master, apex, records = _begun(path, origin)
+        master, apex, records = _begun(path, origin, texts)
         draft = draft_of(records, origin=apex or ".", file=str(path))
         faults, warnings = judge(draft, promises, before=before.get(draft.origin), loss_max=loss_max, now=now)
     faults = sorted([*master.faults, *faults], key=lambda fault: (fault.file, fault.line))
     if faults:
         faults = bounded(faults, str(path))
         raise ZoneFileError(faults, warnings)
-    return ReadZone(zone=draft.zone(), warnings=tuple(warnings))
+    zone = draft.zone()
+    return ReadZone(zone=zone, source=Source(digest=texts.digest(), serial=zone.serial), warnings=tuple(warnings))
 
 
 @contextmanager
@@ -91,15 +96,20 @@ def _no_collections() -> Iterator[None]:
 def origin_of(path: Path) -> Name | None:
     """Return the name of the zone in the file at `path`, which is read as far as its SOA; None where it has none."""
     try:
-        return _begun(path, None)[0].soa_owner
+        return _begun(path, None, _Texts())[0].soa_owner
     except ZoneFileError:
         return None
 
 
-def _begun(path: Path, origin: Name | None) -> tuple[MasterFile, Name | None, Iterator[Record]]:
+def likely_origin(path: Path) -> Name | None:
+    """Return the zone that the file at `path` is for: by its SOA, or where that cannot be read by what it is called."""
+    return origin_of(path) or _named_by(path)
+
+
+def _begun(path: Path, origin: Name | None, texts: "_Texts") -> tuple[MasterFile, Name | None, Iterator[Record]]:
     """Return the file, read as far as its SOA, the name of its zone as far as that can be told, and all records."""
     try:
-        master = MasterFile(_text(path), file=str(path), origin=origin or _named_by(path), include=_include)
+        master = MasterFile(texts.read(path), file=str(path), origin=origin or _named_by(path), include=texts.include)
     except MasterFileError as error:
         raise ZoneFileError([Fault(file=str(path), line=0, text=error.reason)]) from error
     records = iter(master)
@@ -111,21 +121,32 @@ def _begun(path: Path, origin: Name | None) -> tuple[MasterFile, Name | None, It
     return master, master.soa_owner or origin or master.origin_said or _named_by(path), chain(first, records)
 
 
-def _include(name: str, file: str) -> tuple[str, str]:
-    """Read what a file includes; a relative path starts where that file is."""
-    path = Path(file).parent / name
-    return str(path), _text(path)
+class _Texts:
+    """Reads a file and those that it includes, and digests all that was read."""
 
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise MasterFileError(f"{path} cannot be read: {in_words(error)}") from error
-    except UnicodeDecodeError as error:
-        raise MasterFileError(f"{path} is no text: octet {error.start} is not UTF-8") from error
-    except ValueError as error:  # a NUL in what is included
-        raise MasterFileError(f"{str(path)!r} is no path: {error}") from error
+    def digest(self) -> bytes:
+        """Return that of all that was read so far."""
+        return self._digest.digest()
+
+    def read(self, path: Path) -> str:
+        try:
+            octets = path.read_bytes()
+            self._digest.update(len(octets).to_bytes(8, "big") + octets)
+            return octets.decode("utf-8").replace("\r\n", "\n")
+        except OSError as error:
+            raise MasterFileError(f"{path} cannot be read: {in_words(error)}") from error
+        except UnicodeDecodeError as error:
+            raise MasterFileError(f"{path} is no text: octet {error.start} is not UTF-8") from error
+        except ValueError as error:  # a NUL in what is included
+            raise MasterFileError(f"{str(path)!r} is no path: {error}") from error
+
+    def include(self, name: str, file: str) -> tuple[str, str]:
+        """Read what a file includes; a relative path starts where that file is."""
+        path = Path(file).parent / name
+        return str(path), self.read(path)
 
 
 def _named_by(path: Path) -> Name | None:

@@ -6,6 +6,7 @@ with what it was made from, judged, signed, made durable, and only then served; 
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
@@ -18,14 +19,15 @@ from standfast.authority.diff import Change, difference
 from standfast.authority.journal import Delta, Journal
 from standfast.authority.reach import judge_changes
 from standfast.authority.serials import later
+from standfast.authority.source import Offer, Source, offer_of
 from standfast.authority.zone import Draft, Zone
 from standfast.dns.masterfile import Fault
 from standfast.dns.model import ExtendedError, Name
 from standfast.errors import StandfastError
 from standfast.io.authority.signer import CannotSign, Signer
+from standfast.io.authority.store import Stored, ZoneStore
 
-Cause = Literal["file", "update", "transfer", "signing"]
-
+Cause = Literal["state", "file", "update", "transfer", "signing"]
 
 log = structlog.get_logger("standfast.authority")
 
@@ -62,10 +64,13 @@ class Published:
 
 @dataclass(slots=True)
 class _History:
-    """What goes along with a zone that is served."""
+    """What goes along with a zone that is served. `changed`: it holds what its source has not."""
 
     journal: Journal = field(default_factory=Journal)
     records: int = 0
+    source: Source | None = None  # the file that it began from
+    changed: bool = False
+    kept: bool = False  # on the disk
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)  # one version after the other
 
 
@@ -79,6 +84,7 @@ class ServedZones:
         default: ZoneRules = NO_RULES,
         loss_max: float = LOSS_MAX,
         signer: Signer | None = None,
+        store: ZoneStore | None = None,
     ) -> None:
         """Begin with none.
 
@@ -87,10 +93,12 @@ class ServedZones:
             default: those of all others.
             loss_max: which part of a zone's names may go by one transfer.
             signer: signs some of them.
+            store: keeps what is more than what a file says; None: that ends with the process.
         """
         self.on_published: list[Callable[[Published], None]] = []  # told in this order, before anything else happens
         self.on_withheld: list[Callable[[Name], None]] = []  # told when a zone is withheld, or is not any more
         self._loss_max = loss_max
+        self._store = store
         self._answering: dict[Name, Zone] = {}
         self._withheld: dict[Name, ExtendedError] = {}
         self._rules = dict(rules or {})
@@ -138,6 +146,33 @@ class ServedZones:
         """Return the steps that led to what is served."""
         return self._history(origin).journal
 
+    async def offer(self, read: Zone, source: Source) -> Offer:
+        """Say what a file, as it is now, has to say about its zone."""
+        history, served = self._history(read.origin), self._zones.get(read.origin)
+        offer = offer_of(source, began=history.source, changed=history.changed, served=_serial(served))
+        if offer is Offer.BEHIND and not await _changes(served, read):
+            return Offer.NEW  # it says what is served: somebody has brought it up to date
+        return offer
+
+    async def restore(self, stored: Stored) -> None:
+        """Serve again what was served when the process before ended. It was judged then; what signs it looks anew.
+
+        Raises:
+            StoreError: what that changed cannot be kept.
+        """
+        zone = stored.zone
+        history = self._history(zone.origin)
+        history.records = records_of(zone)
+        history.journal = Journal(stored.steps, zone_records=history.records)
+        history.source, history.changed, history.kept = stored.source, stored.changed, True
+        if self._signs(zone.origin):
+            with suppress(UnfitZone):  # it is told already, and the signatures from before hold for a while
+                zone, made = await self._sign(zone, None, ())
+                if made:
+                    again = Published(origin=zone.origin, before=stored.zone, after=zone, changes=made, cause="signing")
+                    await self._keep(history, again, None)
+        self._swap(Published(origin=zone.origin, before=None, after=zone, changes=(), cause="state"))
+
     async def publish(
         self,
         new: Zone,
@@ -146,6 +181,7 @@ class ServedZones:
         cause: Cause,
         changes: Sequence[Change] | None = None,
         judged: bool = False,
+        source: Source | None = None,
     ) -> Published:
         """Serve `new` from now on. What was begun is ended, even when who waits for it is gone.
 
@@ -155,6 +191,7 @@ class ServedZones:
             cause: where it comes from.
             changes: what it differs in from `base`; None: that is found out.
             judged: it was judged before, as is what comes from a file, with its lines.
+            source: the file that it comes from, if it does.
 
         Returns:
             What is served. Without a change that is `base` itself, and nobody is told.
@@ -162,8 +199,9 @@ class ServedZones:
         Raises:
             StaleZone: something else is served than `base`.
             UnfitZone: it must not be served.
+            StoreError: it cannot be kept.
         """
-        work = self._publish(new, base, cause, changes, judged=judged)
+        work = self._publish(new, base, cause, changes, judged=judged, source=source)
         task = asyncio.get_running_loop().create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
@@ -174,27 +212,70 @@ class ServedZones:
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
     async def _publish(
-        self, new: Zone, base: Zone | None, cause: Cause, changes: Sequence[Change] | None, *, judged: bool
+        self,
+        new: Zone,
+        base: Zone | None,
+        cause: Cause,
+        changes: Sequence[Change] | None,
+        *,
+        judged: bool,
+        source: Source | None,
     ) -> Published:
+        """Do it all, in this order."""
         history = self._history(new.origin)
         async with history.lock:
             self._compare(new, base)
             made = await _changes(base, new) if changes is None else tuple(changes)
             if base is not None and not made:
+                await self._rebase(history, new.origin, source)
                 return Published(origin=new.origin, before=base, after=base, changes=(), cause=cause)
             if not judged:
                 await self._judge(new, base, cause, changes)
-            if self._signer is not None and self._signer.signs(new.origin) and cause != "signing":
-                new, made = await self._sign(self._signer, new, base, made)
-                if new is base:
-                    return Published(origin=new.origin, before=base, after=base, changes=(), cause=cause)
-            _remember(history, new, base, made)
-            self._zones[new.origin] = new
-            self._gather()
-        published = Published(origin=new.origin, before=base, after=new, changes=made, cause=cause)
+            if self._signs(new.origin) and cause != "signing":
+                new, made = await self._sign(new, base, made)
+            if base is not None and not made:
+                await self._rebase(history, new.origin, source)
+                return Published(origin=new.origin, before=base, after=base, changes=(), cause=cause)
+            made = made if base is not None else ()
+            published = Published(origin=new.origin, before=base, after=new, changes=made, cause=cause)
+            await self._keep(history, published, source)
+            self._swap(published)
+        return published
+
+    def _swap(self, published: Published) -> None:
+        self._zones[published.origin] = published.after
+        self._gather()
         for tell in self.on_published:
             tell(published)
-        return published
+
+    async def _rebase(self, history: _History, origin: Name, source: Source | None) -> None:
+        """Have the zone as it is begin from another file, which says the same."""
+        if source is None:
+            return
+        if self._store is not None and history.kept:
+            await asyncio.to_thread(self._store.rebase, origin, source)
+        history.source, history.changed = source, False
+
+    async def _keep(self, history: _History, published: Published, source: Source | None) -> None:
+        """Put the step into the history, but first on the disk where there is more to a zone than its file."""
+        new, before, is_file = published.after, published.before, published.cause == "file"
+        records = sum(len(change.added) - len(change.removed) for change in published.changes)
+        records = history.records + records if before else records_of(new)
+        step = None
+        if before is not None and later(new.serial, before.serial):
+            step = Delta(before=before.serial, after=new.serial, changes=published.changes)
+        source = source or history.source
+        changed = not is_file and (history.changed or published.cause != "signing")
+        kept = self._store is not None and (history.kept or not is_file or self._signs(new.origin))
+        if self._store is not None and kept:
+            await asyncio.to_thread(self._store.commit, new, step, source=source, changed=changed, records=records)
+        history.records, history.source, history.changed, history.kept = records, source, changed, kept
+        if step is not None:
+            history.journal.add(step, zone_records=records)
+        else:
+            history.journal.clear()
+        if step is None and before is not None:
+            log.warning("zone.serial", zone=new.origin, serial=new.serial, before=before.serial)
 
     def _compare(self, new: Zone, base: Zone | None) -> None:
         served = self._zones.get(new.origin)
@@ -226,18 +307,17 @@ class ServedZones:
             )
             raise UnfitZone(new.origin, faults)
 
-    async def _sign(
-        self, signer: Signer, new: Zone, base: Zone | None, changes: tuple[Change, ...]
-    ) -> tuple[Zone, tuple[Change, ...]]:
-        """Return the version that is served for `new`, which may be `base` itself, and what it differs in from that."""
+    def _signs(self, origin: Name) -> bool:
+        return self._signer is not None and self._signer.signs(origin)
+
+    async def _sign(self, new: Zone, base: Zone | None, changes: tuple[Change, ...]) -> tuple[Zone, tuple[Change, ...]]:
+        """Return what is served for `new`, and what it differs in from `base`, or without one from `new`."""
+        assert self._signer is not None
         try:
-            signed, made = await asyncio.to_thread(signer.sign, new, base, changes)
+            return await asyncio.to_thread(self._signer.sign, new, base, changes)
         except CannotSign as error:
             log.error("zone.unsigned", zone=new.origin, reason=error.reason, stays=base is not None)
             raise UnfitZone(new.origin, [Fault(file="", line=0, text=str(error))]) from error
-        if base is None:
-            return signed, ()
-        return (signed, made) if made else (base, ())
 
     def _history(self, origin: Name) -> _History:
         return self._histories.setdefault(origin, _History())
@@ -254,17 +334,3 @@ def _serial(zone: Zone | None) -> int | None:
 
 async def _changes(base: Zone | None, new: Zone) -> tuple[Change, ...]:
     return () if base is None else tuple(await asyncio.to_thread(difference, base, new))
-
-
-def _remember(history: _History, new: Zone, base: Zone | None, changes: tuple[Change, ...]) -> None:
-    if base is None:
-        history.journal.clear()
-        history.records = records_of(new)
-        return
-    history.records += sum(len(change.added) - len(change.removed) for change in changes)
-    if later(new.serial, base.serial):
-        delta = Delta(before=base.serial, after=new.serial, changes=changes)
-        history.journal.add(delta, zone_records=history.records)
-    else:
-        history.journal.clear()
-        log.warning("zone.serial", zone=new.origin, serial=new.serial, before=base.serial)

@@ -30,11 +30,19 @@ class AuthorityConfig:
     limits: Limits = NO_LIMITS
     loss_max: float = LOSS_MAX
     nsid: bytes = b""  # what it calls itself to those who ask; nothing: it does not say
-    state_dir: Path | None = None  # None: nothing is kept, which is right where nothing needs it
+    state_dir: Path | None = None  # None: nothing is kept
     metrics: Server | None = None
     keys: Mapping[Name, TsigKey] = field(default_factory=dict)
     default_rules: ZoneRules = NO_RULES
     rules: Mapping[Name, ZoneRules] = field(default_factory=dict)
+
+    @property
+    def needs_state(self) -> bool:
+        """Whether anything may be served that is more than what a file says, and so has to be kept."""
+        return any(
+            rules.primaries or rules.allow_update != NOBODY or rules.signing is not None
+            for rules in (self.default_rules, *self.rules.values())
+        )
 
 
 def authority_of(keys: AuthorityKeys, *, base: Path, state_dir: Path) -> AuthorityConfig:
@@ -46,20 +54,17 @@ def authority_of(keys: AuthorityKeys, *, base: Path, state_dir: Path) -> Authori
         state_dir: that of the guard, which ours is in unless it is set.
     """
     promises = tuple(Promise(name=each.name, addresses_min=each.addresses_min) for each in keys.promise)
-    default_rules = _rules(keys, None, promises)
-    rules = {zone.origin: _rules(keys, zone, promises) for zone in keys.zone}
-    needs_state = any(_needs_state(each) for each in (default_rules, *rules.values()))
     return AuthorityConfig(
         listen=tuple(parse_local(text) for text in keys.listen),
         zones=tuple(base / text for text in keys.zones),
         limits=Limits(allow=EVERYBODY, rate_limit_qps=keys.rate_limit_qps),
         loss_max=keys.loss_max,
         nsid=parse_nsid(keys.nsid),
-        state_dir=(base / keys.state_dir if keys.state_dir else state_dir / STATE_NAME) if needs_state else None,
+        state_dir=base / keys.state_dir if keys.state_dir else state_dir / STATE_NAME,
         metrics=parse_local(keys.metrics) if keys.metrics else None,
         keys=keys_of(keys, base),
-        default_rules=default_rules,
-        rules=rules,
+        default_rules=_rules(keys, None, promises),
+        rules={zone.origin: _rules(keys, zone, promises) for zone in keys.zone},
     )
 
 
@@ -110,11 +115,6 @@ def _signing(zone: ZoneKeys) -> SigningPolicy:
         ),
         parent=tuple(parse_remote(text).server for text in zone.parent),
     )
-
-
-def _needs_state(rules: ZoneRules) -> bool:
-    """Say whether what is served is more than what a file says, and so has to be kept."""
-    return bool(rules.primaries) or rules.allow_update != NOBODY or rules.signing is not None
 
 
 def _access(texts: Iterable[str]) -> Access:

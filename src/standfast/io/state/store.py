@@ -21,7 +21,7 @@ from pathlib import Path
 from standfast.dns.model import Question
 from standfast.guard.events import Alarm, JsonValue, Remember
 from standfast.guard.packed import Key, Packed, key_of
-from standfast.io.state import store_file
+from standfast.io.state import sqlite_file, store_file
 from standfast.io.state.state_dir import StoreError
 
 FLUSH_PERIOD_S = 0.2  # what a crash may lose of changed states; long enough to gather many in one transaction
@@ -97,7 +97,7 @@ class Store:
         enabled = True
         try:
             enabled = store_file.read_switch(connection)
-        except store_file.ERRORS as error:
+        except sqlite_file.ERRORS as error:
             self._abandon_file(str(error))
         return Loaded(entries=self._read(), enabled=enabled)
 
@@ -195,7 +195,7 @@ class Store:
         skipped = store_file.Skipped()
         try:
             yield from store_file.read_known(self._connection or self._open(), skipped)
-        except store_file.ERRORS as error:  # passed the check and breaks all the same; what was read is good
+        except sqlite_file.ERRORS as error:  # passed the check and breaks all the same; what was read is good
             self._abandon_file(str(error))
         if skipped.count:
             rows = "; ".join(skipped.told)
@@ -285,7 +285,7 @@ class Store:
         try:
             store_file.prepare(self._connection)
             self._may_compact = store_file.compact(self._connection)
-        except store_file.ERRORS:  # not worth an alarm: what cannot be written raises one
+        except sqlite_file.ERRORS:  # not worth an alarm: what cannot be written raises one
             self._may_compact = False
 
     def _write(self, batch: list[store_file.Change], switch: bool | None) -> bool:
@@ -303,9 +303,9 @@ class Store:
             connection = self._connection or self._open()
             store_file.prepare(connection)
             store_file.write(connection, batch, switch)
-        except (*store_file.ERRORS, StoreError) as error:
+        except (*sqlite_file.ERRORS, StoreError) as error:
             self._tell_failure(str(error))
-            if store_file.is_damage(error):
+            if sqlite_file.is_damage(error):
                 with suppress(StoreError):  # told already; opening it again, at the next try, will find it broken
                     self._abandon_file(str(error))
             return False

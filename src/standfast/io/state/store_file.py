@@ -4,25 +4,32 @@ A file that is damaged, foreign or newer is set aside under another name, never 
 
 WAL with `synchronous=NORMAL`: a commit is in the kernel's hands when it returns, so `kill -9` loses nothing
 that was committed. Only the checkpoint waits for the disk, so a loss of power can take the last batches, and
-never leaves a damaged file (https://www.sqlite.org/pragma.html#pragma_synchronous). `locking_mode=EXCLUSIVE`
-keeps the index of the WAL in memory: without a mapped file, a full disk cannot end the process by SIGBUS.
+never leaves a damaged file (https://www.sqlite.org/pragma.html#pragma_synchronous).
 
 A row is what `guard.packed` makes of an answer, as the memory holds it. Pages that became free are given back in small
 steps (`auto_vacuum=INCREMENTAL`, https://www.sqlite.org/pragma.html#pragma_auto_vacuum).
 """
 
-import os
 import sqlite3
 import struct
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from standfast.errors import StandfastError
 from standfast.guard.packed import Key, Packed, is_whole, key_of, pack
 from standfast.io.state import store_format_1
-from standfast.io.state.state_dir import PRIVATE_FILE_MODE, StoreError
+from standfast.io.state.sqlite_file import (
+    ERRORS,
+    PAGE_MIN,
+    connect,
+    has_tables,
+    is_damage,
+    pragma,
+    transaction,
+    unusable,
+)
+from standfast.io.state.state_dir import StoreError
 
 FILE_NAME = "known-good.sqlite"
 APPLICATION_ID = 0x53744661  # "StFa"
@@ -30,8 +37,6 @@ FORMAT_VERSION = 2  # raised with every change of the tables; an older program s
 
 SET_ASIDE_MAX = 1_000  # files; more than that is a machine that breaks every file, and an operator must look
 SKIPPED_TOLD_MAX = 10  # rows told one by one; the rest is only counted
-_PAGE_MIN = 512  # octets; the smallest page and so the smallest file (https://www.sqlite.org/fileformat.html)
-_BUSY_TIMEOUT_S = 2.0  # somebody has the file open with the sqlite3 shell
 
 WAL_MAX = 4 << 20  # octets that are kept of the WAL once its content is in the file; a transaction may take more
 FREE_SHARE = 0.2  # of the file's pages that may be free; names come and go
@@ -51,8 +56,6 @@ _READ = "SELECT key, packed FROM known_good"
 _WRITE = "INSERT INTO known_good (key, packed) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET packed = excluded.packed"
 _DROP = "DELETE FROM known_good WHERE key = ?"
 _SWITCH = "INSERT OR REPLACE INTO switch (id, enabled) VALUES (1, ?)"
-
-ERRORS = (sqlite3.Error, UnicodeDecodeError)  # the second: of an error whose own text quotes a damaged name
 
 Row = tuple[Key, Packed]
 Change = tuple[Key, Packed | None]  # None: forget it
@@ -93,15 +96,15 @@ def open_file(path: Path) -> tuple[sqlite3.Connection, SetAside | None]:
         StoreError: neither the file nor a new one can be opened (permissions, a failing disk).
     """
     try:
-        connection = _connect(path)
+        connection = connect(path)
         fault = _fault(path, connection)
         if fault is None:
             return connection, None
         connection.close()
         aside = set_aside(path, fault)
-        return _connect(path), aside
+        return connect(path), aside
     except (OSError, *ERRORS) as error:
-        raise _unusable(path, error) from error
+        raise unusable(path, error) from error
 
 
 def prepare(connection: sqlite3.Connection) -> None:
@@ -110,24 +113,24 @@ def prepare(connection: sqlite3.Connection) -> None:
     Raises:
         sqlite3.Error: the disk is full or cannot be written.
     """
-    if not _has_tables(connection):
+    if not has_tables(connection):
         connection.execute(f"PRAGMA auto_vacuum={_INCREMENTAL}")  # counts only before the first table
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute(f"PRAGMA journal_size_limit={WAL_MAX}")
-    if not _has_tables(connection):
-        with _transaction(connection):
+    if not has_tables(connection):
+        with transaction(connection):
             for statement in _SCHEMA:
                 connection.execute(statement)
-    elif _pragma(connection, "user_version") == 1:
+    elif pragma(connection, "user_version") == 1:
         _carry_over(connection)
 
 
 def read_known(connection: sqlite3.Connection, skipped: Skipped) -> Iterator[Row]:
     """Yield every answer, packed; a row that is not whole is added to `skipped` and passed over."""
-    if not _has_tables(connection):
+    if not has_tables(connection):
         return
-    if _pragma(connection, "user_version") == 1:
+    if pragma(connection, "user_version") == 1:
         yield from _read_format_1(store_format_1.rows(connection, "known_good"), skipped)
         return
     for key, packed in connection.execute(_READ):
@@ -143,7 +146,7 @@ def read_known(connection: sqlite3.Connection, skipped: Skipped) -> Iterator[Row
 
 def read_switch(connection: sqlite3.Connection) -> bool:
     """Say whether the guard was on when last told; on where nothing was ever told."""
-    if not _has_tables(connection):
+    if not has_tables(connection):
         return True
     row = connection.execute("SELECT enabled FROM switch").fetchone()
     return row is None or bool(row[0])
@@ -161,7 +164,7 @@ def write(connection: sqlite3.Connection, changes: Iterable[Change], switch: boo
             dropped.append((key,))
         else:
             kept.append((key, packed))
-    with _transaction(connection):
+    with transaction(connection):
         connection.executemany(_DROP, dropped)
         connection.executemany(_WRITE, kept)
         if switch is not None:
@@ -174,7 +177,7 @@ def compact(connection: sqlite3.Connection) -> bool:
     Raises:
         sqlite3.Error: the disk is full or cannot be written; nothing has changed.
     """
-    if _pragma(connection, "auto_vacuum") != _INCREMENTAL:  # once, for a file that was carried over
+    if pragma(connection, "auto_vacuum") != _INCREMENTAL:  # once, for a file that was carried over
         connection.execute(f"PRAGMA auto_vacuum={_INCREMENTAL}")
         connection.execute("VACUUM")
         return False
@@ -204,19 +207,19 @@ def set_aside(path: Path, reason: str) -> SetAside:
                 if source.exists():
                     source.rename(f"{target}{suffix}")
         except OSError as error:
-            raise _unusable(path, error) from error
+            raise unusable(path, error) from error
         return SetAside(path=path, moved_to=target, reason=reason)
     raise StoreError(path, f"{reason}, and {SET_ASIDE_MAX} files lie set aside", "Move them elsewhere.")
 
 
 def _fault(path: Path, connection: sqlite3.Connection) -> str | None:
     """Return what makes the file unusable, in words, or None."""
-    if 0 < path.stat().st_size < _PAGE_MIN:
+    if 0 < path.stat().st_size < PAGE_MIN:
         return "is half-written"  # SQLite would take some of these for new and write over them
     try:
-        if not _has_tables(connection):
+        if not has_tables(connection):
             return None  # new, or its making was cut short: nothing was in it yet
-        application, version = _pragma(connection, "application_id"), _pragma(connection, "user_version")
+        application, version = pragma(connection, "application_id"), pragma(connection, "user_version")
         finding = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if application == APPLICATION_ID and version in (1, FORMAT_VERSION):
             if version == 1:
@@ -236,53 +239,14 @@ def _fault(path: Path, connection: sqlite3.Connection) -> str | None:
     return None if finding == b"ok" else f"is damaged ({finding.decode(errors='replace')})"
 
 
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # SQLite itself rolls back after some errors, a full disk among them
-            connection.execute("ROLLBACK")
-        raise
-
-
-def is_damage(error: Exception) -> bool:
-    """Say whether `error` means that the file itself is broken, rather than the disk or its permissions."""
-    if isinstance(error, UnicodeDecodeError):
-        return True
-    # The primary code is the low octet (https://www.sqlite.org/rescode.html).
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    # SQLite would make it with the mode that the umask leaves.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE_MODE))
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_BUSY_TIMEOUT_S)
-    connection.text_factory = bytes  # so that one broken text spoils its row, not the reading of all
-    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-    return connection
-
-
-def _has_tables(connection: sqlite3.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is not None
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    (number,) = connection.execute(f"PRAGMA {name}").fetchone()
-    assert isinstance(number, int)
-    return number
-
-
 def _has_many_free(connection: sqlite3.Connection) -> bool:
-    free_max = max(FREE_PAGES_MIN, FREE_SHARE * _pragma(connection, "page_count"))
-    return _pragma(connection, "freelist_count") > free_max
+    free_max = max(FREE_PAGES_MIN, FREE_SHARE * pragma(connection, "page_count"))
+    return pragma(connection, "freelist_count") > free_max
 
 
 def _carry_over(connection: sqlite3.Connection) -> None:
     """Bring a file of format 1 into the present one, all of it or nothing. What is unreadable was told at the start."""
-    with _transaction(connection):
+    with transaction(connection):
         connection.execute("ALTER TABLE known_good RENAME TO known_good_1")
         connection.execute(_TABLE)
         found = store_format_1.rows(connection, "known_good_1", in_key_order=True)
@@ -300,7 +264,3 @@ def _read_format_1(rows: Iterable[store_format_1.Row], skipped: Skipped) -> Iter
             skipped.add(row[:2], error)
         else:
             yield carried
-
-
-def _unusable(path: Path, error: Exception) -> StoreError:
-    return StoreError(path, f"cannot be used: {error}", "See that this user may write it and the disk works.")

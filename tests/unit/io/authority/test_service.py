@@ -37,7 +37,7 @@ async def changes_while_files_are_read(tmp_path: Path) -> None:
     file.write_text(ZONE.format(1))
     os.mkfifo(slow)  # who reads it waits for who writes it
     service = service_of(file, slow)
-    service.reload()
+    service.files.reload()
     writers: list[int] = []
 
     def is_read() -> bool:
@@ -49,7 +49,7 @@ async def changes_while_files_are_read(tmp_path: Path) -> None:
 
     await until(is_read)
     file.write_text(ZONE.format(2))
-    service.reload()
+    service.files.reload()
     slow.unlink()
     os.close(writers[0])
     await until(lambda: "example.org." in service.zones and service.zones["example.org."].serial == 2)
@@ -59,9 +59,9 @@ def test_a_file_whose_zone_has_another_name_now_is_refused(tmp_path: Path) -> No
     file = tmp_path / "example.org.zone"
     file.write_text(ZONE.format(1))
     service = service_of(file)
-    asyncio.run(service.load())
+    asyncio.run(service.files.load())
     file.write_text("$ORIGIN exmaple.org.\n" + ZONE.format(2))
-    asyncio.run(service.load())
+    asyncio.run(service.files.load())
     assert {name: zone.serial for name, zone in service.zones.items()} == {"example.org.": 1}
 
 
@@ -74,7 +74,7 @@ def test_two_files_may_change_places(tmp_path: Path) -> None:
     for first, second in (texts, reversed(texts)):
         one.write_text(first)
         two.write_text(second)
-        asyncio.run(service.load())
+        asyncio.run(service.files.load())
         assert {name: zone.serial for name, zone in service.zones.items()} == {"example.org.": 0, "example.net.": 1}
 
 
@@ -83,9 +83,9 @@ def test_a_file_that_takes_the_zone_of_another_leaves_its_own_where_it_was(tmp_p
     for file in (one, two):
         file.write_text(ZONE.format(1))
     service = service_of(one, two)
-    asyncio.run(service.load())
+    asyncio.run(service.files.load())
     one.write_text("$ORIGIN example.net.\n" + ZONE.format(2))
-    asyncio.run(service.load())
+    asyncio.run(service.files.load())
     assert {name: zone.serial for name, zone in service.zones.items()} == {"example.org.": 1, "example.net.": 1}
 
 
@@ -94,9 +94,9 @@ def test_a_file_that_is_half_written_takes_no_names_away(tmp_path: Path) -> None
     whole = ZONE.format(1) + "".join(f"n{number} A 192.0.2.1\n" for number in range(10))
     file.write_text(whole)
     service = service_of(file)
-    asyncio.run(service.load())
+    asyncio.run(service.files.load())
     file.write_text(whole[: len(whole) // 2])
-    asyncio.run(service.load())
+    asyncio.run(service.files.load())
     assert "n9.example.org." in service.zones["example.org."].nodes
 
 

@@ -102,7 +102,7 @@ def test_keys_have_their_secrets_from_the_file_or_from_one_of_their_own(tmp_path
 def test_nobody_may_do_anything_and_nothing_is_kept_unless_it_is_said(tmp_path: Path) -> None:
     found = load(tmp_path, '[authority]\nzones = ["example.org.zone"]\n')
     assert (found.default_rules, found.rules, found.keys) == (ZoneRules(), {}, {})
-    assert found.state_dir is None
+    assert not found.needs_state
 
 
 @pytest.mark.parametrize(
@@ -115,6 +115,7 @@ def test_nobody_may_do_anything_and_nothing_is_kept_unless_it_is_said(tmp_path: 
 )
 def test_state_lies_in_a_directory_of_its_own(tmp_path: Path, text: str, place: str) -> None:
     found = load(tmp_path, f'[authority]\nzones = ["example.org.zone"]\nallow_update = ["::1"]\n{text}\n')
+    assert found.needs_state
     assert str(found.state_dir) == place.format(base=tmp_path)
 
 

@@ -659,6 +659,7 @@ addresses_min = 2
         listen=(Server("127.0.0.1", 5310), Server("::1", 5310)),
         zones=(tmp_path / "example.org.zone",),
         limits=Limits(allow=EVERYBODY, rate_limit_qps=7),
+        state_dir=Path("/xdg/standfast/authority"),
         default_rules=ZoneRules(promises=(Promise(name="www.example.org.", addresses_min=2),)),
     )
 

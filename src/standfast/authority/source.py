@@ -1,0 +1,39 @@
+"""Files that zones begin from, and what a file may still say once its zone was changed by others. Pure."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from standfast.authority.serials import later
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The content of a zone file: a digest over all that was read of it, and its serial."""
+
+    digest: bytes
+    serial: int
+
+
+class Offer(Enum):
+    """What a file has to say about a zone."""
+
+    NEW = "new"  # it takes the place of what is served
+    SAME = "same"  # nothing that it did not say before
+    BEHIND = "behind"  # something else than before, made without knowing what clients have changed since
+
+
+def offer_of(read: Source, *, began: Source | None, changed: bool, served: int | None) -> Offer:
+    """Say what a file has to say.
+
+    Args:
+        read: the file as it is now.
+        began: the file as it was when what is served began from it; None: that is not known.
+        changed: whether clients have changed the zone since.
+        served: the serial that is served; None: nothing is.
+    """
+    if served is None:
+        return Offer.NEW
+    if began is not None and began.digest == read.digest:
+        return Offer.SAME
+    # Its author has to have seen what is served: a later serial says so, and only that makes secondaries follow.
+    return Offer.NEW if not changed or later(read.serial, served) else Offer.BEHIND

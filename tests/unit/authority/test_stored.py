@@ -1,0 +1,61 @@
+"""Zones as octets: what comes back is what was kept, and octets that changed are told."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from standfast.authority.diff import Change, difference
+from standfast.authority.stored import pack_changes, pack_rrsets, unpack_changes, unpack_rrsets, zone_of
+from standfast.dns.model import RRset, RRType
+from standfast.dns.wire import WireError
+from zones import zone
+
+RRSETS = st.builds(
+    RRset,
+    owner=st.sampled_from(["example.org.", "a\\.b.example.org.", "*.example.org.", "."]),
+    rtype=st.integers(0, 65_535),
+    ttl_s=st.integers(0, (1 << 31) - 1),
+    rdatas=st.lists(st.binary(max_size=300), min_size=1, max_size=4, unique=True).map(tuple),
+)
+CHANGES = st.one_of(
+    st.builds(Change, before=RRSETS, after=RRSETS),
+    st.builds(Change, before=st.none(), after=RRSETS),
+    st.builds(Change, before=RRSETS, after=st.none()),
+)
+
+
+@given(st.lists(RRSETS))
+def test_rrsets_come_back_as_they_were(rrsets: list[RRset]) -> None:
+    assert list(unpack_rrsets(pack_rrsets(rrsets))) == rrsets
+
+
+@given(st.lists(CHANGES))
+def test_changes_come_back_as_they_were(changes: list[Change]) -> None:
+    assert list(unpack_changes(pack_changes(changes))) == changes
+
+
+def test_a_zone_comes_back_with_its_wildcards_cuts_and_signatures() -> None:
+    made = zone(
+        "*.w A 192.0.2.2\na.ent A 192.0.2.3\nsub NS ns.sub\nns.sub A 192.0.2.4\nd DNAME e\n"
+        "www A 192.0.2.5\nwww RRSIG A 13 3 3600 20300101000000 20200101000000 1 example.org. AAAA\n"
+    )
+    back = zone_of("example.org.", unpack_rrsets(pack_rrsets(made.rrsets())))
+    assert not difference(made, back)
+    assert (back.cuts, back.dnames, back.wildcards) == (made.cuts, made.dnames, made.wildcards)
+    assert back.nodes.keys() == made.nodes.keys()
+    assert back.signature("www.example.org.", RRType.A) == made.signature("www.example.org.", RRType.A)
+
+
+def test_octets_that_changed_are_told() -> None:
+    octets = pack_rrsets(zone("").rrsets())
+    for at in range(len(octets)):
+        with pytest.raises(WireError):
+            list(unpack_rrsets(octets[:at] + bytes((octets[at] ^ 1,)) + octets[at + 1 :]))
+    for broken in (b"", octets[:3], octets[:-1]):
+        with pytest.raises(WireError):
+            list(unpack_changes(broken))
+
+
+def test_without_its_soa_it_is_no_zone() -> None:
+    with pytest.raises(WireError):
+        zone_of("example.org.", [])

@@ -1,0 +1,173 @@
+"""Zones over restarts: what clients changed goes on, and a file takes its place only if it knows of it."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+import structlog.testing
+
+from standfast.authority.access import Access, ZoneRules
+from standfast.authority.diff import Change, apply
+from standfast.authority.zone import SERIAL_AT, Zone
+from standfast.dns.codec import rrset_from_text
+from standfast.dns.model import RRType
+from standfast.io.authority.service import AuthorityService
+from standfast.io.clients.cookies import Cookies
+from standfast.io.settings.authority import AuthorityConfig
+
+ORIGIN: Final = "example.org."
+WWW: Final = "www.example.org."
+ZONE: Final = "$TTL 300\n@ SOA ns h {} 3600 600 86400 60\n@ NS ns\nns A 192.0.2.53\nwww A 192.0.2.{}\n"
+RULES: Final = ZoneRules(allow_update=Access(keys=frozenset({"updater.example."})))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "example.org.zone"
+    path.write_text(ZONE.format(1, 1))
+    return path
+
+
+@asynccontextmanager
+async def serving(file: Path) -> AsyncIterator[AuthorityService]:
+    config = AuthorityConfig(listen=(), zones=(file,), state_dir=file.parent / "state", default_rules=RULES)
+    async with AuthorityService(config, cookies=Cookies(None, time.monotonic), now=time.time) as service:
+        yield service
+
+
+async def change(service: AuthorityService, name: str, cause: str = "update") -> Zone:
+    """Add a name as an update does, and the serial goes up by one."""
+    zone = service.zones[ORIGIN]
+    soa = zone.soa.rdatas[0]
+    serial = (zone.serial + 1).to_bytes(4, "big")
+    after = type(zone.soa)(
+        owner=ORIGIN, rtype=RRType.SOA, ttl_s=300, rdatas=(soa[:SERIAL_AT] + serial + soa[SERIAL_AT + 4 :],)
+    )
+    added = rrset_from_text(f"{name}.example.org.", RRType.A, 60, ["192.0.2.77"])
+    changes = (Change(before=zone.soa, after=after), Change(before=None, after=added))
+    published = await service._served.publish(
+        apply(zone, changes), base=zone, cause="update" if cause == "update" else "transfer", changes=changes
+    )
+    return published.after
+
+
+def said(file: Path, *scenes: Callable[[AuthorityService], object]) -> tuple[int, set[str], str]:
+    """Start and end the service once for each scene; return serial, names below the zone and the address of www."""
+
+    async def play() -> tuple[int, set[str], str]:
+        for scene in scenes:
+            async with serving(file) as service:
+                found = scene(service)
+                if asyncio.iscoroutine(found):
+                    await found
+        async with serving(file) as service:
+            zone = service.zones[ORIGIN]
+            names = {owner.removesuffix(".example.org.") for owner in zone.nodes} - {ORIGIN, "ns"}
+            www = zone.rrset(WWW, RRType.A)
+            assert www is not None
+            return zone.serial, names, ".".join(map(str, www.rdatas[0]))
+
+    return asyncio.run(play())
+
+
+def rewrite(file: Path, serial: int, address: int) -> Callable[[AuthorityService], object]:
+    return lambda _service: file.write_text(ZONE.format(serial, address))
+
+
+def add(name: str) -> Callable[[AuthorityService], object]:
+    return lambda service: change(service, name)
+
+
+def test_what_clients_changed_goes_on_with_the_steps_that_led_to_it(file: Path) -> None:
+    assert said(file, add("one"), add("two")) == (3, {"www", "one", "two"}, "192.0.2.1")
+
+    async def history() -> None:
+        async with serving(file) as service:
+            steps = service._served.journal(ORIGIN).since(1)
+            assert steps is not None
+            assert [step.after for step in steps] == [2, 3]
+
+    asyncio.run(history())
+
+
+def test_a_file_with_a_later_serial_takes_the_place_of_what_clients_changed(file: Path) -> None:
+    assert said(file, add("one"), rewrite(file, 9, 2), add("two")) == (10, {"www", "two"}, "192.0.2.2")
+
+
+@pytest.mark.parametrize("serial", [1, 2])
+def test_a_file_without_a_later_serial_is_refused_and_what_clients_changed_goes_on(file: Path, serial: int) -> None:
+    with structlog.testing.capture_logs() as logs:
+        assert said(file, add("one"), rewrite(file, serial, 2)) == (2, {"www", "one"}, "192.0.2.1")
+    (refused,) = [each for each in logs if each["event"] == "zone.refused"]
+    assert refused["stays"]
+    assert f"serial {serial} is not later than 2" in refused["first"]
+
+
+def test_a_file_that_says_what_clients_changed_is_taken_whatever_its_serial(file: Path) -> None:
+    def export(_service: AuthorityService) -> None:
+        file.write_text(ZONE.format(2, 1) + "one 60 A 192.0.2.77\n")
+
+    with structlog.testing.capture_logs() as logs:
+        assert said(file, add("one"), export, rewrite(file, 2, 5)) == (2, {"www"}, "192.0.2.5")
+    assert not [each for each in logs if each["event"] == "zone.refused"]
+    assert [each for each in logs if each["event"] == "zone.serial"]  # secondaries will not notice
+
+
+def test_a_file_that_cannot_be_read_leaves_what_clients_changed(file: Path) -> None:
+    assert said(file, add("one"), lambda _: file.write_text("nonsense")) == (2, {"www", "one"}, "192.0.2.1")
+    file.unlink()
+    assert said(file) == (2, {"www", "one"}, "192.0.2.1")
+
+
+def test_a_zone_that_nobody_changed_is_as_its_file_says(file: Path) -> None:
+    assert said(file, rewrite(file, 1, 2)) == (1, {"www"}, "192.0.2.2")
+
+
+def test_without_anything_to_keep_no_directory_is_made(file: Path) -> None:
+    async def play() -> None:
+        config = AuthorityConfig(listen=(), zones=(file,), state_dir=file.parent / "state")
+        async with AuthorityService(config, cookies=Cookies(None, time.monotonic), now=time.time):
+            pass
+
+    asyncio.run(play())
+    assert not (file.parent / "state").exists()
+
+
+def test_kill_9_at_any_moment_loses_no_change_that_was_promised(file: Path) -> None:
+    for _ in range(2):
+        worker = subprocess.Popen(
+            [sys.executable, "-c", ENDLESS, Path(__file__), file], stdout=subprocess.PIPE, text=True, env=os.environ
+        )
+        assert worker.stdout is not None
+        promised = [worker.stdout.readline() for _ in range(5)][-1].strip()
+        worker.send_signal(signal.SIGKILL)
+        promised = (worker.stdout.read().split() or [promised])[-1]  # a line is whole, or it was not promised
+        worker.wait()
+        serial, names, _ = said(file)
+        assert serial >= int(promised)
+        assert len(names) == serial  # every change is whole
+
+
+ENDLESS: Final = """
+import asyncio, importlib.util, sys
+from pathlib import Path
+spec = importlib.util.spec_from_file_location("restart", sys.argv[1])
+restart = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(restart)
+
+async def play():
+    async with restart.serving(Path(sys.argv[2])) as service:
+        while True:
+            after = await restart.change(service, f"n{service.zones[restart.ORIGIN].serial}")
+            print(after.serial, flush=True)
+
+asyncio.run(play())
+"""
