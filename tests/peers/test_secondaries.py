@@ -17,6 +17,7 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 import dns.tsig
+import dns.update
 import dns.xfr
 import dns.zone
 import pytest
@@ -279,3 +280,32 @@ def relay(primary: Server) -> Iterator[tuple[Server, threading.Event]]:
             tcp.shutdown(socket.SHUT_RDWR)
             for each in threads:
                 each.join()
+
+
+def test_an_update_of_a_zone_that_is_signed_here_goes_on_as_a_difference(
+    tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    ports = {kind: free_port() for kind in SECONDARIES}
+    file = tmp_path / "example.org.zone"
+    write(file, 1, many(1))
+    config = configure(tmp_path, file, notify=ports.values())
+    with config.open("a") as more:
+        more.write('[[authority.zone]]\norigin = "example.org"\nsign = true\nallow_update = ["127.0.0.0/8"]\n')
+    with RunningGuard(config) as running, contextlib.ExitStack() as stack:
+        secondaries = [
+            stack.enter_context(SECONDARIES[kind](tmp_path / kind, port, running.address))
+            for kind, port in ports.items()
+        ]
+        update = dns.update.UpdateMessage(ZONE)
+        update.add("new", 300, "A", "192.0.2.9")
+        update.delete("n7")
+        answer = dns.query.udp(update, running.address.host, port=running.port, timeout=NOTICED_S)
+        assert answer.rcode() == dns.rcode.NOERROR
+        serial = serial_at(running.address)
+        for secondary in secondaries:
+            until(lambda secondary=secondary: serial_at(secondary) == serial)  # type: ignore[misc]
+        sent = [each for each in told(running, "transfer.sent") if each["serial"] == serial]
+        assert [each["form"] for each in sent] == ["differences"] * len(ports)
+        ours = content(running.address)
+        assert {rdtype for owner, rdtype, *_ in ours if owner == "new.example.org."} == {"A", "NSEC", "RRSIG"}
+        assert all(content(secondary) == ours for secondary in secondaries)
