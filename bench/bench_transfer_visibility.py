@@ -96,6 +96,14 @@ class Round:
     secondary_used: CpuTime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """The whole zone by AXFR: how long it took until `kdig` had printed it, and the primary's processor time."""
+
+    took_s: float
+    used: CpuTime
+
+
 @dataclass(slots=True, kw_only=True)
 class Pair:
     """A primary, its secondary, and what was measured."""
@@ -103,7 +111,7 @@ class Pair:
     primary: Server
     secondary: Server
     rounds: list[Round] = field(default_factory=list)
-    transfers_s: list[float] = field(default_factory=list)
+    transfers: list[Transfer] = field(default_factory=list)
 
     @property
     def label(self) -> str:
@@ -170,7 +178,7 @@ async def _measure(plan: Plan, records: int, out: Console) -> tuple[list[Pair], 
         for number in range(plan.transfers):
             for pair in pairs:
                 with out.status(f"transfer {number + 1} of {plan.transfers}: {pair.label}"):
-                    pair.transfers_s.append(await _transfer(pair.primary, folder, records))
+                    pair.transfers += await _transfer(pair.primary, folder, records)
         return pairs, missing
 
 
@@ -268,11 +276,12 @@ def _has(udp: socket.socket, qname: str, rdata: bytes) -> bool:
     return any(record.rdata == rdata for record in found.answer)
 
 
-async def _transfer(primary: Server, folder: Path, records: int) -> float:
-    """Return how many seconds `kdig` takes for the whole zone, which it writes to a file."""
+async def _transfer(primary: Server, folder: Path, records: int) -> list[Transfer]:
+    """Have `kdig` take the whole zone, which it writes to a file; none where it is not there."""
     kdig = peers.find("kdig")
     if kdig is None:
-        return 0.0
+        return []
+    before = CpuTime.of(primary.pid)
     at = primary.endpoint
     argv = [str(kdig), f"@{at.address}", "-p", str(at.port), ZONE, "AXFR", "+tcp", "+noall", "+answer"]
     begun_s = time.perf_counter()
@@ -285,7 +294,7 @@ async def _transfer(primary: Server, folder: Path, records: int) -> float:
     child.log_file.unlink()
     if lines < records:
         raise child.failed(f"got {lines} records of {records}")
-    return took_s
+    return [Transfer(took_s=took_s, used=CpuTime.of(primary.pid).since(before))]
 
 
 # Servers -------------------------------------------------------------------------------------------------------
@@ -351,7 +360,7 @@ def _print(out: Console, where: str, records: int, pairs: list[Pair], missing: l
     rounds = len(pairs[0].rounds) if pairs else 0
     table = report.table(
         f"One record of {records} changed: medians of {rounds} rounds, ± half the distance of the quartiles",
-        *("primary", "acknowledged ms", "at the secondary ms", f"x {KNOT}", "CPU ms", "secondary's", "AXFR to kdig s"),
+        *("primary", "acknowledged ms", "at the secondary ms", f"x {KNOT}", "CPU ms", "secondary's", "AXFR s", "CPU s"),
     )
     for pair in pairs:
         table.add_row(
@@ -361,7 +370,8 @@ def _print(out: Console, where: str, records: int, pairs: list[Pair], missing: l
             report.with_spread(_ratio(pairs, pair), ".2f"),
             f"{median(one.used.ran_s for one in pair.rounds) * 1e3:.1f}",
             f"{median(one.secondary_used.ran_s for one in pair.rounds) * 1e3:.1f}",
-            f"{median(pair.transfers_s):.2f}",
+            f"{median(one.took_s for one in pair.transfers):.2f}" if pair.transfers else "-",
+            f"{median(one.used.ran_s for one in pair.transfers):.2f}" if pair.transfers else "-",
         )
     out.print(table)
     for line in [*map(str, missing), *_remarks(pairs)]:
@@ -388,7 +398,7 @@ def _plain(pairs: list[Pair]) -> dict[str, object]:
             "visible_s": spread(pair.visible_s),
             "ratio": _ratio(pairs, pair),
             "rounds": pair.rounds,
-            "axfr_s": pair.transfers_s,
+            "transfers": pair.transfers,
         }
         for pair in pairs
     }

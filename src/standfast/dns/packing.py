@@ -65,28 +65,41 @@ def pack(
 class _Page:
     """One message in the making."""
 
-    __slots__ = ("count", "opt_octets", "out", "pointers")
+    __slots__ = ("_owner", "_owner_at", "_pointers", "count", "opt_octets", "out")
 
     def __init__(self, question: bytes, opt_octets: int) -> None:
         self.out = bytearray(HEADER_OCTETS) + question
         self.opt_octets = opt_octets
         self.count = 0
-        self.pointers: dict[Name, bytes] = {}
+        self._pointers: dict[Name, bytes] = {}
         at = HEADER_OCTETS
         for name in ancestors(name_to_text(question)):
-            self.pointers[name] = _pack_pointer(_POINTER | at)
+            self._pointers[name] = _pack_pointer(_POINTER | at)
             at += 1 + self.out[at]
-        self.pointers[ROOT] = b"\0"  # shorter than any pointer
+        self._pointers[ROOT] = self._pointers[""] = b"\0"  # shorter than any pointer
+        self._owner = ""  # of the last record, and where it stands
+        self._owner_at = 0
 
     def add(self, rrset: RRset, rdata: bytes) -> None:
         """Append one record."""
         self.count += 1
-        self._spell(rrset.owner)
-        rtype = rrset.rtype
+        out, owner, rtype = self.out, rrset.owner, rrset.rtype
+        if owner == self._owner:
+            out += _pack_pointer(_POINTER | self._owner_at)
+        else:  # nearly always a label below a name that is there, and nothing else is to point to it
+            label, _, above = owner.partition(".")
+            pointer = self._pointers.get(above)
+            here = len(out)
+            if pointer is None or not label or "\\" in label:
+                self._spell(owner)
+            else:
+                out += b"%c%b%b" % (len(label), label.encode(), pointer)
+            if here < POINTER_REACH:
+                self._owner, self._owner_at = owner, here
         if rtype in COMPRESSIBLE:
             self._add_names(rrset, rdata)
         else:
-            self.out += _pack_record(rtype, _CLASS_IN, rrset.ttl_s, len(rdata)) + rdata
+            out += _pack_record(rtype, _CLASS_IN, rrset.ttl_s, len(rdata)) + rdata
 
     def close(self, head: tuple[int, int], opt: bytes, without_at: int | None) -> bytes:
         """Return the message; without the last record, which begins at `without_at`, where that is given."""
@@ -112,7 +125,7 @@ class _Page:
 
     def _spell(self, name: Name) -> None:
         """Append `name`, letters as they are, up to what a pointer can stand for."""
-        out, pointers = self.out, self.pointers
+        out, pointers = self.out, self._pointers
         while (pointer := pointers.get(name)) is None:
             here = len(out)
             if here < POINTER_REACH:
@@ -121,9 +134,7 @@ class _Page:
                 octets = name_from_text(name)
                 out += octets[: 1 + octets[0]]
                 name = parent(name)
-            else:  # nearly always, and on the way of every record
-                at = name.find(".")
-                out.append(at)
-                out += name[:at].encode()
-                name = name[at + 1 :] or ROOT
+            else:
+                label, _, name = name.partition(".")
+                out += b"%c%b" % (len(label), label.encode())
         out += pointer

@@ -19,7 +19,16 @@ QUESTION = name_from_text("example.org.") + struct.pack("!2H", 252, 1)
 OPT = b"\0" + struct.pack("!HHIH", 41, 1232, 0, 0)
 
 _NAMES = st.sampled_from(
-    ["example.org.", "www.example.org.", "a.b.www.example.org.", "*.example.org.", "net.", "x.net.", "\\..example.org."]
+    [
+        ".",
+        "example.org.",
+        "www.example.org.",
+        "a.b.www.example.org.",
+        "*.example.org.",
+        "net.",
+        "x.net.",
+        "\\..example.org.",
+    ]
 )
 _RRSETS = st.one_of(
     st.builds(
@@ -118,3 +127,9 @@ def test_messages_are_made_when_they_are_asked_for() -> None:
     messages = pack(endless(), head=(7, 0), question=QUESTION, opt=b"", octets=512, octets_max=512)  # type: ignore[arg-type]
     next(messages)
     assert len(taken) < 40
+
+
+def test_the_zone_of_the_root_has_its_names() -> None:
+    rrsets = [rrset_from_text(owner, 2, 60, ["a.nic.example."]) for owner in (".", "org.", "net.", ".")]
+    (message,) = pack(rrsets, head=(7, 0), question=b"\0\0\xfc\0\1", opt=b"", octets=512, octets_max=512)
+    assert [owner for owner, *_ in records([message])] == [".", "org.", "net.", "."]
