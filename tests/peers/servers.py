@@ -46,6 +46,7 @@ PACKAGES = {
     "ldns-verify-zone": "ldnsutils",
     "named": "bind9",
     "named-checkzone": "bind9-utils",
+    "knsupdate": "knot-dnsutils",
     "nsd": "nsd",
     "nsupdate": "bind9-dnsutils",
     "pdns_server": "pdns-server pdns-backend-bind",
