@@ -2,8 +2,9 @@
 
 import base64
 import random
+import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -202,11 +203,19 @@ def outcome(server: Server, make: Callable[[int], dns.update.UpdateMessage]) -> 
     return code, (after - before) % 2**32, rows
 
 
+def without_ttls(rows: Iterable[str]) -> set[str]:
+    """Return records without what Knot does not always change: the TTL of an RRset that it has."""
+    return {re.sub(r" \d+ ", " ", row, count=1) for row in rows}
+
+
 def test_the_same_updates_come_to_the_same_codes_and_the_same_zone(us: Server, peers: tuple[Server, Server]) -> None:
     for seed in range(UPDATES):
         make = partial(change, seed)
         bind_, knot_ = (outcome(server, make) for server in peers)
-        assert outcome(us, make) == bind_ == knot_, seed
+        mine = outcome(us, make)
+        assert mine == bind_, seed
+        assert (knot_[0], without_ttls(knot_[2])) == (mine[0], without_ttls(mine[2])), seed
+        assert knot_[1] == mine[1] or knot_[2] != mine[2], seed
 
 
 def test_what_differs_is_what_the_documentation_says(us: Server, peers: tuple[Server, Server]) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from standfast.authority.diff import apply
+from standfast.authority.signing import NOT_IN_SOURCE
 from standfast.authority.update import Denied, update
 from standfast.authority.zone import Zone
 from standfast.dns.model import Ede, ExtendedError, Name, Rcode
@@ -20,6 +21,7 @@ from standfast.io.authority.zones import ServedZones, StaleZone, UnfitZone
 from standfast.io.clients.requests import Peer, Send
 
 ATTEMPTS_MAX: Final = 8  # updates wait for each other; what else may publish in between is a file, a transfer, a signer
+NOTHING_MADE: Final[frozenset[int]] = frozenset()  # by a server that does not sign
 
 log = structlog.get_logger("standfast.authority")
 
@@ -47,7 +49,8 @@ class Updates:
         async with self._turns[origin]:  # so that none has to begin anew for the sake of another
             for _ in range(ATTEMPTS_MAX):
                 base = self._zones.zones[origin]
-                found = update(base, request.answer, request.authority)
+                made = NOTHING_MADE if self._zones.rules(origin).signing is None else NOT_IN_SOURCE
+                found = update(base, request.answer, request.authority, made=made)
                 if isinstance(found, Denied):
                     return found
                 if not found:

@@ -18,6 +18,7 @@ import pytest
 from standfast.authority.access import Access, ZoneRules
 from standfast.authority.checks import Promise
 from standfast.authority.diff import apply, difference
+from standfast.authority.signing import SigningPolicy
 from standfast.authority.zone import Zone
 from standfast.dns.codec import rrset_to_text
 from standfast.dns.model import Rcode, RRType
@@ -234,3 +235,10 @@ def test_what_cannot_be_kept_is_a_failure_and_nothing_changes() -> None:
     change.add("new", 60, "A", "192.0.2.9")
     assert answered(zones, change) == Rcode.SERVFAIL
     assert zones.zones["example.org."].serial == 1
+
+
+def test_records_that_the_signer_of_a_zone_makes_are_not_for_others_to_change() -> None:
+    change = changing(signed=False)
+    change.add("@", 60, "CDS", "0 0 0 00")
+    for policy, rcode in ((None, Rcode.NOERROR), (SigningPolicy(algorithm=13), Rcode.REFUSED)):
+        assert answered(ServedZones(default=ZoneRules(signing=policy)), change) == rcode
