@@ -11,7 +11,7 @@ from standfast.authority.diff import Change
 from standfast.authority.zone import EMPTY, Draft, Node, Zone
 from standfast.dns.masterfile import Fault
 from standfast.dns.model import CNAME_CHAIN_MAX, Name, RRType
-from standfast.dns.name import name_from_wire, parent
+from standfast.dns.name import ROOT, name_from_wire, parent
 
 
 def judge_changes(
@@ -46,21 +46,24 @@ def _names(before: Zone, after: Zone, touched: Collection[Name]) -> Collection[N
         if RRType.NS in old and old.get(RRType.NS) is not new.get(RRType.NS):
             found.update(map(name_from_wire, old[RRType.NS].rdatas))  # glue of nobody any more, below another cut
             if RRType.NS not in new:
-                found.update(_delegations(after))  # what was below another zone's cut must be there itself
+                found.update(_leading_below(after, owner))  # what was below another zone's cut must be there itself
         if _has_addresses(old) and not _has_addresses(new):
             found.update(after.leads.get(owner, ()))
             if owner.startswith("*."):
-                found.update(_delegations(after))  # it gave the addresses of name servers that are not there
+                found.update(_leading_below(after, parent(owner)))  # it gave the addresses of names that are not there
         if owner not in before.nodes and _has_wildcard_above(before, owner):
-            found.update(_delegations(after))  # it hides that wildcard from name servers below it
+            found.update(_leading_below(after, owner))  # it hides that wildcard from name servers below it
         if new.get(RRType.CNAME) is not old.get(RRType.CNAME):
             found.update(list(_aliases_of(after, owner))[-1:])  # the longest chain of all those that came to be
     return found
 
 
-def _delegations(zone: Zone) -> Iterator[Name]:
-    yield zone.origin
-    yield from zone.cuts
+def _leading_below(zone: Zone, name: Name) -> Iterator[Name]:
+    """Yield whose NS or CNAME leads to `name` or below it, there or not. It takes a look at all that any lead to."""
+    end = "" if name == ROOT else f".{name}"
+    for target, owners in zone.leads.items():
+        if target == name or target.endswith(end):
+            yield from owners
 
 
 def _has_addresses(node: Node) -> bool:
