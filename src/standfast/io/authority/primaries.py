@@ -28,7 +28,8 @@ UDP_S: Final = 2.0  # for an answer to each; a primary may be on another contine
 CONNECT_S: Final = 10.0
 SILENCE_MAX_S: Final = 60.0  # within a transfer: a large zone may have to be read from a disk first
 TRANSFER_MAX_S: Final = 7_200.0  # in all; who sends more slowly holds up a place that others wait for
-READ_OCTETS: Final = 1 << 18  # taken from a connection at once, and about what is waiting there at most
+READ_OCTETS: Final = 1 << 16  # taken from a connection at once
+AHEAD_MAX: Final = 4_096  # such pieces, 256 MiB at most, that wait for a thread: Knot hangs up after half a second
 _DATAGRAM_MAX: Final = 65_535
 _LENGTH_OCTETS: Final = 2
 
@@ -172,10 +173,8 @@ class _Reading:
         self._wall = wall
         self._octets = bytearray()
 
-    def take(self, octets: bytes) -> Progress | Failed:
-        """Take in what came next; no octets are the end of the connection. Runs in a thread."""
-        if not octets:
-            return self._transfer.cut()
+    def take(self, octets: bytes, *, ended: bool) -> Progress | Failed:
+        """Take in what came next, and whether the connection ended after it. Runs in a thread."""
         self._octets += octets
         at = 0
         progress: Progress | Failed = More()
@@ -186,7 +185,7 @@ class _Reading:
             progress = self._message(bytes(self._octets[start:end]))
             at = end
         del self._octets[:at]
-        return progress
+        return self._transfer.cut() if ended and isinstance(progress, More) else progress
 
     def _message(self, wire: bytes) -> Progress | Failed:
         if self._stream is None:
@@ -202,16 +201,36 @@ class _Reading:
 
 
 async def _read(reader: asyncio.StreamReader, reading: _Reading) -> UpToDate | Whole | Changed | Failed:
-    while True:
-        async with asyncio.timeout(SILENCE_MAX_S):
-            octets = await reader.read(READ_OCTETS)
-        match await asyncio.to_thread(reading.take, octets):
-            case More():
-                continue
-            case Broken(why):
-                return Failed(why=why, silent=False)
-            case finished:
-                return finished
+    ahead = asyncio.Queue[bytes | OSError](AHEAD_MAX)
+    reading_ahead = asyncio.create_task(_read_ahead(reader, ahead))
+    try:
+        while True:
+            pieces = [await ahead.get()]
+            while not ahead.empty() and pieces[-1]:
+                pieces.append(ahead.get_nowait())
+            if isinstance(pieces[-1], OSError):
+                raise pieces[-1]
+            octets = b"".join(piece for piece in pieces if isinstance(piece, bytes))
+            progress = await asyncio.to_thread(reading.take, octets, ended=not pieces[-1])
+            if isinstance(progress, Broken):
+                return Failed(why=progress.why, silent=False)
+            if not isinstance(progress, More):
+                return progress
+    finally:
+        reading_ahead.cancel()
+
+
+async def _read_ahead(reader: asyncio.StreamReader, ahead: asyncio.Queue[bytes | OSError]) -> None:
+    """Take what comes as fast as it does; no octets are the end."""
+    octets = b"x"
+    while octets:
+        try:
+            async with asyncio.timeout(SILENCE_MAX_S):
+                octets = await reader.read(READ_OCTETS)
+        except OSError as error:
+            await ahead.put(error)
+            return
+        await ahead.put(octets)
 
 
 @asynccontextmanager
