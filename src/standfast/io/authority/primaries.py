@@ -5,7 +5,7 @@ Messages of a transfer are verified and read in a thread, so that answers go on 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,7 @@ from standfast.dns.requests import CLASS_IN, Message, message, question_octets, 
 from standfast.dns.servers import Server
 from standfast.dns.tsig import TsigError, TsigFault, TsigKey, Verified, VerifiedStream, sign, verify
 from standfast.dns.wire import WireError
+from standfast.io.authority.zone_files import no_collections
 from standfast.io.faults import in_words
 from standfast.io.upstreams.datagrams import open_datagrams
 from standfast.io.upstreams.messages import NOT_OURS_MAX
@@ -30,6 +31,7 @@ SILENCE_MAX_S: Final = 60.0  # within a transfer: a large zone may have to be re
 TRANSFER_MAX_S: Final = 7_200.0  # in all; who sends more slowly holds up a place that others wait for
 READ_OCTETS: Final = 1 << 16  # taken from a connection at once
 AHEAD_MAX: Final = 4_096  # such pieces, 256 MiB at most, that wait for a thread: Knot hangs up after half a second
+LARGE_OCTETS: Final = 1 << 20  # of a transfer, from which on a look for cycles among its records would stop all
 _DATAGRAM_MAX: Final = 65_535
 _LENGTH_OCTETS: Final = 2
 
@@ -171,11 +173,17 @@ class _Reading:
         self._transfer = transfer
         self._stream = stream
         self._wall = wall
-        self._octets = bytearray()
+        self._octets = bytearray()  # that are no whole message yet
+        self._count = 0  # of all octets that came
 
     def take(self, octets: bytes, *, ended: bool) -> Progress | Failed:
         """Take in what came next, and whether the connection ended after it. Runs in a thread."""
         self._octets += octets
+        self._count += len(octets)
+        with no_collections() if self._count > LARGE_OCTETS else nullcontext():
+            return self._take(ended=ended)
+
+    def _take(self, *, ended: bool) -> Progress | Failed:
         at = 0
         progress: Progress | Failed = More()
         while isinstance(progress, More) and len(self._octets) >= (start := at + _LENGTH_OCTETS):

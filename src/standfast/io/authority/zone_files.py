@@ -65,7 +65,7 @@ def read_zone(
         ZoneFileError: it cannot be read, or must not be served; with everything that is wrong.
     """
     texts = _Texts()
-    with _no_collections():
+    with no_collections():
         master, apex, records = _begun(path, origin, texts)
         draft = draft_of(records, origin=apex or ".", file=str(path))
         faults, warnings = judge(draft, promises, before=before.get(draft.origin), loss_max=loss_max, now=now)
@@ -78,7 +78,7 @@ def read_zone(
 
 
 @contextmanager
-def _no_collections() -> Iterator[None]:
+def no_collections() -> Iterator[None]:
     """Have nobody look for cycles meanwhile: a zone has none, and to look through a large one stops all for seconds.
 
     What is there at the end is not looked through later either; it goes when nobody holds it any more.
