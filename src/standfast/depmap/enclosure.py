@@ -16,7 +16,8 @@ from standfast.depmap.circuit import Circuit, Kind
 from standfast.depmap.parts import Module, Part
 
 ROUNDING: Final = 1e-12  # relative; what some million operations on floats may be off by, generously
-_COLLECTED_OVER: Final = 200_000  # nodes; then those in use are moved to a new diagram, and the others are gone
+_NARROW: Final = 1e-9  # relative; nothing that is put in is known so well
+_COLLECTED_SHARE: Final = 1 / 4  # of the nodes that may be; then those in use are moved, and the others are gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,11 @@ class Interval:
 
     low: float
     high: float
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether rounding is most of its width."""
+        return self.high - self.low <= _NARROW * self.high
 
     def narrowed(self, other: "Interval") -> "Interval":
         """Return what is in both."""
@@ -83,7 +89,7 @@ def enclose(
         for part in circuit.parts[gate]:
             if last_use[part >> 1] == gate:
                 pairs.pop(part >> 1, None)
-        if len(work.diagram.levels) > _COLLECTED_OVER:
+        if len(work.diagram.levels) > budget.nodes_max * _COLLECTED_SHARE:
             pairs = work.collect(pairs)
     pair = pairs[module.node]
     return work.interval(work.opposite(pair) if module.literal & 1 else pair)
@@ -156,7 +162,9 @@ class _Work:
         return so_many[number]
 
     def _cut(self, pair: _Pair) -> _Pair:
-        return _Pair(self._cut_to(pair.lower, NEVER), self._cut_to(pair.upper, ALWAYS))
+        # Equal as long as neither had to be cut, and then one look is enough.
+        lower = self._cut_to(pair.lower, NEVER)
+        return pair if lower == pair.upper else _Pair(lower, self._cut_to(pair.upper, ALWAYS))
 
     def _cut_to(self, top: int, instead: int) -> int:
         """Replace by `instead` what matters the least, if there is too much of it, down to half of what may be."""
@@ -165,19 +173,8 @@ class _Work:
             return top
         self._budget.check(len(self.diagram.levels))
         diagram = self.diagram
-        up = self._upwards(top)
-        reached = dict.fromkeys(nodes, 0.0)
-        reached[top] = 1.0
-        for one in reversed(nodes):
-            leaf = self._leaves[diagram.levels[one]].high
-            for below, share in ((diagram.highs[one], leaf), (diagram.lows[one], 1 - leaf)):
-                if below > ALWAYS:
-                    reached[below] += reached[one] * share
-
-        def lost(one: int) -> float:  # by which the probability moves
-            return reached[one] * (up[one].high if instead == NEVER else 1 - up[one].low)
-
-        kept = set(sorted(nodes, key=lost, reverse=True)[: self._size_max // 2])
+        lost = self._lost(nodes, top, instead)
+        kept = set(sorted(nodes, key=lost.__getitem__, reverse=True)[: self._size_max // 2])
         made = {NEVER: NEVER, ALWAYS: ALWAYS}
         for one in nodes:
             made[one] = (
@@ -186,6 +183,20 @@ class _Work:
                 else instead
             )
         return made[top]
+
+    def _lost(self, nodes: Sequence[int], top: int, instead: int) -> dict[int, float]:
+        """Return for each node about how far the probability moves if `instead` stands in its place."""
+        lows, highs = self.diagram.lows, self.diagram.highs
+        shares = {one: self._leaves[self.diagram.levels[one]].high for one in nodes}
+        true = {NEVER: 0.0, ALWAYS: 1.0}
+        for one in nodes:
+            true[one] = true[lows[one]] + shares[one] * (true[highs[one]] - true[lows[one]])
+        reached = dict.fromkeys((NEVER, ALWAYS, *nodes), 0.0)
+        reached[top] = 1.0
+        for one in reversed(nodes):
+            reached[highs[one]] += reached[one] * shares[one]
+            reached[lows[one]] += reached[one] * (1 - shares[one])
+        return {one: reached[one] * abs(instead - true[one]) for one in nodes}
 
     def _upwards(self, top: int) -> dict[int, Interval]:
         found = {NEVER: Interval(0.0, 0.0), ALWAYS: Interval(1.0, 1.0)}

@@ -21,7 +21,7 @@ from standfast.depmap.order import orders
 from standfast.depmap.parts import Module, Part, modules_of, turned_of
 from standfast.depmap.rewrite import simplify
 
-_SIZES: Final = tuple(64 * 4**step for step in range(8))  # nodes of an enclosing diagram
+_SIZES: Final = tuple(256 * 4**step for step in range(7))  # nodes of an enclosing diagram
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +160,8 @@ class _Assessment:
                         found = enclose(self._circuit, module, order, turned, value, size, budget)
                     value[module.node] = value[module.node].narrowed(found.widened())
             except (OverBudget, RecursionError):
+                break
+            if value[modules[-1].node].is_narrow:
                 break
         return value[modules[-1].node]
 

@@ -39,7 +39,7 @@ def tree(top: AllOf | AnyOf | AtLeast | Not | Xor, **events: float) -> FaultTree
 
 
 @given(trees())
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_probability_and_cut_sets_are_what_trying_every_state_says(tree: FaultTree) -> None:
     truth, risk = Truth(tree), assess(tree, cut_sets_max=EVERYTHING)
     assert risk.is_exact
@@ -120,7 +120,7 @@ def test_a_loop_and_a_gate_that_is_not_there_are_errors_with_their_names() -> No
 
 
 @given(trees(), st.integers(2, 200))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_what_does_not_fit_lies_between_the_bounds(tree: FaultTree, nodes_max: int) -> None:
     risk = assess(tree, Limits(nodes_max=nodes_max))
     exact = Truth(tree).probability()
