@@ -14,6 +14,7 @@ import dns.rdatatype
 
 from standfast.dns.model import Name, RRset, RRType, type_name
 from standfast.dns.name import parse_name
+from standfast.dns.rdata_text import PLAIN
 from standfast.dns.wire import Offsets, Seen, WireError, read_name, skip_name, write_name
 from standfast.errors import StandfastError
 
@@ -220,6 +221,12 @@ def _behind(wire: bytes, at: int, end: int, part: int) -> int:
 
 
 def _to_text(rtype: int, rdata: bytes) -> str:
+    plain = PLAIN.get(rtype)
+    if plain is not None:
+        try:
+            return plain(rdata)
+        except (IndexError, struct.error, ValueError, WireError):
+            pass  # not of its type's shape; below it is shown as it can be
     rdatatype = dns.rdatatype.RdataType.make(rtype)
     try:
         return dns.rdata.from_wire(dns.rdataclass.IN, rdatatype, rdata, 0, len(rdata)).to_text()
