@@ -11,10 +11,11 @@ from peers.said import Records, Said
 from standfast.authority.denial import nsec3_hash
 from standfast.authority.finding import Wild, Zones, closest, find
 from standfast.authority.zone import Zone
-from standfast.dns.model import CNAME_CHAIN_MAX, Name, Question, Rcode, RRType
+from standfast.dns.model import Name, Question, Rcode, RRType
 from standfast.dns.name import ancestors, is_below, name_from_wire
 
 PROOFS: Final = frozenset({RRType.NSEC, RRType.NSEC3, RRType.RRSIG})
+LINKS_MAX: Final = 8  # of a chain by CNAME in any of these zones that has an end; only those by DNAME have none
 BINDINGS: Final = frozenset({RRType.SVCB, RRType.HTTPS})
 
 
@@ -81,15 +82,13 @@ def loop_is_a_failure(_asked: Asked, we: Said, they: Said) -> tuple[Said, Said]:
     """It gives no part of a chain that leads back to itself, or of one that has no end."""
     targets = {owner: name_from_wire(data) for owner, rtype, _, data in we.answer if rtype == RRType.CNAME}
     loops = targets and all(target in targets for target in targets.values())
-    endless = len(targets) > CNAME_CHAIN_MAX or any(is_below(target, owner) for owner, target in _dnames(we))
-    return (they, they) if (loops or endless) and they.rcode == Rcode.SERVFAIL else (we, they)
+    return (they, they) if (loops or _is_endless(we)) and they.rcode == Rcode.SERVFAIL else (we, they)
 
 
 def endless(_asked: Asked, we: Said, they: Said) -> tuple[Said, Said]:
     """Of a chain that has no end it gives fewer links, or more."""
-    found = any(is_below(target, owner) for owner, target in _dnames(we))
-    same = they.answer <= we.answer or we.answer <= they.answer
-    return (they, they) if found and same and they.rcode == we.rcode else (we, they)
+    found = (_is_endless(we) or _is_endless(they)) and they.rcode == we.rcode
+    return (they, they) if found and (they.answer <= we.answer or we.answer <= they.answer) else (we, they)
 
 
 def no_proof_of_an_empty_wildcard(asked: Asked, we: Said, they: Said) -> tuple[Said, Said]:
@@ -175,17 +174,17 @@ def soa_along(asked: Asked, we: Said, they: Said) -> tuple[Said, Said]:
     """To a CNAME of a wildcard that was asked for it adds the zone's SOA, or a proof about where it leads to."""
     if asked.question.qtype != RRType.CNAME or not we.answer:
         return we, they
-    return we, replace(they, authority=they.authority & we.authority)
+    return we, replace(they, authority=they.authority & we.authority, additional=they.additional & we.additional)
 
 
 def cname_behind_a_dname(asked: Asked, we: Said, they: Said) -> tuple[Said, Said]:
     """Asked for the CNAME that it makes of a DNAME, it follows that."""
     made = asked.question.qtype == RRType.CNAME and RRType.DNAME in {rtype for _, rtype, _, _ in we.answer}
-    return (they, they) if made and we.answer <= they.answer else (we, they)
+    return (they, they) if made and (we.answer <= they.answer or they.rcode == Rcode.SERVFAIL) else (we, they)
 
 
-def _dnames(said: Said) -> list[tuple[Name, Name]]:
-    return [(owner, name_from_wire(data)) for owner, rtype, _, data in said.answer if rtype == RRType.DNAME]
+def _is_endless(said: Said) -> bool:
+    return sum(rtype == RRType.CNAME for _, rtype, _, _ in said.answer) > LINKS_MAX
 
 
 def _end(asked: Asked, said: Said) -> tuple[Zone | None, Name]:
@@ -225,6 +224,7 @@ KNOT: Final[Mapping[str, Explanation]] = {
     "NSEC asked for": nsec_asked_for,
     "empty wildcard": no_proof_of_an_empty_wildcard,
     "asterisk": starred_target,
+    "endless": endless,
     "wildcard's address": wildcards_address,
     "opted out": opted_out,
     "services": addresses_of_services,
