@@ -5,11 +5,12 @@ from typing import Final
 
 from fuzz.files import FILES
 from fuzz.messages import MESSAGES
+from fuzz.requests import REQUESTS
 from fuzz.streams import STREAMS
 from fuzz.target import Target
 from fuzz.web import WEB
 
-TARGETS: Final[dict[str, Target]] = {**MESSAGES, **STREAMS, **WEB, **FILES}
+TARGETS: Final[dict[str, Target]] = {**MESSAGES, **REQUESTS, **STREAMS, **WEB, **FILES}
 ALL: Final = "all"
 
 

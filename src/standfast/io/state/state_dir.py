@@ -54,7 +54,9 @@ def claim(path: Path) -> Iterator[Path]:
 
 def _make_private(path: Path) -> None:
     try:
-        path.mkdir(mode=PRIVATE_DIR_MODE, parents=True, exist_ok=True)
+        if not path.parent.exists():  # which may become a state directory as well
+            path.parent.mkdir(mode=PRIVATE_DIR_MODE, parents=True, exist_ok=True)
+        path.mkdir(mode=PRIVATE_DIR_MODE, exist_ok=True)
         mode = path.stat().st_mode
     except FileExistsError:
         raise StoreError(path, "is a file, not a directory", "Set state_dir to a directory.") from None
