@@ -82,7 +82,9 @@ class Notifier:
         self._zones.on_published.append(self._published)
 
     def stop(self) -> None:
-        """Send nothing more."""
+        """Send nothing more, whatever is published from now on."""
+        if self._published in self._zones.on_published:
+            self._zones.on_published.remove(self._published)
         if self._timer is not None:
             self._timer.cancel()
         for each in self._sockets.values():

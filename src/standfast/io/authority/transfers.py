@@ -95,10 +95,10 @@ class Transfers:
                     await put(wire)
                     messages += 1
                     octets += len(wire)
-        except (ConnectionError, TimeoutError):
+        except (ConnectionError, TimeoutError) as error:
             self.outcomes["cut"] += 1
             log.warning("transfer.cut", messages=messages, octets=octets, **told)
-            raise
+            raise ConnectionAbortedError from error
         except WireError as error:  # what was sent so far means nothing to the client, who gets no second SOA
             log.error("transfer.failed", reason=error.reason, **told)
             await put(response(request, Rcode.SERVFAIL))

@@ -132,6 +132,18 @@ def test_a_version_with_the_same_serial_is_told_to_nobody() -> None:
     run(scene)
 
 
+def test_what_is_published_after_the_end_is_told_to_nobody() -> None:
+    async def scene(zones: ServedZones, notifier: Notifier, secondary: Secondary) -> None:
+        secondary.answer(response(await secondary.told()))
+        await until(lambda: notifier.outcomes[Outcome.ACKNOWLEDGED] == 1)
+        notifier.stop()
+        await zones.publish(at(2), base=zones.zones[ORIGIN], cause="file")
+        await asyncio.sleep(10 * notifying.QUIET_S)
+        assert notifier.outcomes[Outcome.SENT] == 1
+
+    run(scene)
+
+
 @pytest.mark.usefixtures("quick")
 def test_what_is_no_answer_to_a_notice_ends_no_repetition() -> None:
     async def scene(zones: ServedZones, notifier: Notifier, secondary: Secondary) -> None:

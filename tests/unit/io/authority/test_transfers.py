@@ -201,6 +201,23 @@ def test_there_are_only_so_many_streams_at_once_and_who_comes_then_is_told_to_co
     asyncio.run(scene())
 
 
+def test_a_client_that_reads_too_slowly_for_too_long_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("standfast.io.authority.transfers.STREAM_MAX_S", 0.05)
+
+    async def scene() -> None:
+        zones = await served(at(1))
+        transfers = Transfers(zones, wall=lambda: NOW)
+
+        async def never(_wire: bytes) -> None:
+            await asyncio.Event().wait()
+
+        with pytest.raises(ConnectionError):
+            await desk(zones, transfers).take(request(), FRIEND, never)
+        assert transfers.outcomes == {"cut": 1}
+
+    asyncio.run(scene())
+
+
 def test_a_stream_goes_on_with_the_zone_that_it_was_begun_with() -> None:
     async def scene() -> list[bytes]:
         old, new = at(1, 3000), at(2, 3001)
