@@ -2,6 +2,7 @@
 
 import base64
 import json
+import select
 import socket
 import subprocess
 import threading
@@ -108,6 +109,23 @@ def test_without_notify_a_change_is_found_by_refresh_and_without_a_primary_the_z
         assert events(running, "zone.renewed")
         assert len(events(running, "zone.transferred")) == 2  # it had the same serial: nothing came again
         assert again.process.poll() is None
+
+
+def test_a_restart_without_the_primary_serves_the_last_zone_and_still_knows_how_it_came_to_be(
+    tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    port = free_port()
+    running = RunningGuard(configure(tmp_path, port, Server("127.0.0.1", knot_port := free_port())))
+    with knot_primary(tmp_path / "knot", knot_port, text(1), told=port) as primary, running:
+        until(lambda: address(running) == "192.0.2.1")
+        primary.change(text(2, 2))
+        until(lambda: address(running) == "192.0.2.2")
+    with running:  # which was killed
+        assert address(running) == "192.0.2.2"
+        deltas = dig(running.address, ZONE, "IXFR=1", "+noall", "+answer").text
+        assert "192.0.2.1\n" in deltas
+        assert "192.0.2.2\n" in deltas
+        assert "n99" not in deltas
 
 
 def test_with_another_secret_nothing_is_taken_and_the_event_says_why(
@@ -234,16 +252,16 @@ def cutting(primary: Server) -> Iterator[Cutting]:
                 connection, _ = tcp.accept()
             except OSError:
                 return
-            with connection, socket.create_connection((primary.host, primary.port)) as onward:
+            target = (primary.host, primary.port)
+            with suppress(ConnectionError), connection, socket.create_connection(target) as onward:
                 onward.sendall(connection.recv(4096))
                 left = between.octets_max
-                while (octets := onward.recv(4096 if left is None else min(left, 4096))) and left != 0:
-                    with suppress(ConnectionError):
-                        connection.sendall(octets)
-                    if left is not None:
-                        left -= len(octets)
-                        if not left:
-                            break
+                while left != 0 and connection not in select.select([onward, connection], [], [], NOTICED_S)[0]:
+                    octets = onward.recv(4096 if left is None else min(left, 4096))
+                    if not octets:
+                        break
+                    connection.sendall(octets)
+                    left = None if left is None else left - len(octets)
 
     threads = [threading.Thread(target=relay) for relay in (relay_udp, relay_tcp)]
     for thread in threads:
