@@ -16,6 +16,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from fuzz.messages import OUTBOUND, REPLIES
 from fuzz.target import Target
+from standfast.depmap.budget import Limits
+from standfast.depmap.model import ModelError
+from standfast.depmap.openpsa import read_open_psa
+from standfast.depmap.risk import assess
 from standfast.dns.codec import encode_response
 from standfast.dns.masterfile import FAULTS_MAX, MasterFile, MasterFileError
 from standfast.dns.model import Query, Reply
@@ -31,6 +35,15 @@ from standfast.ledger.record import GENESIS, Head, MalformedRecord, Record, chai
 from standfast.ledger.verify import FINDINGS_MAX, verify
 from state_format_1 import SCHEMA, body_of, sealed
 
+FAULT_TREE: Final = b"""<opsa-mef>
+<define-fault-tree name="t"><define-component name="c">
+<define-gate name="g"><or><basic-event name="a"/><gate name="h"/><not><house-event name="i"/></not></or></define-gate>
+<define-gate name="h"><xor><basic-event name="b"/><event name="a"/></xor></define-gate></define-component>
+<define-house-event name="i"><constant value="true"/></define-house-event></define-fault-tree>
+<model-data><define-basic-event name="a"><float value="0.1"/></define-basic-event><define-basic-event name="b">
+<exponential><parameter name="l"/><int value="2"/></exponential></define-basic-event>
+<define-parameter name="l"><mul><float value="1e-3"/><pi/></mul></define-parameter></model-data></opsa-mef>
+"""
 EXAMPLE: Final = Path(__file__).parents[2] / "standfast.example.toml"
 
 
@@ -51,6 +64,19 @@ def config(octets: bytes) -> None:
     places = find_lines(text)
     assert all((key,) in places for key in data)
     assert all(1 <= line <= lines for line in places.values())
+
+
+def open_psa(octets: bytes) -> None:
+    """What is wrong with a fault tree is told with the file; of any other the probability lies between its bounds."""
+    try:
+        tree = read_open_psa(octets, file="t.xml").tree
+    except ModelError as error:
+        assert str(error).startswith("t.xml:")  # noqa: PT017  the law is about what it says
+        return
+    tight, exact = assess(tree, Limits(nodes_max=40)), assess(tree, Limits(nodes_max=20_000), cut_sets_max=2)
+    assert 0 <= tight.probability_low <= tight.probability_high <= 1
+    assert tight.probability_low - 1e-12 <= exact.probability_high
+    assert exact.probability_low <= tight.probability_high + 1e-12
 
 
 def resolv_conf(octets: bytes) -> None:
@@ -211,5 +237,6 @@ FILES: Final = {
         law=zone,
         seeds=lambda: (b"$TTL 1h\n@ SOA ns h ( 1 2 3\n 4 5 )\nwww 60 IN A 192.0.2.1\n$GENERATE 1-9 h$ A 192.0.2.$\n",),
     ),
+    "open-psa": Target(law=open_psa, seeds=lambda: (FAULT_TREE, FAULT_TREE.replace(b"or>", b"nand>"))),
     "certificate": Target(law=certificate, seeds=_certificates),
 }

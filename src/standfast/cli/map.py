@@ -81,6 +81,7 @@ def risk(
     """
     begin = time.perf_counter()
     sys.setrecursionlimit(max(RECURSION_MAX, sys.getrecursionlimit()))
+    sys.set_int_max_str_digits(0)  # there may be more cut sets than Python writes out unasked
     read = read_open_psa(read_model_file(path), file=str(path), gate=gate, mission_time=mission_time)
     if read.other_tops:
         others = ", ".join(read.other_tops)

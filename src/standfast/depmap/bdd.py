@@ -36,6 +36,7 @@ class Diagram:
         self.levels = [BELOW_ALL, BELOW_ALL]
         self.lows = [NEVER, ALWAYS]
         self.highs = [NEVER, ALWAYS]
+        self._budget = budget
         self._unique = unique_of(self.levels, self.lows, self.highs, budget)
         self.both = _junction_of(self, self._unique, budget, neutral=ALWAYS)
         self.either = _junction_of(self, self._unique, budget, neutral=NEVER)
@@ -71,6 +72,7 @@ class Diagram:
         """Return "at least `number` of `parts`"."""
         so_many = [ALWAYS] + [NEVER] * number  # at least 0, 1, ... of the parts so far
         for part in sorted(parts, key=self._depth):
+            self._budget.check(len(self.levels))
             for count in range(number, 0, -1):
                 so_many[count] = self.either(so_many[count], self.both(part, so_many[count - 1]))
         return so_many[number]

@@ -15,7 +15,8 @@ from standfast.depmap.budget import Budget
 from standfast.depmap.circuit import Circuit, Kind
 from standfast.depmap.parts import Module, Part
 
-ROUNDING: Final = 1e-12  # relative; what some million operations on floats may be off by, generously
+# Relative, for each level of a diagram: two products and a sum of what is never negative, so that nothing cancels.
+ROUNDING: Final = 2.0**-50
 _NARROW: Final = 1e-9  # relative; nothing that is put in is known so well
 _COLLECTED_SHARE: Final = 1 / 4  # of the nodes that may be; then those in use are moved, and the others are gone
 
@@ -36,9 +37,10 @@ class Interval:
         """Return what is in both."""
         return Interval(max(self.low, other.low), min(self.high, other.high))
 
-    def widened(self) -> "Interval":
-        """Return it with room for rounding, within 0 and 1."""
-        return Interval(max(0.0, self.low * (1 - ROUNDING)), min(1.0, self.high * (1 + ROUNDING)))
+    def widened(self, levels: int) -> "Interval":
+        """Return it with room for the rounding of a diagram of so many levels."""
+        room = (levels + 1) * ROUNDING
+        return Interval(self.low * max(0.0, 1 - room), min(1.0, self.high * (1 + room)))
 
 
 def interval_of(part: Part, value: Mapping[int, Interval]) -> Interval:
@@ -156,6 +158,7 @@ class _Work:
     def _at_least(self, number: int, parts: Sequence[_Pair]) -> _Pair:
         so_many = [_Pair(ALWAYS, ALWAYS)] + [_Pair(NEVER, NEVER)] * number
         for part in parts:
+            self._budget.check(len(self.diagram.levels))
             for count in range(number, 0, -1):
                 more = self._cut(self._both(part, so_many[count - 1]))
                 so_many[count] = self._cut(self._either(so_many[count], more))

@@ -73,6 +73,7 @@ def _upwards(part: Part, value: Mapping[int, float]) -> list[float]:
     found = [0.0, 1.0]
     graph = part.graph
     for one in range(2, len(graph)):
-        low, high = found[graph.lows[one]], found[graph.highs[one]]
-        found.append(low + value[part.order[graph.levels[one]]] * (high - low))
+        share = value[part.order[graph.levels[one]]]
+        # A sum of what is never negative: nothing cancels, so that small probabilities keep all their digits.
+        found.append((1 - share) * found[graph.lows[one]] + share * found[graph.highs[one]])
     return found

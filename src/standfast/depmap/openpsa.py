@@ -67,7 +67,10 @@ def read_open_psa(octets: bytes, *, file: str, gate: str | None = None, mission_
     Raises:
         ModelError: it is no such document, or means nothing; with the first line that is wrong.
     """
-    return _Reader(read_elements(octets, file=file), file, mission_time).read(gate)
+    try:
+        return _Reader(read_elements(octets, file=file), file, mission_time).read(gate)
+    except RecursionError:
+        raise ModelError("what it says is nested too deep in itself", file=file) from None
 
 
 class _Reader:

@@ -158,7 +158,7 @@ class _Assessment:
                     else:
                         order = next(orders(self._circuit, module.node, module.leaves))
                         found = enclose(self._circuit, module, order, turned, value, size, budget)
-                    value[module.node] = value[module.node].narrowed(found.widened())
+                    value[module.node] = value[module.node].narrowed(found.widened(len(module.leaves)))
             except (OverBudget, RecursionError):
                 break
             if value[modules[-1].node].is_narrow:
