@@ -8,10 +8,11 @@ from standfast.authority.serials import later
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """The content of a zone file: a digest over all that was read of it, and its serial."""
+    """The content of a zone file: a digest over all that was read of it, its serial, and whether we sign the zone."""
 
     digest: bytes
     serial: int
+    signed: bool = False
 
 
 class Offer(Enum):
@@ -34,6 +35,9 @@ def offer_of(read: Source, *, began: Source | None, changed: bool, served: int |
     if served is None:
         return Offer.NEW
     if began is not None and began.digest == read.digest:
-        return Offer.SAME
+        if began.signed == read.signed:
+            return Offer.SAME
+        if changed and read.signed:  # it has been signed as it is
+            return Offer.SAME
     # Its author has to have seen what is served: a later serial says so, and only that makes secondaries follow.
     return Offer.NEW if not changed or later(read.serial, served) else Offer.BEHIND

@@ -8,6 +8,22 @@ BEGAN = Source(digest=b"one", serial=3)
 
 
 @pytest.mark.parametrize(
+    ("before", "now", "changed", "offer"),
+    [
+        (False, True, False, Offer.NEW),
+        (True, False, False, Offer.NEW),
+        (False, True, True, Offer.SAME),  # what clients changed is signed as it is
+        (True, False, True, Offer.BEHIND),  # and without signatures it would have to be another version
+        (True, True, True, Offer.SAME),
+    ],
+)
+def test_to_sign_a_zone_or_not_any_more_is_something_new(before: bool, now: bool, changed: bool, offer: Offer) -> None:
+    began = Source(digest=b"one", serial=3, signed=before)
+    read = Source(digest=b"one", serial=3, signed=now)
+    assert offer_of(read, began=began, changed=changed, served=9) is offer
+
+
+@pytest.mark.parametrize(
     ("digest", "serial", "began", "changed", "served", "offer"),
     [
         (b"one", 3, None, False, None, Offer.NEW),

@@ -124,9 +124,8 @@ class FileZones:
 
     async def _publish(self, path: Path, read: ReadZone) -> None:
         """Serve what was read, unless that would undo what clients have changed since."""
-        zone, source = read.zone, read.source
-        if self._served.rules(zone.origin).signing is not None:  # to sign it, or not any more, is something new as well
-            source = replace(source, digest=source.digest + b"signed")
+        zone = read.zone
+        source = replace(read.source, signed=self._served.rules(zone.origin).signing is not None)
         for _ in range(ATTEMPTS_MAX):
             base = self._served.zones.get(zone.origin)
             try:

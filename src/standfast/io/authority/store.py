@@ -45,7 +45,7 @@ WAL_MAX: Final = 4 << 20  # octets that are kept of the WAL once its content is 
 
 _SCHEMA: Final = (
     """CREATE TABLE zones (origin TEXT PRIMARY KEY, number INTEGER NOT NULL, pending INTEGER NOT NULL,
-       digest BLOB, serial INTEGER, changed INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
+       digest BLOB, serial INTEGER, signed INTEGER, changed INTEGER NOT NULL) STRICT, WITHOUT ROWID""",
     "CREATE TABLE parts (origin TEXT, part INTEGER, rrsets BLOB NOT NULL, PRIMARY KEY (origin, part)) STRICT",
     """CREATE TABLE steps (origin TEXT, number INTEGER, before INTEGER NOT NULL, after INTEGER NOT NULL,
        changes BLOB NOT NULL, PRIMARY KEY (origin, number)) STRICT""",
@@ -103,10 +103,10 @@ class ZoneStore:
         """
 
         def read() -> Stored | None:
-            found = self._one("SELECT number, digest, serial, changed FROM zones WHERE origin = ?", origin)
+            found = self._one("SELECT number, digest, serial, signed, changed FROM zones WHERE origin = ?", origin)
             if found is None:
                 return None
-            number, digest, serial, changed = found
+            number, digest, serial, signed, changed = found
             zone = zone_of(origin, self._rrsets(origin))
             steps: list[Delta] = []
             query = "SELECT number, before, after, changes FROM steps WHERE origin = ? ORDER BY number"
@@ -116,7 +116,7 @@ class ZoneStore:
                     zone = apply(zone, steps[-1].changes)
             if steps and steps[-1].after != zone.serial:
                 raise WireError(f"the steps of {origin} do not lead to serial {zone.serial}")
-            source = None if digest is None else Source(digest=digest, serial=serial)
+            source = None if digest is None else Source(digest=digest, serial=serial, signed=bool(signed))
             return Stored(zone=zone, steps=tuple(steps), source=source, changed=bool(changed))
 
         return self._in_turn(read)
@@ -149,8 +149,9 @@ class ZoneStore:
                     # What led to the whole of before is history that nobody needs; without a step all of it is.
                     self._run("DELETE FROM steps WHERE origin = ? AND number <= ?", origin, number if step else NEVER)
                     number, pending = at, 0
-                row = (origin, number, pending, source and source.digest, source and source.serial, changed)
-                self._run("INSERT OR REPLACE INTO zones VALUES (?, ?, ?, ?, ?, ?)", *row)
+                began = (source.digest, source.serial, source.signed) if source else (None, None, None)
+                row = (origin, number, pending, *began, changed)
+                self._run("INSERT OR REPLACE INTO zones VALUES (?, ?, ?, ?, ?, ?, ?)", *row)
 
         self._in_turn(write)
 
@@ -160,8 +161,8 @@ class ZoneStore:
         Raises:
             StoreError: nothing was written.
         """
-        statement = "UPDATE zones SET digest = ?, serial = ?, changed = 0 WHERE origin = ?"
-        self._in_turn(lambda: self._run(statement, source.digest, source.serial, origin))
+        statement = "UPDATE zones SET digest = ?, serial = ?, signed = ?, changed = 0 WHERE origin = ?"
+        self._in_turn(lambda: self._run(statement, source.digest, source.serial, source.signed, origin))
 
     def heard_at_s(self, origin: Name) -> float | None:
         """Return when a primary was heard last for the zone, in seconds since the epoch; None where nobody said.

@@ -226,21 +226,18 @@ class ServedZones:
         async with history.lock:
             self._compare(new, base)
             made = await _changes(base, new) if changes is None else tuple(changes)
-            if base is not None and not made:
-                await self._rebase(history, new.origin, source)
-                return Published(origin=new.origin, before=base, after=base, changes=(), cause=cause)
-            if not judged:
+            if (base is None or made) and not judged:
                 await self._judge(new, base, cause, changes)
-            if self._signs(new.origin) and cause != "signing":
+            if (base is None or made) and self._signs(new.origin) and cause != "signing":
                 new, made = await self._sign(new, base, made)
             if base is not None and not made:
                 await self._rebase(history, new.origin, source)
                 return Published(origin=new.origin, before=base, after=base, changes=(), cause=cause)
-            made = made if base is not None else ()
-            published = Published(origin=new.origin, before=base, after=new, changes=made, cause=cause)
+            changes = made if base is not None else ()
+            published = Published(origin=new.origin, before=base, after=new, changes=changes, cause=cause)
             await self._keep(history, published, source)
             self._swap(published)
-        return published
+            return published
 
     def _swap(self, published: Published) -> None:
         self._zones[published.origin] = published.after

@@ -14,14 +14,20 @@ from typing import Final
 import pytest
 import structlog.testing
 
-from standfast.authority.access import Access, ZoneRules
-from standfast.authority.diff import Change, apply
+from standfast.authority.access import Access, Remote, ZoneRules
+from standfast.authority.diff import Change, apply, difference
+from standfast.authority.serials import later
+from standfast.authority.signing import SigningPolicy, is_signed
 from standfast.authority.zone import SERIAL_AT, Zone
 from standfast.dns.codec import rrset_from_text
 from standfast.dns.model import RRType
+from standfast.dns.servers import Server
 from standfast.io.authority.service import AuthorityService
+from standfast.io.authority.store import FILE_NAME, ZoneStore
+from standfast.io.authority.zone_files import read_zone
 from standfast.io.clients.cookies import Cookies
 from standfast.io.settings.authority import AuthorityConfig
+from standfast.io.state.state_dir import StoreError
 
 ORIGIN: Final = "example.org."
 WWW: Final = "www.example.org."
@@ -129,6 +135,60 @@ def test_a_file_that_cannot_be_read_leaves_what_clients_changed(file: Path) -> N
 
 def test_a_zone_that_nobody_changed_is_as_its_file_says(file: Path) -> None:
     assert said(file, rewrite(file, 1, 2)) == (1, {"www"}, "192.0.2.2")
+
+
+def test_a_signed_zone_goes_on_with_its_signatures_and_its_serial(file: Path) -> None:
+    rules = ZoneRules(signing=SigningPolicy(algorithm=13))
+
+    async def play() -> list[Zone]:
+        found = []
+        for address in (1, 1, 2):
+            file.write_text(ZONE.format(1, address))
+            config = AuthorityConfig(listen=(), zones=(file,), state_dir=file.parent / "state", rules={ORIGIN: rules})
+            async with AuthorityService(config, cookies=Cookies(None, time.monotonic), now=time.time) as service:
+                found.append(service.zones[ORIGIN])
+        return found
+
+    first, again, changed = asyncio.run(play())
+    assert is_signed(first)
+    assert not difference(first, again)
+    assert later(changed.serial, first.serial)  # though the serial of the file is what it was
+    assert changed.signature(WWW, RRType.A) != first.signature(WWW, RRType.A)
+    assert changed.signature("ns.example.org.", RRType.A) == first.signature("ns.example.org.", RRType.A)
+
+
+@pytest.mark.parametrize(("heard_before_s", "answers"), [(10, True), (86_400 + 10, False)])
+def test_a_secondary_goes_on_without_its_primary_until_it_expires(
+    file: Path, free_port: Callable[[], int], heard_before_s: int, answers: bool
+) -> None:
+    primary = Remote(server=Server("127.0.0.1", free_port()))
+    config = AuthorityConfig(
+        listen=(), zones=(), state_dir=file.parent / "state", rules={ORIGIN: ZoneRules(primaries=(primary,))}
+    )
+
+    async def play() -> None:
+        async with ZoneStore(file.parent / "state").opened() as store:
+            zone = read_zone(file).zone
+            store.commit(zone, None, source=None, changed=True, records=4)
+            store.keep_heard(ORIGIN, time.time() - heard_before_s)
+        async with AuthorityService(config, cookies=Cookies(None, time.monotonic), now=time.time) as service:
+            assert not difference(service.zones[ORIGIN], zone)
+            assert (ORIGIN in service._served.answering) is answers
+
+    asyncio.run(play())
+
+
+def test_a_state_file_that_cannot_be_used_keeps_the_authority_from_starting(file: Path) -> None:
+    state = file.parent / "state"
+    state.mkdir(mode=0o700)
+    (state / FILE_NAME).write_bytes(b"these are no zones, " * 1000)
+
+    async def play() -> None:
+        async with serving(file):
+            pass
+
+    with pytest.raises(StoreError, match="is damaged"):
+        asyncio.run(play())
 
 
 def test_without_anything_to_keep_no_directory_is_made(file: Path) -> None:
