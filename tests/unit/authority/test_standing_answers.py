@@ -219,3 +219,18 @@ def test_shared_answers_are_bounded_too() -> None:
     for payload in range(SHARED_MAX + 10):
         authority.ask(wire_of("aaaa.example.org.", payload=payload))
     assert authority.answers.shared <= SHARED_MAX
+
+
+def test_a_zero_within_a_label_is_no_end_of_the_name() -> None:
+    authority = Authority(zone("a\\000b A 192.0.2.1\n"))
+    assert not authority.ask(wire_of("xyz.example.org."))
+    assert not any(authority.ask(wire_of(f"{label}.example.org.")) for label in ("a\\000b", "a\\000B", "A\\000b"))
+    assert authority.ask(wire_of("a\\000C.example.org."))
+
+
+def test_what_is_no_label_is_none_of_a_name_that_is_alike() -> None:
+    authority = Authority(zone(""))
+    suffix = name_from_text(ORIGIN)
+    assert not authority.ask(wire_of(b"\x3f" + b"a" * 63 + b"\x10" + b"b" * 16 + suffix))
+    assert authority.ask(wire_of(b"\x10" + b"a" * 16 + b"\x3f" + b"b" * 63 + suffix))
+    assert not authority.ask(wire_of(b"\x46" + b"a" * 70 + b"\x09" + b"b" * 9 + suffix))  # as long in all
