@@ -233,4 +233,4 @@ def test_what_is_no_label_is_none_of_a_name_that_is_alike() -> None:
     suffix = name_from_text(ORIGIN)
     assert not authority.ask(wire_of(b"\x3f" + b"a" * 63 + b"\x10" + b"b" * 16 + suffix))
     assert authority.ask(wire_of(b"\x10" + b"a" * 16 + b"\x3f" + b"b" * 63 + suffix))
-    assert not authority.ask(wire_of(b"\x46" + b"a" * 70 + b"\x09" + b"b" * 9 + suffix))  # as long in all
+    assert not authority.ask(wire_of(b"\x40" + b"a" * 64 + b"\x0f" + b"b" * 15 + suffix))  # as long in all
