@@ -234,3 +234,12 @@ def test_what_is_no_label_is_none_of_a_name_that_is_alike() -> None:
     assert not authority.ask(wire_of(b"\x3f" + b"a" * 63 + b"\x10" + b"b" * 16 + suffix))
     assert authority.ask(wire_of(b"\x10" + b"a" * 16 + b"\x3f" + b"b" * 63 + suffix))
     assert not authority.ask(wire_of(b"\x40" + b"a" * 64 + b"\x0f" + b"b" * 15 + suffix))  # as long in all
+
+
+def test_a_name_that_comes_below_a_wildcard_or_in_the_place_of_a_lack_gets_its_own_answer() -> None:
+    authority = Authority(plain())
+    wild, lack = [wire_of(f"{label}.w.example.org.") for label in ("aaa", "new")], wire_of("n8.example.org.", RRType.MX)
+    assert [authority.ask(wire) for wire in wild] == [False, True]
+    assert [authority.ask(wire_of("n9.example.org.", RRType.MX)), authority.ask(lack)] == [False, True]
+    authority.change(plain(changed="n7 A 192.0.2.7\nnew.w A 192.0.2.99\nn8 MX 1 n9\n"))  # with the serial as it was
+    assert [authority.ask(wire) for wire in [*wild, lack]] == [False, False, False]
