@@ -2,6 +2,7 @@
 
 import struct
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -243,3 +244,46 @@ def test_a_name_that_comes_below_a_wildcard_or_in_the_place_of_a_lack_gets_its_o
     assert [authority.ask(wire_of("n9.example.org.", RRType.MX)), authority.ask(lack)] == [False, True]
     authority.change(plain(changed="n7 A 192.0.2.7\nnew.w A 192.0.2.99\nn8 MX 1 n9\n"))  # with the serial as it was
     assert [authority.ask(wire) for wire in [*wild, lack]] == [False, False, False]
+
+
+def test_who_lacks_a_type_is_not_who_has_an_alias_or_is_a_delegation() -> None:
+    authority = Authority(zone("a A 192.0.2.1\nb CNAME a\nc NS ns.c\nns.c A 192.0.2.2\nd.d A 192.0.2.3\n"))
+    asked = [authority.ask(wire_of(f"{label}.example.org.", RRType.TXT)) for label in "abcd"]
+    assert asked == [False, False, False, True]
+
+
+def test_a_denial_that_is_proven_belongs_to_the_name() -> None:
+    signed = draft("$TTL 3600\n" + HEAD + "@ NSEC f SOA NS NSEC\nf A 192.0.2.1\nf NSEC @ A NSEC\n").zone()
+    authority = Authority(signed)
+    for payload, do in ((0, False), (1232, False), (1232, True)):
+        asked = [authority.ask(wire_of(f"{label}.example.org.", payload=payload, do=do)) for label in ("b", "x", "b")]
+        assert asked == [False, not do, True]
+
+
+@pytest.mark.parametrize(
+    ("qname", "rtype", "names"),
+    [
+        ("a", RRType.A, {"a"}),
+        ("a", RRType.TXT, {"a", ""}),
+        ("x.y", RRType.A, {"y", "*", ""}),
+        ("x.b.c", RRType.A, {"x.b.c", "b.c", "*.b.c", ""}),
+        ("x.y.w", RRType.MX, {"y.w", "*.w", "a"}),
+        ("x.w", RRType.A, {"x.w", "*.w", ""}),
+        ("x.sub", RRType.A, {"sub", "ns.sub", "gone"}),
+        ("al", RRType.A, {"al", "a"}),
+        ("q.d", RRType.A, {"d", "q.e"}),
+        ("s", RRType.SRV, {"s", "gone"}),
+    ],
+)
+def test_an_answer_is_made_of_all_names_that_were_looked_at_there_or_not(
+    qname: str, rtype: int, names: set[str]
+) -> None:
+    authority = Authority(
+        draft(
+            "$TTL 3600\n" + HEAD + "a A 192.0.2.1\na.b.c A 192.0.2.2\n*.w MX 1 a\nsub NS ns.sub\nsub NS gone\n"
+            "ns.sub A 192.0.2.3\nal CNAME a\nd DNAME e\nq.e A 192.0.2.4\ns SRV 1 1 1 gone\n"
+        ).zone()
+    )
+    slow = authority.slow(wire_of(f"{qname}.example.org.", rtype))
+    assert slow is not None
+    assert {name.removesuffix("example.org.").rstrip(".") for name in slow[1].names} == names
