@@ -172,19 +172,26 @@ def test_a_roll_that_an_operator_orders_begins_soon_and_everything_stays_valid(w
     until(lambda: '"event": "zone.keys"' in world.running.events() and "spreading" in world.running.events())
 
 
-def test_keys_are_private_and_outlive_the_server(world: World) -> None:
+def test_keys_are_private_and_outlive_the_server_as_signatures_do(world: World) -> None:
     folder = world.folder / "state" / "keys"
     assert {path.stat().st_mode & 0o777 for path in folder.glob("*.pem")} == {0o600}
-    before = {zone: dnskeys(world.authority, zone) for zone in (NSEC, COMPACT)}
+    before = {zone: (dnskeys(world.authority, zone), soa(world.authority, zone)) for zone in (NSEC, COMPACT)}
     world.running.kill()
     world.running.start()
-    assert {zone: dnskeys(world.authority, zone) for zone in (NSEC, COMPACT)} == before
+    assert {zone: (dnskeys(world.authority, zone), soa(world.authority, zone)) for zone in (NSEC, COMPACT)} == before
 
 
 def dnskeys(server: Server, zone: str) -> set[str]:
     query = dns.message.make_query(zone, "DNSKEY")
     answer = dns.query.tcp(query, server.host, port=server.port, timeout=NOTICED_S)
     return {each.to_text() for each in answer.answer[0]}
+
+
+def soa(server: Server, zone: str) -> list[str]:
+    """Return the SOA and its signature."""
+    query = dns.message.make_query(zone, "SOA", want_dnssec=True)
+    answer = dns.query.udp(query, server.host, port=server.port, timeout=NOTICED_S)
+    return [rrset.to_text() for rrset in answer.answer]
 
 
 def serial(server: Server, zone: str) -> int:

@@ -114,10 +114,11 @@ class Signer:
             with self._files.locked():
                 ring = self._files.ring(origin) or self._first_ring(before)
                 keys = self._keys_of(origin, ring)
-            is_ours = RRType.DNSKEY in before.nodes[origin] and _all_ours(before, keys.values())
+            is_ours = _is_ours(before, keys.values())
             _see_to_fit(new, changes, is_ours=is_ours, is_first=base is None)
             signing = self._signing(origin, ring, keys)
-            made = sign(before, changes, signing, served_serial=before.serial if is_ours else None)
+            was_served = base is not None or is_ours
+            made = sign(before, changes, signing, served_serial=before.serial if was_served else None)
             self._keep_ttls(origin, before if base is None else None, made)
         except KeyFileError as error:
             raise CannotSign(origin, str(error)) from error
@@ -128,13 +129,14 @@ class Signer:
         while True:
             for origin, watch in self._watches.items():
                 zone = zones().get(origin)
-                if zone is None or self._wall() < watch.again_s:
+                if zone is None or not is_signed(zone) or self._wall() < watch.again_s:
                     continue
                 try:
                     await self.round(zone, publish)
-                except StandfastError as error:
+                except Exception as error:  # whatever it is: the signatures of other zones must not end for it
                     watch.again_s = self._wall() + FAILED_S
-                    log.error("signing.failed", zone=origin, reason=str(error))
+                    trace = not isinstance(error, StandfastError)
+                    log.error("signing.failed", zone=origin, reason=str(error), exc_info=trace)
             await asyncio.sleep(SOON_S if any(watch.due for watch in self._watches.values()) else ROUND_S)
 
     async def round(self, zone: Zone, publish: Publish) -> None:
@@ -266,9 +268,10 @@ class Signer:
                 self._files.save(origin, after)
 
 
-def _all_ours(zone: Zone, keys: Collection[Key]) -> bool:
-    ours = {key.dnskey for key in keys}
-    return all(rdata in ours for rdata in zone.nodes[zone.origin][RRType.DNSKEY].rdatas)
+def _is_ours(zone: Zone, keys: Collection[Key]) -> bool:
+    """Say whether `zone` was signed with one of `keys`; others in it may have left the ring before it was published."""
+    dnskeys = zone.rrset(zone.origin, RRType.DNSKEY)
+    return dnskeys is not None and not {key.dnskey for key in keys}.isdisjoint(dnskeys.rdatas)
 
 
 def _see_to_fit(new: Zone, changes: Sequence[Change], *, is_ours: bool, is_first: bool) -> None:

@@ -222,6 +222,27 @@ async def test_a_whole_roll_through_restarts(world: World, split: bool) -> None:
     assert used == {state.id for state in ring(world).keys}
 
 
+@in_a_loop
+async def test_a_crash_between_the_ring_and_the_zone_leaves_no_key_behind(world: World) -> None:
+    kept = await world.publish(zone(SOURCE))
+    left = ring(world)
+    key = world.files.make(ORIGIN, "csk", ED25519, frozenset(state.id for state in left.keys))
+    world.files.save(ORIGIN, replace(left, keys=tuple(replace(state, id=key.tag) for state in left.keys)))
+    world.start()
+    with pytest.raises(UnfitZone):  # of a zone that no key of the ring has signed nobody knows whose it is
+        await world.publish(kept)
+    world.files.save(ORIGIN, begin(left, key.tag, "csk"))
+    world.start()
+    both = await world.publish(kept)
+    assert len(both.nodes[ORIGIN][RRType.DNSKEY].rdatas) == 2
+    world.files.save(ORIGIN, left)
+    world.start()
+    after = await world.publish(both)
+    validate(after)
+    assert len(after.nodes[ORIGIN][RRType.DNSKEY].rdatas) == 1
+    assert after.serial == both.serial + 1
+
+
 def ring(world: World) -> KeyRing:
     found = world.files.ring(ORIGIN)
     assert found is not None
