@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -24,7 +25,7 @@ import pytest
 
 from bound_sockets import bound_pair
 from peers.authorities import sign
-from peers.secondaries import SECONDARIES, ZONE, Shared, knot_secondary
+from peers.secondaries import DOCUMENTED, SECONDARIES, ZONE, Shared, knot_secondary
 from peers.servers import program
 from peers.test_authority_serving import NOTICED_S, ZONES, until
 from running_guard import RunningGuard
@@ -35,21 +36,24 @@ pytestmark = pytest.mark.peers
 LAST = (1 << 32) - 1  # of all serials; the next one is 1
 KEY = Shared(name="secondary.example.", secret=base64.b64encode(b"s" * 32).decode())
 WRONG = Shared(name="secondary.example.", secret=base64.b64encode(b"t" * 32).decode())
+PRIMARY = DOCUMENTED[DOCUMENTED.index("## Secondaries") :].split("```")[1].removeprefix("toml\n")
 HEAD = "$TTL 300\n@ SOA ns hostmaster {serial} 3600 600 86400 60\n@ NS ns\nns A 192.0.2.1\n"
 NAMES = 600
 Content = set[tuple[str, str, int, str]]
 
 
 def configure(folder: Path, *files: Path, notify: Iterable[int] = (), key: Shared | None = None) -> Path:
+    """Write a configuration; with a key it is that of docs/authority.md but for places and the secret."""
     path = folder / "standfast.toml"
-    allowed, signed = (f"key:{key.name}", f" key:{key.name}") if key else ("127.0.0.0/8", "")
-    path.write_text(
-        f'[authority]\nlisten = ["127.0.0.1:0"]\nstate_dir = "state"\nmetrics = "127.0.0.1:0"\n'
-        f"zones = {json.dumps([str(file) for file in files])}\n"
-        f"allow_transfer = {json.dumps([allowed])}\n"
-        f"notify = {json.dumps([f'127.0.0.1:{port}{signed}' for port in notify])}\n"
-        + (f'[[authority.keys]]\nname = "{key.name}"\nsecret = "{key.secret}"\n' if key else "")
+    told = [f"127.0.0.1:{port}{f' key:{key.name}' if key else ''}" for port in notify]
+    text = PRIMARY if key else '[authority]\nallow_transfer = ["127.0.0.0/8"]\n'
+    text = re.sub("^(listen|zones|notify) = .*\n", "", text, flags=re.MULTILINE)
+    own = (
+        '[authority]\nlisten = ["127.0.0.1:0"]\nstate_dir = "state"\nmetrics = "127.0.0.1:0"\n'
+        f"zones = {json.dumps([str(file) for file in files])}\nnotify = {json.dumps(told)}\n"
     )
+    text = text.replace("[authority]\n", own)
+    path.write_text(re.sub('(?<=secret = )".*"', f'"{key.secret}"', text) if key else text)
     return path
 
 
@@ -301,7 +305,7 @@ def test_an_update_of_a_zone_that_is_signed_here_goes_on_as_a_difference(
         update.delete("n7")
         answer = dns.query.udp(update, running.address.host, port=running.port, timeout=NOTICED_S)
         assert answer.rcode() == dns.rcode.NOERROR
-        serial = serial_at(running.address)
+        before, serial = told(running, "transfer.sent")[0]["serial"], serial_at(running.address)
         for secondary in secondaries:
             until(lambda secondary=secondary: serial_at(secondary) == serial)  # type: ignore[misc]
         sent = [each for each in told(running, "transfer.sent") if each["serial"] == serial]
@@ -309,3 +313,6 @@ def test_an_update_of_a_zone_that_is_signed_here_goes_on_as_a_difference(
         ours = content(running.address)
         assert {rdtype for owner, rdtype, *_ in ours if owner == "new.example.org."} == {"A", "NSEC", "RRSIG"}
         assert all(content(secondary) == ours for secondary in secondaries)
+        running.stop()
+        running.start()
+        assert asked("dig", running, f"IXFR={before}", "+tcp").count("\tSOA\t") >= 4  # what it knew, it knows
