@@ -52,10 +52,33 @@ def _names(before: Zone, after: Zone, touched: Collection[Name]) -> Collection[N
             if owner.startswith("*."):
                 found.update(_leading_below(after, parent(owner)))  # it gave the addresses of names that are not there
         if owner not in before.nodes and _has_wildcard_above(before, owner):
-            found.update(_leading_below(after, owner))  # it hides that wildcard from name servers below it
+            found.update(_leading_below(after, _highest_missing(before, owner)))  # it hides that wildcard from those
+        if owner not in after.nodes and _has_wildcard_above(after, owner):
+            found.update(_chains_below(after, _highest_missing(after, owner)))  # of which it is the wildcard's again
         if new.get(RRType.CNAME) is not old.get(RRType.CNAME):
-            found.update(list(_aliases_of(after, owner))[-1:])  # the longest chain of all those that came to be
+            found.update(_longest_chain(after, owner))
+            if owner.startswith("*."):
+                found.update(_chains_below(after, parent(owner)))
     return found
+
+
+def _chains_below(zone: Zone, name: Name) -> Iterator[Name]:
+    """Yield whose NS or CNAME leads to `name` or below it, and where the longest chain through each begins."""
+    for owner in _leading_below(zone, name):
+        yield owner
+        yield from _longest_chain(zone, owner)
+
+
+def _longest_chain(zone: Zone, name: Name) -> Sequence[Name]:
+    """Return where the longest chain of CNAMEs begins that leads to `name`; nothing where none does."""
+    return list(_aliases_of(zone, name))[-1:]
+
+
+def _highest_missing(zone: Zone, name: Name) -> Name:
+    """Return the highest name at or above `name` that is not there, not even for the sake of others."""
+    while (above := parent(name)) not in zone.nodes:
+        name = above
+    return name
 
 
 def _leading_below(zone: Zone, name: Name) -> Iterator[Name]:

@@ -49,6 +49,7 @@ CHAIN = [f"k{number} CNAME k{number + 1}\n" for number in range(18)]
 _FAR = [
     *("one NS ns.two\n", "two NS ns.two\n", "ns.two A 192.0.2.1\n", "two NS ns.far.example.\n", "far NS x.one\n"),
     *("*.w A 192.0.2.1\n", "three NS ns.w\n", "w TXT x\n", "ns.w TXT x\n", "far.w TXT x\n", "*.w TXT x\n"),
+    *("four NS a.e.v\n", "b.e.v TXT x\n", "*.v A 192.0.2.1\n", "*.u CNAME t\n", "t CNAME a.e.u\n", "b.e.u TXT x\n"),
     *("d DNAME b\n", "x.d A 192.0.2.1\n", "d NS ns\n", "p CNAME q\n", "q A 192.0.2.1\n", "q CNAME r\n", "r AAAA ::1\n"),
 ]
 _LINES = st.one_of(st.sampled_from(_FAR), st.sampled_from(_FAR), st.sampled_from(CHAIN), RECORDS)
@@ -81,6 +82,15 @@ def test_a_change_is_judged_as_the_whole_zone_is(lines: list[str], come: list[st
         ("one NS a\na A 192.0.2.1\n", "", ("a", "A"), "one.example.org. has the name server a.example.org."),
         ("*.w A 192.0.2.1\none NS ns.w\n", "", ("*.w", "A"), "one.example.org. has the name server ns.w.example.org."),
         ("*.w A 192.0.2.1\none NS a.ns.w\n", "ns.w TXT x\n", None, "one.example.org. has the name server a.ns.w"),
+        ("*.w A 192.0.2.1\none NS a.e.w\n", "b.e.w TXT x\n", None, "one.example.org. has the name server a.e.w"),
+        ("*.w CNAME u\nu CNAME a.w\na.w TXT x\n", "", ("a.w", "TXT"), "leads back to itself"),
+        ("*.w CNAME u\nu CNAME a.e.w\nb.e.w TXT x\n", "", ("b.e.w", "TXT"), "leads back to itself"),
+        (
+            "".join(CHAIN[:10]) + "k10 CNAME a.w\n" + "".join(CHAIN[11:17]),
+            "*.w CNAME k11\n",
+            None,
+            "more than 16 links",
+        ),
         ("".join(CHAIN[:-2]), CHAIN[-2], None, "has more than 16 links"),
         ("p CNAME q\nq CNAME r\nr A 192.0.2.1\n", "", ("r", "A"), "p.example.org. was promised never to be empty"),
     ],
