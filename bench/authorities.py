@@ -126,6 +126,8 @@ ALL: Final = {
 def _write_zone(folder: Path, names: range) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "bench.zone"
+    if path.exists():  # a server that is started again
+        return path
     path.write_text(zone_text(names) + f"{PROBE_NAME} A 127.0.0.1\n")
     return path
 

@@ -33,7 +33,7 @@ UNBOUND: Final = "unbound"
 DNSMASQ: Final = "dnsmasq"
 RESPONDER: Final = "responder"
 
-START_TIMEOUT_S: Final = 10.0  # all take well under a second, but a guard with much to remember
+START_TIMEOUT_S: Final = 60.0  # all take well under a second, but a guard or an authority with much to read
 READY_TIMEOUT_S: Final = 0.25  # of one look whether a server answers
 PROBE_NAME: Final = "ready"  # in ZONE; asked until it is answered, and never measured
 VERSION_TIMEOUT_S: Final = 5.0
