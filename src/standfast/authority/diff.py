@@ -39,11 +39,29 @@ class Change:
 
 def difference(old: Zone, new: Zone) -> list[Change]:
     """Return what changes from `old` to `new`. The order of an RRset's records is no difference."""
-    before, after = dict(_keyed(old)), dict(_keyed(new))
-    changes = [
-        Change(before=rrset, after=after.get(key)) for key, rrset in before.items() if not same(rrset, after.get(key))
+    return [
+        *_differences(old.nodes, new.nodes),
+        *_differences(old.signatures, new.signatures),
+        *(
+            Change(before=before, after=after)
+            for owner in dict.fromkeys((*old.nsec3, *new.nsec3))
+            if not same(before := old.nsec3.get(owner), after := new.nsec3.get(owner))
+        ),
     ]
-    return changes + [Change(before=None, after=rrset) for key, rrset in after.items() if key not in before]
+
+
+def _differences(old: Mapping[Name, Node], new: Mapping[Name, Node]) -> Iterator[Change]:
+    for owner, before in old.items():
+        after = new.get(owner, EMPTY)
+        if before is after:
+            continue
+        for key, rrset in before.items():
+            if not same(rrset, after.get(key)):
+                yield Change(before=rrset, after=after.get(key))
+        yield from (Change(before=None, after=rrset) for key, rrset in after.items() if key not in before)
+    for owner, after in new.items():
+        if owner not in old:
+            yield from (Change(before=None, after=rrset) for rrset in after.values())
 
 
 def apply(zone: Zone, changes: Iterable[Change]) -> Zone:
@@ -172,10 +190,6 @@ class _Members:
     def done(self) -> frozenset[Name]:
         """Return the set with all changes."""
         return (self._base - self._gone) | self._come if self._come or self._gone else self._base
-
-
-def _keyed(zone: Zone) -> Iterator[tuple[Key, RRset]]:
-    return ((key_of(rrset), rrset) for rrset in zone.rrsets())
 
 
 def key_of(rrset: RRset) -> Key:
