@@ -202,7 +202,7 @@ def same(one: RRset | None, other: RRset | None) -> bool:
     """Say whether both are the same RRset, or both none; the order of records is no difference."""
     if one is None or other is None:
         return one is other
-    return one.ttl_s == other.ttl_s and set(one.rdatas) == set(other.rdatas)
+    return one.ttl_s == other.ttl_s and (one.rdatas == other.rdatas or set(one.rdatas) == set(other.rdatas))
 
 
 def _data(rrset: RRset | None) -> tuple[bytes, ...]:

@@ -18,7 +18,7 @@ from standfast.dns.requests import CLASS_IN, Message, message, question_octets, 
 from standfast.dns.servers import Server
 from standfast.dns.tsig import TsigError, TsigFault, TsigKey, Verified, VerifiedStream, sign, verify
 from standfast.dns.wire import WireError
-from standfast.io.authority.zone_files import no_collections
+from standfast.io.authority.zone_files import in_the_background
 from standfast.io.faults import in_words
 from standfast.io.upstreams.datagrams import open_datagrams
 from standfast.io.upstreams.messages import NOT_OURS_MAX
@@ -180,7 +180,7 @@ class _Reading:
         """Take in what came next, and whether the connection ended after it. Runs in a thread."""
         self._octets += octets
         self._count += len(octets)
-        with no_collections() if self._count > LARGE_OCTETS else nullcontext():
+        with in_the_background() if self._count > LARGE_OCTETS else nullcontext():
             return self._take(ended=ended)
 
     def _take(self, *, ended: bool) -> Progress | Failed:

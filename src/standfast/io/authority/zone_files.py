@@ -2,6 +2,7 @@
 
 import gc
 import hashlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from standfast.errors import StandfastError
 from standfast.io.faults import in_words
 
 NOTHING: Final[Mapping[Name, Zone]] = MappingProxyType({})
+SWITCH_S: Final = 0.000_5  # after which threads take turns while a zone is read
+_SWITCH_DEFAULT_S: Final = sys.getswitchinterval()
 SUFFIXES: Final = frozenset({".zone", ".db", ".txt", ".signed"})  # of file names, after the zone's
 
 
@@ -65,7 +68,7 @@ def read_zone(
         ZoneFileError: it cannot be read, or must not be served; with everything that is wrong.
     """
     texts = _Texts()
-    with no_collections():
+    with in_the_background():
         master, apex, records = _begun(path, origin, texts)
         draft = draft_of(records, origin=apex or ".", file=str(path))
         faults, warnings = judge(draft, promises, before=before.get(draft.origin), loss_max=loss_max, now=now)
@@ -78,16 +81,20 @@ def read_zone(
 
 
 @contextmanager
-def no_collections() -> Iterator[None]:
-    """Have nobody look for cycles meanwhile: a zone has none, and to look through a large one stops all for seconds.
+def in_the_background() -> Iterator[None]:
+    """Have what makes a large zone in a thread stand in the way of answers as little as can be.
 
-    What is there at the end is not looked through later either; it goes when nobody holds it any more.
+    Python hands over to another thread after 5 ms, and each system call of an answer would wait for that. And nobody
+    looks for cycles: a zone has none, and to look through a large one stops all for seconds. What is there at the end
+    is not looked through later either; it goes when nobody holds it any more.
     """
     was_on = gc.isenabled()
     gc.disable()
+    sys.setswitchinterval(SWITCH_S)
     try:
         yield
     finally:
+        sys.setswitchinterval(_SWITCH_DEFAULT_S)
         gc.freeze()
         if was_on:
             gc.enable()
