@@ -9,8 +9,9 @@ from fuzz.requests import REQUESTS
 from fuzz.streams import STREAMS
 from fuzz.target import Target
 from fuzz.web import WEB
+from fuzz.zones import ZONES
 
-TARGETS: Final[dict[str, Target]] = {**MESSAGES, **REQUESTS, **STREAMS, **WEB, **FILES}
+TARGETS: Final[dict[str, Target]] = {**MESSAGES, **REQUESTS, **STREAMS, **WEB, **FILES, **ZONES}
 ALL: Final = "all"
 
 

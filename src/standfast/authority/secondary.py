@@ -10,7 +10,7 @@ he has a later one, and cannot give it, is not.
 
 from dataclasses import dataclass
 from math import inf
-from typing import Final, assert_never
+from typing import Final, Literal, assert_never
 
 from standfast.authority.serials import later
 from standfast.authority.zone import SERIAL_AT
@@ -64,13 +64,13 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tell:
-    """Tell the operator; `event` is a stable name. `alarm` is for what he must look at."""
+    """Tell the operator; `event` is a stable name, an error is what must be looked at."""
 
     event: str
     primary: int | None = None
     serial: int | None = None
     why: str = ""
-    alarm: bool = False
+    level: Literal["info", "warning", "error"] = "warning"
 
 
 Action = AskSerial | Fetch | Tell
@@ -153,7 +153,7 @@ class Secondary:
         actions: list[Action] = []
         if not self._expired and now >= self._expires_at_s:
             self._expired = True
-            actions.append(Tell(event="zone.expired", serial=self._held.serial if self._held else None, alarm=True))
+            actions.append(Tell(event="zone.expired", serial=self._held.serial if self._held else None, level="error"))
         if self._to_ask is None and now >= self._next_round_s:
             actions += self._begin(now)
         return actions
@@ -214,7 +214,7 @@ class Secondary:
 
     def _heard(self, now: float) -> list[Action]:
         """Believe in the zone from `now` on, again where it had expired, and go on."""
-        told: list[Action] = [Tell(event="zone.renewed")] if self._expired else []
+        told: list[Action] = [Tell(event="zone.renewed", level="info")] if self._expired else []
         self._was_heard, self._expired, self._heard_at_s = True, False, now
         return [*told, *self._go_on(now)]
 
@@ -249,7 +249,7 @@ class Secondary:
         told: list[Action] = []
         if serial != self._held.serial:
             why = f"its serial {serial} is behind {self._held.serial}, which is served"
-            told.append(Tell(event="zone.primary_behind", primary=primary, serial=serial, why=why, alarm=True))
+            told.append(Tell(event="zone.primary_behind", primary=primary, serial=serial, why=why, level="error"))
         return [*told, *self._heard(now)]
 
 

@@ -200,11 +200,10 @@ def draft_of(records: Iterable[Record], *, origin: Name, file: str) -> Draft:
     draft = Draft(origin=origin, file=file, nodes=nodes, signatures=signatures)
     gathered: dict[tuple[Name, int, int], dict[bytes, None]] = {}  # data of the RRsets of more records than one
     outside = "." + origin if origin != "." else "."
-    escaped = "\\" in origin
     for owner, rtype, ttl_s, rdata, name, line in records:
         node = nodes.get(owner)
         if node is None:
-            if (not owner.endswith(outside) and owner != origin) or (escaped and not is_below(owner, origin)):
+            if (not owner.endswith(outside) and owner != origin) or ("\\" in owner and not is_below(owner, origin)):
                 draft.faults.append(Fault(file=name, line=line, text=f"{owner} is not in the zone {origin}"))
                 continue
             node = nodes[owner] = {}

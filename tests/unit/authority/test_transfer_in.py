@@ -185,6 +185,7 @@ def test_later_messages_may_leave_the_question_out_but_have_no_other() -> None:
     [
         (record("example.net. A 192.0.2.1"), "example.net. is not in the zone"),
         (record("xexample.org. A 192.0.2.1"), "xexample.org. is not in the zone"),
+        (record("a\\.example.org. A 192.0.2.1"), "is not in the zone"),  # its dot is part of a label
         (record("www A 192.0.2.1")._replace(rclass=3), "is of class 3"),
         (Raw("www.example.org.", 255, CLASS_IN, 0, b"x"), "stands in no zone"),
         (Raw("www.example.org.", RRType.NSEC3, CLASS_IN, 0, b""), "no data of type NSEC3"),

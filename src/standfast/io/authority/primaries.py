@@ -119,7 +119,7 @@ class Primaries:
                 answer = asked.heed(await reader.readexactly(size))
             except asyncio.IncompleteReadError:
                 return Failed(why="it closed the connection without an answer", silent=True)
-        return answer or Failed(why="an answer to something that was not asked", silent=True)
+        return Failed(why="an answer to something that was not asked", silent=True) if answer is None else answer
 
 
 class _Truncated:

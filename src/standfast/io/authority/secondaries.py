@@ -5,6 +5,7 @@ served before stays: a primary's mistake does not empty ours.
 """
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -266,7 +267,7 @@ class _SecondaryZone:
             about["serial"] = tell.serial
         if tell.why:
             about["why"] = tell.why
-        (log.error if tell.alarm else log.warning)(tell.event, **about)
+        log.log(_LEVELS[tell.level], tell.event, **about)
 
 
 def _who(remotes: Sequence[Remote], address: str, key: Name | None) -> int | None:
@@ -281,4 +282,5 @@ def _who(remotes: Sequence[Remote], address: str, key: Name | None) -> int | Non
     return next((at for at, remote in enumerate(remotes) if remote.key is not None and remote.key == key), None)
 
 
+_LEVELS: Final = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _OUTCOMES: Final = {Taken: "taken", NotLater: "up_to_date", Refused: "refused", Failed: "failed"}

@@ -67,8 +67,11 @@ def test_the_serial_comes_by_udp() -> None:
     assert serial_from(lambda query, tcp: [] if tcp else [said(query, soa(7))]) == 7
 
 
-def test_what_does_not_fit_comes_by_tcp() -> None:
-    assert serial_from(lambda query, tcp: [said(query, soa(7)) if tcp else said(query, flags=QR | AA | TC)]) == 7
+@pytest.mark.parametrize("serial", [7, 0])
+def test_what_does_not_fit_comes_by_tcp(serial: int) -> None:
+    assert (
+        serial_from(lambda query, tcp: [said(query, soa(serial)) if tcp else said(query, flags=QR | AA | TC)]) == serial
+    )
 
 
 def test_an_answer_to_another_question_is_passed_over() -> None:
