@@ -237,6 +237,6 @@ FILES: Final = {
         law=zone,
         seeds=lambda: (b"$TTL 1h\n@ SOA ns h ( 1 2 3\n 4 5 )\nwww 60 IN A 192.0.2.1\n$GENERATE 1-9 h$ A 192.0.2.$\n",),
     ),
-    "open-psa": Target(law=open_psa, seeds=lambda: (FAULT_TREE, FAULT_TREE.replace(b"or>", b"nand>"))),
+    "open-psa": Target(law=open_psa, seeds=lambda: (FAULT_TREE, FAULT_TREE.replace(b"0.1", b"1"))),
     "certificate": Target(law=certificate, seeds=_certificates),
 }
