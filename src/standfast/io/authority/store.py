@@ -96,14 +96,18 @@ class ZoneStore:
                 await asyncio.gather(*self._background)
 
     def load(self, origin: Name) -> Stored | None:
-        """Return the zone as it was served last; None where nothing is kept of it.
+        """Return the zone as it was served last; None where nothing is kept of it, or it was just what its file said.
 
         Raises:
             StoreError: it cannot be read.
         """
 
         def read() -> Stored | None:
-            found = self._one("SELECT number, digest, serial, signed, changed FROM zones WHERE origin = ?", origin)
+            found = self._one(
+                "SELECT number, digest, serial, signed, changed FROM zones"
+                " WHERE origin = ? AND (changed OR signed OR digest IS NULL)",
+                origin,
+            )
             if found is None:
                 return None
             number, digest, serial, signed, changed = found

@@ -5,15 +5,15 @@ with what it was made from, judged, signed, made durable, and only then served; 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import structlog
 
-from standfast.authority.access import NO_RULES, ZoneRules
+from standfast.authority.access import NO_RULES, NOBODY, ZoneRules
 from standfast.authority.checks import LOSS_MAX, judge
 from standfast.authority.diff import Change, difference
 from standfast.authority.journal import Delta, Journal
@@ -26,6 +26,9 @@ from standfast.dns.model import ExtendedError, Name
 from standfast.errors import StandfastError
 from standfast.io.authority.signer import CannotSign, Signer
 from standfast.io.authority.store import Stored, ZoneStore
+from standfast.io.state.state_dir import StoreError
+
+_T = TypeVar("_T")
 
 Cause = Literal["state", "file", "update", "transfer", "signing"]
 
@@ -106,7 +109,7 @@ class ServedZones:
         self._signer = signer
         self._zones: dict[Name, Zone] = {}
         self._histories: dict[Name, _History] = {}
-        self._under_way: set[asyncio.Task[Published]] = set()
+        self._under_way: set[asyncio.Task[Any]] = set()
 
     @property
     def zones(self) -> Mapping[Name, Zone]:
@@ -202,14 +205,18 @@ class ServedZones:
             StoreError: it cannot be kept.
         """
         work = self._publish(new, base, cause, changes, judged=judged, source=source)
-        task = asyncio.get_running_loop().create_task(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-        return await asyncio.shield(task)
+        return await asyncio.shield(self._begin(work))
 
     async def settle(self) -> None:
         """Wait until all that was begun is ended."""
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        while self._under_way:
+            await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    def _begin(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return task
 
     async def _publish(
         self,
@@ -237,7 +244,9 @@ class ServedZones:
             published = Published(origin=new.origin, before=base, after=new, changes=changes, cause=cause)
             await self._keep(history, published, source)
             self._swap(published)
-            return published
+        if self._store is not None and not history.kept and self.rules(new.origin).allow_update != NOBODY:
+            self._begin(self._keep_whole(self._store, history, new.origin))
+        return published
 
     def _swap(self, published: Published) -> None:
         self._zones[published.origin] = published.after
@@ -273,6 +282,19 @@ class ServedZones:
             history.journal.clear()
         if step is None and before is not None:
             log.warning("zone.serial", zone=new.origin, serial=new.serial, before=before.serial)
+
+    async def _keep_whole(self, store: ZoneStore, history: _History, origin: Name) -> None:
+        """Put a zone that clients may change on the disk, so that not the first of them has to wait for all of it."""
+        async with history.lock:
+            if history.kept:
+                return
+            commit = partial(store.commit, source=history.source, changed=history.changed, records=history.records)
+            try:
+                await asyncio.to_thread(commit, self._zones[origin], None)
+            except StoreError as error:  # the first change will try again, and tell
+                log.warning("store.write_failed", detail=str(error))
+            else:
+                history.kept = True
 
     def _compare(self, new: Zone, base: Zone | None) -> None:
         served = self._zones.get(new.origin)
