@@ -19,6 +19,7 @@ from standfast.authority.signatures import LIFETIME_DEFAULT_S, Lifetime, expires
 from standfast.authority.zone import MINIMUM_AT, SERIAL_AT, Node, Zone
 from standfast.dns.model import Name, RRset, RRType, type_name
 from standfast.dns.name import ancestors, name_from_wire, parent
+from standfast.dns.rdata import rrsig_valid_at
 from standfast.dns.servers import Server
 
 DenialKind = Literal["nsec", "compact"]
@@ -98,7 +99,7 @@ def resign(before: Zone, due: Iterable[tuple[Name, int]], signing: Signing) -> l
 
 
 def due_signatures(zone: Zone, signing: Signing) -> Due:
-    """Return which signatures end soon, or are of other keys than those that sign now."""
+    """Return which signatures end soon, have not begun (a clock was wrong), or are of other keys than sign now."""
     lifetime = signing.lifetime
     soon = lifetime.refresh_before
     wanted = {covers: frozenset(key.tag for key in signing.signers(covers)) for covers in (RRType.SOA, RRType.DNSKEY)}
@@ -107,6 +108,7 @@ def due_signatures(zone: Zone, signing: Signing) -> Due:
         for owner, node in zone.signatures.items()
         for covered, signatures in node.items()
         if expires_before(signatures, soon)
+        or not all(rrsig_valid_at(rdata, signing.now) for rdata in signatures.rdatas)
         or tags_of(signatures) != wanted[RRType.DNSKEY if covered in SIGNED_BY_KEY_SIGNERS else RRType.SOA]
     ]
     return Due(now=found, next_at_s=signing.now + signing.policy.lifetime_s / LOOKS_PER_LIFETIME)

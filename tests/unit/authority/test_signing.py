@@ -155,6 +155,13 @@ def test_what_ends_soon_is_due_and_signed_anew_and_nothing_else_is() -> None:
     assert len(due_signatures(again, everything).now) >= len(some)
 
 
+def test_signatures_that_a_wrong_clock_made_are_due() -> None:
+    early = signed(zone("www A 192.0.2.1\n"), signing(now=NOW + 10_000_000))
+    due = due_signatures(early, signing()).now
+    assert len(due) == sum(map(len, early.signatures.values()))
+    validate(apply(early, resign(early, due, signing())))
+
+
 def test_signatures_of_a_key_that_signs_no_more_are_due() -> None:
     old, new = key(1), key(2)
     after = signed(zone("www A 192.0.2.1\n"), signing(old))
