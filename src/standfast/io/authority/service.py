@@ -47,6 +47,7 @@ class Parts:
     notifier: Notifier
     updates: Updates
     secondaries: Secondaries
+    signer: Signer | None  # None where no zone is signed
 
 
 class AuthorityService:
@@ -110,6 +111,7 @@ class AuthorityService:
             notifier=self._notifier,
             updates=updates,
             secondaries=self._secondaries,
+            signer=self._signer,
         )
         self._requests = Requests(self._desk.take)
         self._running = AsyncExitStack()

@@ -86,12 +86,18 @@ class Signer:
     ) -> None:
         """Sign nothing yet. `wall` tells the seconds since the epoch."""
         self.on_look: list[Callable[[Name], None]] = []  # told now and then that answers are to be signed anew
+        self.failures = 0  # of versions that could not be signed, and of rounds
         self._files = files
         self._policies = policies
         self._wall = wall
         self._ask_parent = ask_parent
         self._watches = {origin: _Watch() for origin in policies}
         self._keys: dict[Name, tuple[frozenset[KeyId], Mapping[KeyId, Key]]] = {}
+
+    @property
+    def due(self) -> int:
+        """How many signatures are to be made anew, and are not yet."""
+        return sum(len(watch.due) for watch in self._watches.values())
 
     def signs(self, origin: Name) -> bool:
         """Say whether the zone is to be signed."""
@@ -120,8 +126,9 @@ class Signer:
             was_served = base is not None or is_ours
             made = sign(before, changes, signing, served_serial=before.serial if was_served else None)
             self._keep_ttls(origin, before if base is None else None, made)
-        except KeyFileError as error:
-            raise CannotSign(origin, str(error)) from error
+        except (KeyFileError, CannotSign) as error:
+            self.failures += 1
+            raise CannotSign(origin, error.reason if isinstance(error, CannotSign) else str(error)) from error
         return self._finished(apply(before, made), signing), tuple(made)
 
     async def rounds(self, zones: Callable[[], Mapping[Name, Zone]], publish: Publish) -> None:
@@ -135,6 +142,7 @@ class Signer:
                     await self.round(zone, publish)
                 except Exception as error:  # whatever it is: the signatures of other zones must not end for it
                     watch.again_s = self._wall() + FAILED_S
+                    self.failures += 1
                     trace = not isinstance(error, StandfastError)
                     log.error("signing.failed", zone=origin, reason=str(error), exc_info=trace)
             await asyncio.sleep(SOON_S if any(watch.due for watch in self._watches.values()) else ROUND_S)

@@ -46,6 +46,16 @@ AUTHORITY_METRICS: Final[tuple[Described[Parts], ...]] = (
         ("rcode",),
     ),
     Described(
+        "standfast_authority_signatures_due",
+        "Signatures that are to be made anew, and are not yet.",
+        lambda s: s.signer.due if s.signer else 0,
+    ),
+    Described(
+        "standfast_authority_signing_failures_total",
+        "Versions of zones that could not be signed, and looks at keys and signatures that failed.",
+        lambda s: s.signer.failures if s.signer else 0,
+    ),
+    Described(
         "standfast_authority_turned_away_total",
         "Transfers, updates, notices and signed queries that went no further, by their response code.",
         lambda s: _each(s.desk.turned_away),

@@ -143,6 +143,7 @@ async def test_a_key_that_is_gone_is_told_and_nothing_is_signed(world: World) ->
     with pytest.raises(UnfitZone, match="is not there, and the zone is signed by it"):
         await world.publish(zone(SOURCE))
     assert not world.served.zones
+    assert world.signer.failures == 1
 
 
 @in_a_loop
@@ -297,6 +298,7 @@ async def test_rounds_go_on_when_one_fails(world: World, monkeypatch: pytest.Mon
     task = asyncio.create_task(world.signer.rounds(lambda: world.served.zones, publish))
     while not world.signer._watches[ORIGIN].again_s:
         await asyncio.sleep(0.01)
+    assert world.signer.failures == 1
     path.write_text(good)
     world.now_s += 10 * module.FAILED_S
     while not world.looks:
