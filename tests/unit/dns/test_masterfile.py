@@ -4,11 +4,11 @@ from pathlib import Path
 
 import dns.zone
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from standfast.dns.masterfile import FAULTS_MAX, INCLUDE_DEPTH_MAX, MasterFile, MasterFileError, Record
-from standfast.dns.model import RRType
+from standfast.dns.model import Name, RRType
 
 HEAD = "$ORIGIN example.org.\n$TTL 300\n@ SOA ns hostmaster 1 3600 600 86400 60\n"
 
@@ -313,3 +313,24 @@ def test_a_byte_order_mark_is_told_and_hides_nothing() -> None:
     found, (fault,) = read("\ufeff$TTL 60\nwww A 192.0.2.1\n")
     assert len(found) == 1
     assert fault == "z:1: the file begins with a byte order mark (U+FEFF); save it without"
+
+
+_OWNER = st.sampled_from(
+    ["www", "@", "a.b", "IN", "A", "60", "", " ", "b.", "c\\.d", "e;f", "x" * 64, "_s._tcp", "*.w", "a..b", "$TTL"]
+)
+_BETWEEN = st.sampled_from(["", "", "60", "IN", "1h IN", "IN 60", "60 60", "CH", "in", "2147483648", "A", "("])
+_KIND = st.sampled_from(["A", "AAAA", "NS", "CNAME", "PTR", "DNAME", "MX", "TXT", "a", "TYPE1"])
+_DATUM = st.sampled_from(
+    "192.0.2.1 192.0.2.256 192.0.2 2001:db8::1 :: 1::2::3 1:2:3:4:5:6:7:8 1:2:3:4:5:6:7:: ::ffff:192.0.2.1 ::12345 "
+    'fe80::1%eth0 www @ b. B.example. c\\.d e;f "g" müller ) a..b 10 $ORIGIN'.split(" ")
+)
+_TEXT = st.lists(st.builds("{} {} {} {}".format, _OWNER, _BETWEEN, _KIND, _DATUM), max_size=6).map("\n".join)
+
+
+@settings(max_examples=400)
+@given(_TEXT, st.sampled_from(["example.org.", ".", None]))
+def test_what_is_read_in_one_step_is_what_is_read_step_by_step(text: str, origin: Name | None) -> None:
+    in_one_step = read(text, origin=origin)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MasterFile, "_plain", lambda *_: None)
+        assert in_one_step == read(text, origin=origin)
