@@ -57,7 +57,8 @@ class _Shared:
     """
 
     prepared: Prepared
-    alike: Alike
+    origin: Name
+    fits: Callable[[Name], bool]
     names: frozenset[Name]
     suffix: str
     spelled: bytes
@@ -117,7 +118,7 @@ class StandingAnswers(PreparedAnswers):
         """Forget all answers that were made of one of `names`, which changed in the zone `origin`."""
         for by_rest in self._by_rest():
             for rest, shared in list(by_rest.items()):
-                if shared.alike.origin == origin or not shared.names.isdisjoint(names):
+                if shared.origin == origin or not shared.names.isdisjoint(names):
                     del by_rest[rest]
         for name in names:
             keys = self._queries.get(name, ())
@@ -150,7 +151,7 @@ class StandingAnswers(PreparedAnswers):
             if shared is not None:
                 label = rest[start:at].lower()  # once more: a zero within a label looks like the end of the name
                 below = f"{label_to_text(label[1:])}{shared.suffix}"
-                is_alike = label not in shared.spelled and below not in self._zones and shared.alike.fits(below)
+                is_alike = label not in shared.spelled and below not in self._zones and shared.fits(below)
                 return shared.prepared if is_alike else None
         return None
 
@@ -168,7 +169,7 @@ class StandingAnswers(PreparedAnswers):
         if self.shared >= SHARED_MAX:
             self._clear_shared()
         suffix = "." if alike.above == ROOT else f".{alike.above}"
-        shared = _Shared(prepared, alike, frozenset(names), suffix, spelled)
+        shared = _Shared(prepared, alike.origin, alike.fits, frozenset(names), suffix, spelled)
         self._shared[labels - 1].setdefault(size, {})[key[:_HEAD] + key[_HEAD + size :]] = shared
         return True
 

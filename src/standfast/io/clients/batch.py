@@ -352,7 +352,8 @@ def _find_all(
     missed: list[int] = []
     respelled: list[int] = []
     for slot in late:
-        if answers[slot].turn(now):
+        found = answers[slot]
+        if found is not NOT_PREPARED and found.turn(now):
             continue
         answer = prepared.otherwise(octets[_STARTS[slot] : _STARTS[slot] + lengths[slot]], now)
         answers[slot] = answer or NOT_PREPARED
