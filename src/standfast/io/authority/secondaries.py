@@ -155,11 +155,13 @@ class _SecondaryZone:
         self._shared = shared
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._kept_s = shared.heard.heard_at_s(origin) or 0.0
+        heard_at_s = shared.heard.heard_at_s(origin)
+        self._kept_s = heard_at_s or 0.0
         zone, now = self._zone, shared.now()
         held = None
-        if zone is not None:
-            held = Held(serial=zone.serial, timing=timing_of(zone.soa.rdatas[0]), heard_at_s=self._kept_s)
+        if zone is not None:  # a zone whose time was lost in a crash came just before that
+            timing = timing_of(zone.soa.rdatas[0])
+            held = Held(serial=zone.serial, timing=timing, heard_at_s=now if heard_at_s is None else heard_at_s)
         self._machine = Secondary(len(primaries), shared.rng, held=held, now=now)
         self._carry_out(self._machine.on_time(now))
 

@@ -27,6 +27,7 @@ KEY = TsigKey(name="primary.example.", algorithm="hmac-sha256", secret=b"0123456
 NOW_S = 1_800_000_000.0
 WAIT_S = 20.0  # for what takes a hundredth of a second where the machine is not busy
 PROMISE = Promise(name="www.example.org.")
+NOBODY = Server("127.0.0.9", 9)  # nobody listens there
 PEER = Peer(address="127.0.0.1", port=5300, tcp=False, encrypted=False)
 
 
@@ -77,9 +78,7 @@ class Running:
 async def running(
     *primaries: Server, kept: Kept | None = None, held: Zone | None = None, promise: Promise | None = None
 ) -> AsyncIterator[Running]:
-    remotes = tuple(Remote(server=server, key=None) for server in primaries) + (
-        Remote(server=Server("192.0.2.1"), key=KEY.name),  # never asked: the others answer
-    ) * (not primaries)
+    remotes = tuple(Remote(server=server) for server in primaries) or (Remote(server=NOBODY, key=KEY.name),)
     rules = ZoneRules(primaries=remotes, promises=(promise,) if promise else ())
     served = ServedZones({ORIGIN: rules})
     if held is not None:
@@ -141,7 +140,7 @@ def test_notify_is_heeded_from_primaries_and_who_has_their_key_alone() -> None:
             stranger = Peer(address="192.0.2.77", port=53, tcp=False)
             assert await here.notify(peer=stranger) == Rcode.REFUSED
             assert await here.notify(peer=stranger, key=KEY) == Rcode.NOERROR
-            assert await here.notify(peer=Peer(address="192.0.2.1", port=9, tcp=True)) == Rcode.NOERROR
+            assert await here.notify(peer=Peer(address=NOBODY.host, port=53, tcp=True)) == Rcode.NOERROR
             other = message(id_=1, flags=Opcode.NOTIFY << 11, question=question_octets("example.net.", RRType.SOA))
             request = read_request(other, {}, now=NOW_S)
             assert isinstance(request, Request)
@@ -199,10 +198,12 @@ def test_a_zone_that_expired_while_nothing_ran_is_not_answered_for_until_its_pri
     asyncio.run(run())
 
 
-def test_what_was_kept_is_answered_at_once_after_a_restart() -> None:
+@pytest.mark.parametrize("heard", [{ORIGIN: NOW_S - 60}, {}], ids=["heard", "time-lost"])
+def test_what_was_kept_is_answered_at_once_after_a_restart(heard: dict[Name, float]) -> None:
     async def run() -> None:
         held = version(1, "www A 192.0.2.9\n")
-        async with running(held=held, kept=Kept({ORIGIN: NOW_S - 60})) as here:
+        async with running(held=held, kept=Kept(heard)) as here:
             assert here.ask().rcode == Rcode.NOERROR
+            assert here.kept.heard_at_s(ORIGIN)  # so that the next restart does not begin anew
 
     asyncio.run(run())
