@@ -37,7 +37,7 @@ PREFIXES = ("x.", "a.b.", "*.", "0123456789012345678901234567890123456789.")
 TYPES = ("A", "NS", "MX", "CNAME", "DS", "DNAME", "SVCB", "HTTPS", "TYPE65280", "NSEC")
 QNAME_MAX = 250  # letters; prefixes make some names longer than names can be
 
-ZONES = int(os.environ.get("STANDFAST_HARD_ZONES", "30"))
+ZONES = int(os.environ.get("STANDFAST_HARD_ZONES", "20"))
 SEED = os.environ.get("STANDFAST_HARD_SEED", "standfast")
 QUESTIONS_PER_ZONE = 100
 QUESTIONS_MIN = 5_000  # below that the corpus has lost something
