@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from fuzz.messages import OUTBOUND, REPLIES
 from fuzz.target import Target
 from standfast.depmap.budget import Limits
+from standfast.depmap.handwritten import read_map
+from standfast.depmap.loss import blast_radius, reach
 from standfast.depmap.model import ModelError
 from standfast.depmap.openpsa import read_open_psa
 from standfast.depmap.risk import assess
@@ -44,6 +46,12 @@ FAULT_TREE: Final = b"""<opsa-mef>
 <exponential><parameter name="l"/><int value="2"/></exponential></define-basic-event>
 <define-parameter name="l"><mul><float value="1e-3"/><pi/></mul></define-parameter></model-data></opsa-mef>
 """
+MAP: Final = b"""nodes:
+  a: {needs: [b, {any: [c, d], soft: true}], causes: [x]}
+  b: {needs: [{at-least: 2, of: [b, c, d]}]}
+  c: {causes: [x, y]}
+  d:
+"""
 EXAMPLE: Final = Path(__file__).parents[2] / "standfast.example.toml"
 
 
@@ -64,6 +72,17 @@ def config(octets: bytes) -> None:
     places = find_lines(text)
     assert all((key,) in places for key in data)
     assert all(1 <= line <= lines for line in places.values())
+
+
+def dependency_map(octets: bytes) -> None:
+    """What is wrong with a map is told with the file; in any other, what a node takes with it is what reach counts."""
+    try:
+        graph = read_map(octets, file="m.yaml")
+    except ModelError as error:
+        assert str(error).startswith("m.yaml:")  # noqa: PT017  the law is about what it says
+        return
+    for loss, number in reach(graph).items():
+        assert len(blast_radius(graph, [loss]).down) == number
 
 
 def open_psa(octets: bytes) -> None:
@@ -237,6 +256,7 @@ FILES: Final = {
         law=zone,
         seeds=lambda: (b"$TTL 1h\n@ SOA ns h ( 1 2 3\n 4 5 )\nwww 60 IN A 192.0.2.1\n$GENERATE 1-9 h$ A 192.0.2.$\n",),
     ),
+    "map": Target(law=dependency_map, seeds=lambda: (MAP,)),
     "open-psa": Target(law=open_psa, seeds=lambda: (FAULT_TREE, FAULT_TREE.replace(b"0.1", b"1"))),
     "certificate": Target(law=certificate, seeds=_certificates),
 }

@@ -8,14 +8,15 @@ from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from itertools import combinations
+from itertools import combinations, islice
 from operator import and_, or_
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from standfast.depmap.graph import DependencyGraph, Need, Node
 from standfast.depmap.model import ModelError
 
 Bits = int  # one for each loss
+_PAIRS_AT_ONCE: Final = 20_000  # 2.5 kB for each node, whatever the number of pairs
 _T = TypeVar("_T")
 
 
@@ -57,8 +58,11 @@ def single_points(graph: DependencyGraph, target: str) -> list[str]:
 def fatal_pairs(graph: DependencyGraph, target: str, among: Sequence[str]) -> list[tuple[str, str]]:
     """Return every pair of `among` (nodes or shared causes) that takes `target` down while neither does alone."""
     alone = set(_fatal(graph, target, [(loss,) for loss in among], among))
-    pairs = list(combinations([loss for loss in among if loss not in alone], 2))
-    return _fatal(graph, target, pairs, pairs)
+    pairs = combinations([loss for loss in among if loss not in alone], 2)
+    found: list[tuple[str, str]] = []
+    while some := list(islice(pairs, _PAIRS_AT_ONCE)):
+        found += _fatal(graph, target, some, some)
+    return found
 
 
 def reach(graph: DependencyGraph) -> dict[str, int]:

@@ -82,3 +82,44 @@ def test_a_file_that_cannot_be_read_or_means_nothing_is_told_with_its_line(pumps
 
 def test_no_file_is_wrong_usage() -> None:
     assert run("risk").exit_code == 2
+
+
+# Maps written by hand.
+
+SHOP = """nodes:
+  shop: {needs: [table, {any: [hints], soft: true}]}
+  hints: {causes: [us-west-2]}
+  table: {causes: [us-east-1]}
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    path = tmp_path / "map.yaml"
+    path.write_text(SHOP)
+    return path
+
+
+def test_what_a_loss_takes_with_it_is_told_with_the_way_there(shop: Path) -> None:
+    result = run("loss", "us-east-1", "--file", shop)
+    assert [line.split(maxsplit=1) for line in result.output.splitlines()] == [
+        ["DOWN", "BECAUSE OF"],
+        ["table", "us-east-1"],
+        ["shop", "table, us-east-1"],
+    ]
+    assert "degraded: shop" in run("loss", "us-west-2", "--file", shop).output
+    found = json.loads(run("loss", "us-east-1", "--file", shop, "--json").output)
+    assert found["down"] == {"table": ["table", "us-east-1"], "shop": ["shop", "table", "us-east-1"]}
+    assert run("loss", "eu-north-9", "--file", shop).exit_code == 4
+
+
+def test_what_takes_a_node_down_is_shown(shop: Path) -> None:
+    assert [line.split("  ")[-1].strip() for line in run("show", "shop", "--file", shop).output.splitlines()] == [
+        "table; hints (degraded without)",
+        "nothing",
+        "shop, table, us-east-1",
+        "none",
+    ]
+    found = json.loads(run("show", "table", "--file", shop, "--json").output)
+    assert found == {"node": "table", "needed_by": ["shop"], "single_points": ["table", "us-east-1"], "pairs": []}
+    assert run("show", "none", "--file", shop).exit_code == 4
