@@ -41,11 +41,6 @@ class Journal:
     def __len__(self) -> int:
         return len(self._deltas)
 
-    @property
-    def first(self) -> int | None:
-        """The serial from which on every step is remembered; None where none is."""
-        return self._deltas[0][0].before if self._deltas else None
-
     def add(self, delta: Delta, *, zone_records: int) -> None:
         """Remember one step, and forget the oldest ones where they are too many.
 

@@ -86,7 +86,6 @@ class TsigFault:
     algorithm: bytes = b""
     time_s: int = 0
     fudge_s: int = 0
-    original_id: int = 0
     mac: bytes = b""
     said: int = 0
 
@@ -256,7 +255,6 @@ def _judge(
             algorithm=tsig.algorithm,
             time_s=tsig.time_s,
             fudge_s=tsig.fudge_s,
-            original_id=tsig.original_id,
             mac=tsig.mac,
             said=tsig.error,
         )

@@ -148,4 +148,5 @@ class FileZones:
         self._refuse(path, f"{path}: its zone changes too often to take it in")
 
     def _refuse(self, path: Path, first: str, *, faults: int = 1, stays: bool = True) -> None:
+        self._served.refused["file"] += 1
         log.error("zone.refused", file=str(path), faults=faults, first=first, stays=stays)

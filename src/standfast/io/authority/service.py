@@ -48,6 +48,7 @@ class Parts:
     updates: Updates
     secondaries: Secondaries
     signer: Signer | None  # None where no zone is signed
+    requests: Requests
 
 
 class AuthorityService:
@@ -104,6 +105,7 @@ class AuthorityService:
             wall=wall,
         )
         self._desk.on_notify = self._secondaries.on_notify
+        self._requests = Requests(self._desk.take)
         self.parts = Parts(
             zones=self._served,
             desk=self._desk,
@@ -112,8 +114,8 @@ class AuthorityService:
             updates=updates,
             secondaries=self._secondaries,
             signer=self._signer,
+            requests=self._requests,
         )
-        self._requests = Requests(self._desk.take)
         self._running = AsyncExitStack()
         self._listeners = [
             Listener(

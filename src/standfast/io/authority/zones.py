@@ -5,6 +5,7 @@ with what it was made from, judged, signed, made durable, and only then served; 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -100,6 +101,8 @@ class ServedZones:
         """
         self.on_published: list[Callable[[Published], None]] = []  # told in this order, before anything else happens
         self.on_withheld: list[Callable[[Name], None]] = []  # told when a zone is withheld, or is not any more
+        self.published: Counter[str] = Counter()  # versions, by cause
+        self.refused: Counter[str] = Counter()  # versions that must not be served, by cause
         self._loss_max = loss_max
         self._store = store
         self._answering: dict[Name, Zone] = {}
@@ -249,6 +252,7 @@ class ServedZones:
         return published
 
     def _swap(self, published: Published) -> None:
+        self.published[published.cause] += 1
         self._zones[published.origin] = published.after
         self._gather()
         for tell in self.on_published:
@@ -316,6 +320,7 @@ class ServedZones:
         else:
             faults = judge_changes(base, new, changes, promises)
         if faults:
+            self.refused[cause] += 1
             log.error(
                 "zone.refused",
                 zone=new.origin,

@@ -22,6 +22,18 @@ AUTHORITY_METRICS: Final[tuple[Described[Parts], ...]] = (
         lambda s: len(s.zones.withheld),
     ),
     Described(
+        "standfast_authority_published_total",
+        "Versions of zones that were served from then on, by where they came from.",
+        lambda s: _each(s.zones.published),
+        ("cause",),
+    ),
+    Described(
+        "standfast_authority_refused_total",
+        "Versions of zones that must not be served, by where they came from.",
+        lambda s: _each(s.zones.refused),
+        ("cause",),
+    ),
+    Described(
         "standfast_authority_transfers_total",
         "Answers to AXFR and IXFR, by what they were.",
         lambda s: _each(s.transfers.outcomes),
@@ -60,5 +72,10 @@ AUTHORITY_METRICS: Final[tuple[Described[Parts], ...]] = (
         "Transfers, updates, notices and signed queries that went no further, by their response code.",
         lambda s: _each(s.desk.turned_away),
         ("rcode",),
+    ),
+    Described(
+        "standfast_authority_requests_dropped_total",
+        "Requests by UDP that were dropped, as too many were under way.",
+        lambda s: s.requests.dropped,
     ),
 )
