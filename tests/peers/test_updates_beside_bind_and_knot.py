@@ -28,7 +28,7 @@ from standfast.dns.servers import Server
 pytestmark = pytest.mark.peers
 
 WAIT_S: Final = 30.0
-UPDATES: Final = 40
+UPDATES: Final = 25
 SECRET: Final = base64.b64encode(b"s" * 32).decode()
 KEY: Final = dns.tsig.Key("client.example.", SECRET, "hmac-sha256")
 ZONE: Final = """$ORIGIN example.org.
