@@ -47,7 +47,10 @@ def parse_nsid(text: str) -> bytes:
     Raises:
         ValueError: it is too long, or no hexadecimal.
     """
-    octets = bytes.fromhex(text[2:]) if text.startswith("0x") else text.encode("utf-8")
+    try:
+        octets = bytes.fromhex(text[2:]) if text.startswith("0x") else text.encode("utf-8")
+    except ValueError:
+        raise ValueError(f'"{text}" does not have two hexadecimal digits for each octet') from None
     if len(octets) > NSID_MAX:
         raise ValueError(f"at most {NSID_MAX} octets, and this has {len(octets)}")
     return octets

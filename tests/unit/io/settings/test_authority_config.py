@@ -210,3 +210,21 @@ def test_metrics_are_read_where_nothing_else_is_and_only_by_who_may(tmp_path: Pa
     ]
     both = text.replace("{}", "127.0.0.1:9153") + '[guard]\nupstreams = ["192.0.2.53"]\nmetrics = "127.0.0.1:9153"\n'
     assert "is taken by listen" in findings(tmp_path, both)[0]
+
+
+@pytest.mark.parametrize(("text", "octets"), [("ns1.fra", b"ns1.fra"), ("0x6e7331ff", b"ns1\xff"), ("", b"")])
+def test_a_server_calls_itself_by_text_or_by_octets(tmp_path: Path, text: str, octets: bytes) -> None:
+    assert load(tmp_path, f'[authority]\nzones = ["example.org.zone"]\nnsid = "{text}"\n').nsid == octets
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("0xabc", '"0xabc" does not have two hexadecimal digits for each octet'),
+        ("0xgg", '"0xgg" does not have two hexadecimal digits for each octet'),
+        ("x" * 65, "at most 64 octets, and this has 65"),
+    ],
+)
+def test_what_no_server_can_call_itself_is_told(tmp_path: Path, text: str, why: str) -> None:
+    (found,) = findings(tmp_path, f'[authority]\nzones = ["example.org.zone"]\nnsid = "{text}"\n')
+    assert found == f"3: nsid: {why}"
