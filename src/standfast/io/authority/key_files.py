@@ -190,8 +190,8 @@ def read_private(path: Path) -> PrivateKey:
 
 
 _LOST: Final = (
-    f"{_BACKUP} If there is none: have the parent take the DS away, wait until its TTL is over, "
-    "and then remove the zone's files in this folder; new keys are made"
+    f"{_BACKUP} If there is none: have the parent take the DS away, wait until its TTL is over, serve the zone "
+    "with sign = false, remove its files from this folder, and sign it again: new keys are made"
 )
 
 

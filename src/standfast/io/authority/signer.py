@@ -238,7 +238,8 @@ class Signer:
             raise CannotSign(
                 origin,
                 f"it is signed already; by others: take sign = true away. By this server: {path} is "
-                "gone - bring it back from a backup. Without one have the parent take the DS away first",
+                "gone - bring it back from a backup. Without one have the parent take the DS away, wait until its TTL "
+                "is over, and serve it with sign = false before it is signed again",
             )
         made: list[Key] = []
         roles: Sequence[Role] = ("ksk", "zsk") if policy.split else ("csk",)

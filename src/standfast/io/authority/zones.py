@@ -173,7 +173,7 @@ class ServedZones:
         history.source, history.changed, history.kept = stored.source, stored.changed, True
         if self._signs(zone.origin):
             with suppress(UnfitZone):  # it is told already, and the signatures from before hold for a while
-                zone, made = await self._sign(zone, None, ())
+                zone, made = await self._sign(zone, zone, ())
                 if made:
                     again = Published(origin=zone.origin, before=stored.zone, after=zone, changes=made, cause="signing")
                     await self._keep(history, again, None)

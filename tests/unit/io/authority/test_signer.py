@@ -125,6 +125,15 @@ async def test_after_a_restart_signatures_are_used_again(world: World) -> None:
 
 
 @in_a_loop
+async def test_a_zone_that_was_served_unsigned_advances_when_it_is_signed(world: World) -> None:
+    unsigned = zone(SOURCE)
+    after, made = world.signer.sign(unsigned, unsigned, ())
+    validate(after)
+    assert made
+    assert after.serial == unsigned.serial + 1
+
+
+@in_a_loop
 async def test_lost_keys_are_not_made_anew_and_what_was_served_stays(world: World) -> None:
     first = await world.publish(zone(SOURCE))
     for path in world.files.folder.iterdir():
