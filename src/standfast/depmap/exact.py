@@ -13,6 +13,7 @@ from standfast.depmap.parts import Module, Part, part_of, turned_of
 
 _ROOMS: Final = tuple(8.0**step for step in range(-3, 1))  # of the nodes that may be: a better order is cheaper
 _WORTH_IT: Final = 2  # another order is tried for so many times fewer nodes than one that fits took
+_SMALL: Final = 256  # nodes that no other order is worth trying for
 _SHARE: Final = 0.6  # of the time, for diagrams; the rest is for bounds where one did not fit, else for cut sets
 
 
@@ -31,7 +32,6 @@ def solve(circuit: Circuit, modules: Sequence[Module], limits: Limits, tell: Cal
     """
     found = Exact(parts={}, sets={})
     turned = turned_of(modules)
-
     for room in _ROOMS:
         budget = limits.budget(room=room, share=_SHARE)
         for module in modules:
@@ -40,6 +40,8 @@ def solve(circuit: Circuit, modules: Sequence[Module], limits: Limits, tell: Cal
             tell(f"a module of {len(module.leaves)} leaves, up to {budget.nodes_max} nodes")
             for order in orders(circuit, module.node, module.leaves):
                 best = found.parts.get(module.node)
+                if best is not None and best.built <= _SMALL:
+                    break
                 bounded = budget if best is None else replace(budget, nodes_max=best.built // _WORTH_IT)
                 with suppress(OverBudget, RecursionError):  # too deep is too large
                     found.parts[module.node] = part_of(circuit, module, order, turned, bounded)
