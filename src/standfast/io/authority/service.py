@@ -193,11 +193,5 @@ def _signer(config: AuthorityConfig, wall: Callable[[], float]) -> Signer | None
 
 
 def _store_of(config: AuthorityConfig) -> ZoneStore | None:
-    """Return what keeps zones; none where there is nothing to keep, and was nothing."""
-    if config.state_dir is None:
-        return None
-    store = ZoneStore(config.state_dir)
-    try:
-        return store if config.needs_state or store.path.exists() else None
-    except OSError:  # somebody else's directory: nothing of ours is in it
-        return None
+    """Return what keeps zones; none where there is nothing to keep."""
+    return ZoneStore(config.state_dir) if config.needs_state and config.state_dir is not None else None
