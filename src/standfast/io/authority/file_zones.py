@@ -34,6 +34,7 @@ class FileZones:
         self._config = config
         self._served = served
         self._wall = wall
+        self._store: ZoneStore | None = None
         self._by_file: dict[Path, Name] = {}
         self._reloading: asyncio.Task[None] | None = None
         self._reload_again = False
@@ -44,13 +45,18 @@ class FileZones:
         Raises:
             StoreError: it cannot be read.
         """
+        self._store = store
         by_file = {path: likely_origin(path) for path in self._config.zones}
         secondaries = (origin for origin, rules in self._config.rules.items() if rules.primaries)
         for origin in dict.fromkeys([*by_file.values(), *secondaries]):
-            stored = await asyncio.to_thread(store.load, origin) if origin is not None else None
-            if stored is not None:
-                await self._served.restore(stored)
+            if origin is not None:
+                await self._restore(origin)
         self._by_file = {path: origin for path, origin in by_file.items() if origin and origin in self._served.zones}
+
+    async def _restore(self, origin: Name) -> None:
+        stored = None if self._store is None else await asyncio.to_thread(self._store.load, origin)
+        if stored is not None:
+            await self._served.restore(stored)
 
     async def load(self) -> None:
         """Read every file; what may be served takes the place of what was served before, the rest leaves it there.
@@ -127,8 +133,10 @@ class FileZones:
         zone = read.zone
         source = replace(read.source, signed=self._served.rules(zone.origin).signing is not None)
         for _ in range(ATTEMPTS_MAX):
-            base = self._served.zones.get(zone.origin)
             try:
+                if zone.origin not in self._served.zones:
+                    await self._restore(zone.origin)  # at the start nothing told that the file is of this zone
+                base = self._served.zones.get(zone.origin)
                 offer = await self._served.offer(zone, source)
                 if offer is Offer.BEHIND:
                     self._refuse(path, BEHIND.format(path=path, serial=zone.serial, served=base and base.serial))
@@ -140,7 +148,7 @@ class FileZones:
             except UnfitZone:  # it is told already
                 return
             except StandfastError as error:
-                self._refuse(path, f"{path}: {error}", stays=base is not None)
+                self._refuse(path, f"{path}: {error}", stays=zone.origin in self._served.zones)
                 return
             names, warnings = len(zone.nodes), len(read.warnings)
             log.info("zone.loaded", zone=zone.origin, serial=zone.serial, names=names, warnings=warnings)

@@ -113,6 +113,7 @@ class ServedZones:
         self._zones: dict[Name, Zone] = {}
         self._histories: dict[Name, _History] = {}
         self._under_way: set[asyncio.Task[Any]] = set()
+        self._ahead = asyncio.Lock()  # kept as a whole one after the other: threads are few, and the store is one
 
     @property
     def zones(self) -> Mapping[Name, Zone]:
@@ -278,7 +279,9 @@ class ServedZones:
         changed = not is_file and (history.changed or published.cause != "signing")
         kept = self._store is not None and (history.kept or not is_file or self._signs(new.origin))
         if self._store is not None and kept:
-            await asyncio.to_thread(self._store.commit, new, step, source=source, changed=changed, records=records)
+            after_kept = step if history.kept else None  # else what is on the disk, if anything, is not what it follows
+            commit = partial(self._store.commit, source=source, changed=changed, records=records)
+            await asyncio.to_thread(commit, new, after_kept)
         history.records, history.source, history.changed, history.kept = records, source, changed, kept
         if step is not None:
             history.journal.add(step, zone_records=records)
@@ -289,7 +292,7 @@ class ServedZones:
 
     async def _keep_whole(self, store: ZoneStore, history: _History, origin: Name) -> None:
         """Put a zone that clients may change on the disk, so that not the first of them has to wait for all of it."""
-        async with history.lock:
+        async with self._ahead, history.lock:
             if history.kept:
                 return
             commit = partial(store.commit, source=history.source, changed=history.changed, records=history.records)

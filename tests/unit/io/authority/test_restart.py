@@ -25,6 +25,7 @@ from standfast.dns.servers import Server
 from standfast.io.authority.service import AuthorityService
 from standfast.io.authority.store import FILE_NAME, ZoneStore
 from standfast.io.authority.zone_files import read_zone
+from standfast.io.authority.zones import ServedZones
 from standfast.io.clients.cookies import Cookies
 from standfast.io.settings.authority import AuthorityConfig
 from standfast.io.state.state_dir import StoreError
@@ -51,7 +52,11 @@ async def serving(file: Path) -> AsyncIterator[AuthorityService]:
 
 async def change(service: AuthorityService, name: str, cause: str = "update") -> Zone:
     """Add a name as an update does, and the serial goes up by one."""
-    zone = service.zones[ORIGIN]
+    return await change_in(service._served, name, cause)
+
+
+async def change_in(served: ServedZones, name: str, cause: str = "update") -> Zone:
+    zone = served.zones[ORIGIN]
     soa = zone.soa.rdatas[0]
     serial = (zone.serial + 1).to_bytes(4, "big")
     after = type(zone.soa)(
@@ -59,7 +64,7 @@ async def change(service: AuthorityService, name: str, cause: str = "update") ->
     )
     added = rrset_from_text(f"{name}.example.org.", RRType.A, 60, ["192.0.2.77"])
     changes = (Change(before=zone.soa, after=after), Change(before=None, after=added))
-    published = await service._served.publish(
+    published = await served.publish(
         apply(zone, changes), base=zone, cause="update" if cause == "update" else "transfer", changes=changes
     )
     return published.after
@@ -130,6 +135,40 @@ def test_a_file_that_cannot_be_read_leaves_what_clients_changed(file: Path) -> N
     assert said(file, add("one"), lambda _: file.write_text("nonsense")) == (2, {"www", "one"}, "192.0.2.1")
     file.unlink()
     assert said(file) == (2, {"www", "one"}, "192.0.2.1")
+
+
+def test_a_file_that_comes_back_after_the_start_does_not_undo_what_clients_changed(tmp_path: Path) -> None:
+    file = tmp_path / "zone.of.ours"  # which does not say what the zone is called
+    text = ZONE.format(1, 1).replace("$TTL 300", "$TTL 300\n$ORIGIN example.org.")
+    file.write_text(text)
+    said(file, add("one"))
+    file.unlink()
+
+    async def play() -> None:
+        async with serving(file) as service:
+            assert not service.zones
+            file.write_text(text)
+            await service.files.load()
+            await service._served.settle()
+            await change(service, "two")
+
+    asyncio.run(play())
+    assert said(file) == (3, {"www", "one", "two"}, "192.0.2.1")
+
+
+def test_a_change_of_what_a_file_says_now_is_not_put_on_what_it_said_before(file: Path) -> None:
+    said(file)
+    file.write_text(ZONE.format(5, 2) + "new A 192.0.2.9\n")
+
+    async def play() -> None:
+        async with ZoneStore(file.parent / "state").opened() as store:
+            served = ServedZones(store=store)  # which was not yet able to write the whole, as on a disk that was full
+            read = read_zone(file)
+            await served.publish(read.zone, base=None, cause="file", judged=True, source=read.source)
+            await change_in(served, "one")
+
+    asyncio.run(play())
+    assert said(file) == (6, {"www", "new", "one"}, "192.0.2.2")
 
 
 def test_a_zone_that_nobody_changed_is_as_its_file_says(file: Path) -> None:
@@ -239,7 +278,14 @@ def test_without_anything_to_keep_no_directory_is_made(file: Path) -> None:
     assert not (file.parent / "state").exists()
 
 
-def test_kill_9_at_any_moment_loses_no_change_that_was_promised(file: Path) -> None:
+def edited(file: Path) -> None:
+    file.write_text(ZONE.format(1, 2))
+
+
+@pytest.mark.parametrize("meanwhile", [None, edited, Path.unlink])
+def test_kill_9_at_any_moment_loses_no_change_that_was_promised(
+    file: Path, meanwhile: Callable[[Path], None] | None
+) -> None:
     for _ in range(2):
         worker = subprocess.Popen(
             [sys.executable, "-c", ENDLESS, Path(__file__), file], stdout=subprocess.PIPE, text=True, env=os.environ
@@ -249,6 +295,9 @@ def test_kill_9_at_any_moment_loses_no_change_that_was_promised(file: Path) -> N
         worker.send_signal(signal.SIGKILL)
         promised = (worker.stdout.read().split() or [promised])[-1]  # a line is whole, or it was not promised
         worker.wait()
+        if meanwhile is not None:
+            meanwhile(file)
+            meanwhile = None
         serial, names, _ = said(file)
         assert serial >= int(promised)
         assert len(names) == serial  # every change is whole
