@@ -13,11 +13,14 @@ import dns.rrset
 import pytest
 
 from running_guard import RunningGuard, standfast, write_config
+from standfast.io.authority.zone_files import ZoneFileError, read_zone
+from standfast.io.settings.config import load
 
 CHECKOUT = Path(__file__).parents[2]
 README = (CHECKOUT / "README.md").read_text()
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 LINES = [line.split(" #")[0].split() for block in BLOCKS for line in block.splitlines() if line.strip()]
+CONFIGURATIONS = re.findall(r"^```toml\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 INLINE = [command.split() for command in re.findall(r"`standfast ([^`]+)`", README)]
 
 MADE = {"drill", "test"}
@@ -104,3 +107,20 @@ def test_commands_in_its_text_work(words: list[str], guard: RunningGuard) -> Non
         words = ["drill", "sim", "--worlds", "20", *words[4:]]
     done = standfast(*words, cwd=guard.config.parent)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("text", CONFIGURATIONS)
+def test_its_configurations_serve_what_keeps_the_promise_and_refuse_what_breaks_it(text: str, tmp_path: Path) -> None:
+    (tmp_path / "standfast.toml").write_text(text)
+    zone = tmp_path / "zones/example.com.zone"
+    zone.parent.mkdir()
+    apex = "@ 300 SOA ns1 hostmaster 1 3600 600 86400 60\n@ 300 NS ns1\nns1 300 A 192.0.2.1\nwww 300 A 192.0.2.10\n"
+    zone.write_text(apex + "www 300 A 192.0.2.11\n")
+    assert standfast("check", "standfast.toml", cwd=tmp_path).returncode == 0
+    authority = load(tmp_path / "standfast.toml").authority
+    assert authority is not None
+    promises = authority.default_rules.promises
+    assert read_zone(zone, promises=promises).zone.serial == 1
+    zone.write_text(apex)
+    with pytest.raises(ZoneFileError, match=r"www\.example\.com\. was promised 2 addresses"):
+        read_zone(zone, promises=promises)
