@@ -116,7 +116,7 @@ class _Reader:
         local = self._name_of(element)
         full = ".".join([*path, local])
         definition = _Definition(name=local if public else full, path=path, element=element)
-        for name in {full, local} if public else {full}:
+        for name in (local, full) if public else (full,):
             earlier = self._definitions.setdefault((kind, name), definition)
             if earlier is not definition:
                 raise self._fault(element, f'{kind} "{name}" is defined again, after line {earlier.element.line}')
