@@ -52,7 +52,7 @@ def ours(folder: Path) -> Iterator[Server]:
     (folder / "example.org.zone").write_text(ZONE)
     config = folder / "standfast.toml"
     config.write_text(
-        '[authority]\nlisten = ["127.0.0.1:0"]\nzones = ["example.org.zone"]\n'
+        '[authority]\nlisten = ["127.0.0.1:0"]\nzones = ["example.org.zone"]\nstate_dir = "state"\n'
         'allow_update = ["key:client.example"]\nallow_transfer = ["key:client.example"]\n'
         f'[[authority.keys]]\nname = "client.example"\nsecret = "{SECRET}"\n'
         '[[authority.promise]]\nname = "kept.example.org"\n'
