@@ -98,6 +98,12 @@ def resign(before: Zone, due: Iterable[tuple[Name, int]], signing: Signing) -> l
     return work.changes()
 
 
+def unsigned(zone: Zone) -> list[Change]:
+    """Return what changes when all goes that a signer made of `zone`; the serial advances."""
+    soa = Change(before=zone.soa, after=_with_serial(zone.soa, following(zone.serial)))
+    return [soa, *(Change(before=each, after=None) for each in zone.rrsets() if each.rtype in NOT_IN_SOURCE)]
+
+
 def due_signatures(zone: Zone, signing: Signing) -> Due:
     """Return which signatures end soon, have not begun (a clock was wrong), or are of other keys than sign now."""
     lifetime = signing.lifetime
@@ -202,7 +208,7 @@ class _Work:
             return
         before = self._node_before(origin)[RRType.SOA]
         others = [each for each in self.made if _rtype(each) != RRType.SOA]
-        anything = always or others or _with_serial(soa, 0) != _with_serial(before, 0)
+        anything = always or others or self._whole or _with_serial(soa, 0) != _with_serial(before, 0)
         self.made = others
         self._make(Change(before=before, after=_with_serial(soa, following(served)) if anything else before))
         if not anything:

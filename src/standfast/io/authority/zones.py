@@ -8,7 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, TypeVar
 
@@ -16,10 +16,11 @@ import structlog
 
 from standfast.authority.access import NO_RULES, NOBODY, ZoneRules
 from standfast.authority.checks import LOSS_MAX, judge
-from standfast.authority.diff import Change, difference
+from standfast.authority.diff import Change, apply, difference
 from standfast.authority.journal import Delta, Journal
 from standfast.authority.reach import judge_changes
 from standfast.authority.serials import later
+from standfast.authority.signing import unsigned
 from standfast.authority.source import Offer, Source, offer_of
 from standfast.authority.zone import Draft, Zone
 from standfast.dns.masterfile import Fault
@@ -172,12 +173,17 @@ class ServedZones:
         history.records = records_of(zone)
         history.journal = Journal(stored.steps, zone_records=history.records)
         history.source, history.changed, history.kept = stored.source, stored.changed, True
-        if self._signs(zone.origin):
+        made: tuple[Change, ...] = ()
+        signs, source = self._signs(zone.origin), stored.source
+        if signs:
             with suppress(UnfitZone):  # it is told already, and the signatures from before hold for a while
                 zone, made = await self._sign(zone, zone, ())
-                if made:
-                    again = Published(origin=zone.origin, before=stored.zone, after=zone, changes=made, cause="signing")
-                    await self._keep(history, again, None)
+        elif stored.changed and source is not None and source.signed:  # nobody would keep its signatures right
+            made = tuple(unsigned(zone))
+            zone = apply(zone, made)
+        if made:
+            again = Published(origin=zone.origin, before=stored.zone, after=zone, changes=made, cause="signing")
+            await self._keep(history, again, source and replace(source, signed=signs))
         self._swap(Published(origin=zone.origin, before=None, after=zone, changes=(), cause="state"))
 
     async def publish(

@@ -8,6 +8,8 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -193,6 +195,32 @@ def test_a_signed_zone_goes_on_with_its_signatures_and_its_serial(file: Path) ->
     assert later(changed.serial, first.serial)  # though the serial of the file is what it was
     assert changed.signature(WWW, RRType.A) != first.signature(WWW, RRType.A)
     assert changed.signature("ns.example.org.", RRType.A) == first.signature("ns.example.org.", RRType.A)
+
+
+def test_what_clients_changed_goes_on_whole_when_signing_is_turned_off_on_and_changed(file: Path) -> None:
+    off = ZoneRules(allow_update=RULES.allow_update)
+    on = replace(off, signing=SigningPolicy(algorithm=13))
+    compact = replace(off, signing=SigningPolicy(algorithm=13, denial="compact"))
+
+    async def play() -> list[tuple[Zone, Zone]]:
+        """Return each time the zone as it is at the start and after a change."""
+        found = []
+        for number, rules in enumerate((on, off, on, compact, on, off)):
+            config = AuthorityConfig(listen=(), zones=(file,), state_dir=file.parent / "state", rules={ORIGIN: rules})
+            async with AuthorityService(config, cookies=Cookies(None, time.monotonic), now=time.time) as service:
+                found.append((service.zones[ORIGIN], await change(service, f"n{number}")))
+        return found
+
+    found = asyncio.run(play())
+    for number, (begun, after) in enumerate(found):
+        for zone in (begun, after):
+            signs = number not in (1, 5)
+            assert is_signed(zone) is signs
+            assert (zone.denial is not None) is signs
+            assert set(zone.signatures) == (set(zone.nodes) if signs else set())
+        assert {f"n{each}.{ORIGIN}" for each in range(number + 1)} <= set(after.nodes)
+        assert later(after.serial, begun.serial)
+    assert all(later(begun.serial, after.serial) for (_, after), (begun, _) in pairwise(found))
 
 
 @pytest.mark.parametrize(("heard_before_s", "answers"), [(10, True), (86_400 + 10, False)])
