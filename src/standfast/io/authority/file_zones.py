@@ -71,6 +71,7 @@ class FileZones:
                     path,
                     promises=self._config.default_rules.promises,
                     before=dict(self._served.zones),
+                    began=self._served.began,
                     loss_max=self._config.loss_max,
                     now=self._wall(),
                 )

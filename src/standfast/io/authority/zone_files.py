@@ -21,6 +21,7 @@ from standfast.errors import StandfastError
 from standfast.io.faults import in_words
 
 NOTHING: Final[Mapping[Name, Zone]] = MappingProxyType({})
+UNKNOWN: Final[Mapping[Name, bytes]] = MappingProxyType({})
 SWITCH_S: Final = 0.000_5  # after which threads take turns while a zone is read
 _SWITCH_DEFAULT_S: Final = sys.getswitchinterval()
 SUFFIXES: Final = frozenset({".zone", ".db", ".txt", ".signed"})  # of file names, after the zone's
@@ -50,6 +51,7 @@ def read_zone(
     origin: Name | None = None,
     promises: Sequence[Promise] = (),
     before: Mapping[Name, Zone] = NOTHING,
+    began: Mapping[Name, bytes] = UNKNOWN,
     loss_max: float = LOSS_MAX,
     now: float | None = None,
 ) -> ReadZone:
@@ -61,6 +63,7 @@ def read_zone(
             The zone itself begins where its SOA stands.
         promises: what the zone must keep.
         before: what is served now, by origin, of which the zone is to take the place of its own.
+        began: the digests of files that these began from: of one that says the same again, no name goes.
         loss_max: which part of the names that are served may go.
         now: the time in seconds, which signatures are held against; None: they are not.
 
@@ -71,7 +74,8 @@ def read_zone(
     with in_the_background():
         master, apex, records = _begun(path, origin, texts)
         draft = draft_of(records, origin=apex or ".", file=str(path))
-        faults, warnings = judge(draft, promises, before=before.get(draft.origin), loss_max=loss_max, now=now)
+        served = None if began.get(draft.origin) == texts.digest() else before.get(draft.origin)
+        faults, warnings = judge(draft, promises, before=served, loss_max=loss_max, now=now)
     faults = sorted([*master.faults, *faults], key=lambda fault: (fault.file, fault.line))
     if faults:
         faults = bounded(faults, str(path))

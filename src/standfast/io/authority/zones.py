@@ -146,6 +146,11 @@ class ServedZones:
     def _gather(self) -> None:
         self._answering = {origin: zone for origin, zone in self._zones.items() if origin not in self._withheld}
 
+    @property
+    def began(self) -> Mapping[Name, bytes]:
+        """The digests of the files that zones began from, by origin."""
+        return {origin: each.source.digest for origin, each in self._histories.items() if each.source is not None}
+
     def rules(self, origin: Name) -> ZoneRules:
         """Return what holds for the zone."""
         return self._rules.get(origin, self._default)
@@ -166,7 +171,7 @@ class ServedZones:
         """Serve again what was served when the process before ended. It was judged then; what signs it looks anew.
 
         Raises:
-            StoreError: what that changed cannot be kept.
+            StoreError: it is to be signed no more, and that cannot be kept.
         """
         zone = stored.zone
         history = self._history(zone.origin)
@@ -183,7 +188,13 @@ class ServedZones:
             zone = apply(zone, made)
         if made:
             again = Published(origin=zone.origin, before=stored.zone, after=zone, changes=made, cause="signing")
-            await self._keep(history, again, source and replace(source, signed=signs))
+            try:
+                await self._keep(history, again, source and replace(source, signed=signs))
+            except StoreError as error:
+                if not signs:
+                    raise
+                log.warning("store.write_failed", detail=str(error))
+                zone = stored.zone  # whose signatures hold for a while: a full disk is no reason not to answer
         self._swap(Published(origin=zone.origin, before=None, after=zone, changes=(), cause="state"))
 
     async def publish(

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import pytest
 import structlog.testing
@@ -221,6 +221,33 @@ def test_what_clients_changed_goes_on_whole_when_signing_is_turned_off_on_and_ch
         assert {f"n{each}.{ORIGIN}" for each in range(number + 1)} <= set(after.nodes)
         assert later(after.serial, begun.serial)
     assert all(later(begun.serial, after.serial) for (_, after), (begun, _) in pairwise(found))
+
+
+def test_a_signed_zone_is_served_as_it_was_from_a_disk_that_takes_nothing(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StoreError(file, "the disk is full", "Free it.")
+
+    async def play(denial: Literal["nsec", "compact"]) -> Zone:
+        rules = ZoneRules(signing=SigningPolicy(algorithm=13, denial=denial))
+        config = AuthorityConfig(listen=(), zones=(file,), state_dir=file.parent / "state", rules={ORIGIN: rules})
+        async with AuthorityService(config, cookies=Cookies(None, time.monotonic), now=time.time) as service:
+            return service.zones[ORIGIN]
+
+    first = asyncio.run(play("nsec"))
+    monkeypatch.setattr(ZoneStore, "commit", full)
+    assert not difference(first, asyncio.run(play("compact")))
+
+
+def test_a_file_that_says_what_it_said_is_not_refused_for_the_names_that_clients_added(file: Path) -> None:
+    async def grow(service: AuthorityService) -> None:
+        for number in range(9):
+            await change(service, f"n{number}")
+
+    with structlog.testing.capture_logs() as logs:
+        said(file, grow)
+    assert not [each for each in logs if each["event"] == "zone.refused"]
 
 
 @pytest.mark.parametrize(("heard_before_s", "answers"), [(10, True), (86_400 + 10, False)])
