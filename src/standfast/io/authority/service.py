@@ -193,5 +193,8 @@ def _signer(config: AuthorityConfig, wall: Callable[[], float]) -> Signer | None
 
 
 def _store_of(config: AuthorityConfig) -> ZoneStore | None:
-    """Return what keeps zones; none where there is nothing to keep."""
-    return ZoneStore(config.state_dir) if config.needs_state and config.state_dir is not None else None
+    """Return what keeps zones; none where there is nothing to keep, and clients changed nothing before."""
+    if config.state_dir is None:
+        return None
+    store = ZoneStore(config.state_dir)
+    return store if config.needs_state or store.holds_changes() else None

@@ -95,6 +95,18 @@ class ZoneStore:
                 yield self
                 await asyncio.gather(*self._background)
 
+    def holds_changes(self) -> bool:
+        """Say whether clients have changed any zone that is kept here; False, and told, where that cannot be read."""
+        try:
+            if not self.path.exists():
+                return False
+            with claim(self.path.parent), closing(connect(self.path)) as connection:
+                query = "SELECT EXISTS (SELECT 1 FROM zones WHERE changed)"
+                return has_tables(connection) and bool(connection.execute(query).fetchone()[0])
+        except (StoreError, OSError, *ERRORS) as error:
+            log.warning("zone.state_unread", file=str(self.path), detail=str(error))
+            return False
+
     def load(self, origin: Name) -> Stored | None:
         """Return the zone as it was served last; None where nothing is kept of it, or it was just what its file said.
 

@@ -30,7 +30,7 @@ from standfast.io.authority.zone_files import read_zone
 from standfast.io.authority.zones import ServedZones
 from standfast.io.clients.cookies import Cookies
 from standfast.io.settings.authority import AuthorityConfig
-from standfast.io.state.state_dir import StoreError
+from standfast.io.state.state_dir import StoreError, claim
 
 ORIGIN: Final = "example.org."
 WWW: Final = "www.example.org."
@@ -321,6 +321,27 @@ def test_a_change_that_the_disk_does_not_take_is_not_made(file: Path) -> None:
             assert (await change(service, "after")).serial == before.serial + 1
 
     asyncio.run(play())
+
+
+def test_what_clients_changed_is_served_on_when_none_may_change_it_any_more(file: Path) -> None:
+    said(file, add("new"))
+
+    async def play() -> tuple[int, set[str]]:
+        config = AuthorityConfig(listen=(), zones=(file,), state_dir=file.parent / "state")
+        async with AuthorityService(config, cookies=Cookies(None, time.monotonic), now=time.time) as service:
+            zone = service.zones[ORIGIN]
+            return zone.serial, {owner for owner in zone.nodes if owner.startswith("new")}
+
+    assert asyncio.run(play()) == (2, {"new.example.org."})
+
+
+def test_changes_that_another_process_holds_are_told_where_nothing_has_to_be_kept(file: Path) -> None:
+    said(file, add("new"))
+    config = AuthorityConfig(listen=(), zones=(file,), state_dir=file.parent / "state")
+    assert config.state_dir is not None
+    with claim(config.state_dir), structlog.testing.capture_logs() as events:
+        AuthorityService(config, cookies=Cookies(None, time.monotonic), now=time.time)
+    assert [(each["event"], each["log_level"]) for each in events] == [("zone.state_unread", "warning")]
 
 
 def test_without_anything_to_keep_no_directory_is_made(file: Path) -> None:
