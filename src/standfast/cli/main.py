@@ -30,7 +30,7 @@ VERBS = (
     Verb("release", "Give a name up by hand."),
     Verb("guard", "Turn the guard off or on, at once."),
     Verb("drill", "Rehearse an outage."),
-    Verb("zone", "Check, show, compare and sign zone files; keys of signed zones."),
+    Verb("zone", "Check, show, compare and sign zone files, and see to the keys of signed zones."),
     Verb("map", "What a service hangs on, and how likely it fails."),
     Verb("ledger", "Show or verify the record of every verdict."),
     Verb("completion", "Print the completion script for a shell."),

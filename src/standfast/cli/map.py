@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,19 @@ RECURSION_MAX = 100_000  # levels of a diagram; Python's own bound is meant for 
 TOLD_EVERY_S = 3.0
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@contextmanager
+def _room_for_large_trees() -> Iterator[None]:
+    """Let diagrams be deep, and numbers of cut sets as long as they come."""
+    levels, digits = sys.getrecursionlimit(), sys.get_int_max_str_digits()
+    sys.setrecursionlimit(max(RECURSION_MAX, levels))
+    sys.set_int_max_str_digits(0)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(levels)
+        sys.set_int_max_str_digits(digits)
 
 
 @click.group()
@@ -65,6 +80,7 @@ def map() -> None:  # noqa: A001  the command's own word
     help="How long it may take. What is not exact by then is an interval.",
 )
 @json_option
+@_room_for_large_trees()
 def risk(
     path: Path,
     gate: str | None,
@@ -85,8 +101,6 @@ def risk(
       standfast map risk --open-psa pumps.xml --top 50 --importance --json
     """
     begin = time.perf_counter()
-    sys.setrecursionlimit(max(RECURSION_MAX, sys.getrecursionlimit()))
-    sys.set_int_max_str_digits(0)  # there may be more cut sets than Python writes out unasked
     read = read_open_psa(read_model_file(path), file=str(path), gate=gate, mission_time=mission_time)
     if read.other_tops:
         others = ", ".join(read.other_tops)

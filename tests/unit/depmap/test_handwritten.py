@@ -45,7 +45,7 @@ def test_the_documented_map_is_read_as_it_says() -> None:
         ("nodes:\n  a: {needs: [{any: [a], soft: maybe}]}", 'm.yaml:2: "maybe" is neither true nor false'),
         ("nodes:\n  a: {needs: [{any: []}]}", 'm.yaml: "a" needs 1 of 0'),
         ("nodes:\n  a: {causes: [b]}\n  b:", 'm.yaml: "b" is a shared cause of "a", and a node as well'),
-        ("nodes: " + "[" * 5000, "m.yaml: what it says is nested too deep in itself"),
+        ("nodes: " + "[" * 5000, "m.yaml:1: what it says is nested too deep in itself"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(text: str, said: str) -> None:
