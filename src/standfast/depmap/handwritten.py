@@ -5,8 +5,8 @@ from typing import Final
 
 from ruamel.yaml import YAML, MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml import Node as YamlNode
+from ruamel.yaml.composer import MaxDepthExceededError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 
 from standfast.depmap.graph import DependencyGraph, Need, Node, all_of, any_of, graph_of_nodes
 from standfast.depmap.model import ModelError
@@ -14,7 +14,7 @@ from standfast.depmap.model import ModelError
 NODE_KEYS: Final = ("needs", "causes")
 NEED_KEYS: Final = ("all", "any", "at-least", "of", "soft")
 NUMBER_DIGITS_MAX: Final = 6
-DEPTH_MAX: Final = 64  # of lists and tables in each other; a map has six, and a reader is not to run out of stack
+DEPTH_MAX: Final = 64  # of lists, tables and values in each other; a map has six, and a stack has an end
 
 
 def read_map(octets: bytes, *, file: str) -> DependencyGraph:
@@ -32,9 +32,12 @@ class _Reader:
 
     def read(self, octets: bytes) -> DependencyGraph:
         try:
-            text = octets.decode()
-            self._look_at_depth(text)
-            root = YAML(typ="safe", pure=True).compose(text)
+            yaml = YAML(typ="safe", pure=True)
+            yaml.max_depth = DEPTH_MAX
+            root = yaml.compose(octets.decode())
+        except MaxDepthExceededError as error:
+            line = error.problem_mark.line + 1
+            raise ModelError("what it says is nested too deep in itself", file=self._file, line=line) from None
         except MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 0
             raise ModelError(f"no YAML: {error.problem}", file=self._file, line=line) from None
@@ -52,17 +55,6 @@ class _Reader:
             return graph_of_nodes(nodes)
         except ModelError as error:
             raise ModelError(error.reason, file=self._file) from None
-
-    def _look_at_depth(self, text: str) -> None:
-        depth = 0
-        for event in YAML(typ="safe", pure=True).parse(text):
-            if isinstance(event, CollectionStartEvent):
-                depth += 1
-            elif isinstance(event, CollectionEndEvent):
-                depth -= 1
-            if depth > DEPTH_MAX:
-                line = event.start_mark.line + 1
-                raise ModelError("what it says is nested too deep in itself", file=self._file, line=line)
 
     def _node(self, name: str, body: YamlNode, names: set[str]) -> Node:
         if _is_nothing(body):

@@ -168,18 +168,23 @@ def test_a_transfer_goes_at_the_pace_of_who_reads_it() -> None:
     run(scene())
 
 
+def endless(ended: asyncio.Event) -> OnRequest:
+    """Return a transfer without an end, which tells when it was ended."""
+
+    async def transfer(wire: bytes, peer: Peer, send: Send) -> None:
+        try:
+            while True:
+                await send(bytes(60_000))
+        finally:
+            ended.set()
+
+    return transfer
+
+
 def test_a_request_whose_client_is_gone_ends() -> None:
     async def scene() -> None:
         ended = asyncio.Event()
-
-        async def transfer(wire: bytes, peer: Peer, send: Send) -> None:
-            try:
-                while True:
-                    await send(bytes(60_000))
-            finally:
-                ended.set()
-
-        async with serving(transfer) as (listener, requests):
+        async with serving(endless(ended)) as (listener, requests):
             _, writer = await asyncio.open_connection(listener.bound.host, listener.bound.port)
             writer.write(framed(TRANSFER))
             await writer.drain()
@@ -196,15 +201,7 @@ def test_a_client_that_takes_nothing_in_for_long_is_left(monkeypatch: pytest.Mon
 
     async def scene() -> None:
         ended = asyncio.Event()
-
-        async def transfer(wire: bytes, peer: Peer, send: Send) -> None:
-            try:
-                while True:
-                    await send(bytes(60_000))
-            finally:
-                ended.set()
-
-        async with serving(transfer) as (listener, _):
+        async with serving(endless(ended)) as (listener, _):
             _, writer = await asyncio.open_connection(listener.bound.host, listener.bound.port)
             assert isinstance(writer.transport, asyncio.ReadTransport)
             writer.transport.pause_reading()
