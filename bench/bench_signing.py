@@ -24,10 +24,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `bench` is no in
 from bench import report
 from bench.peers import Missing
 
-from standfast.authority.diff import Change, apply
+from standfast.authority.diff import apply
 from standfast.authority.keys import ECDSAP256SHA256, Key, LocalSigner, one_key
 from standfast.authority.signing import Signing, SigningPolicy, sign
 from standfast.authority.zone import Zone
+from standfast.dns.changes import Change
 from standfast.dns.model import RRType
 from standfast.dns.rdata import rrset_from_text
 from standfast.io.authority.zone_files import read_zone

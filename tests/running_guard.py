@@ -13,7 +13,7 @@ import dns.message
 import dns.query
 
 from standfast.dns.servers import Server
-from standfast.io.control import client as control_client
+from standfast.io.commands import client as control_client
 
 START_TIMEOUT_S = 60.0  # of what takes a second on an idle machine
 ASK_TIMEOUT_S = 5.0

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from standfast.authority.diff import Change, difference
+from standfast.authority.diff import difference
 from standfast.authority.zone import Zone, serial_of
+from standfast.dns.changes import Change
 from standfast.dns.codec import AA, QR
 from standfast.dns.model import Name, RRType
 from standfast.dns.rdata import canonical_rdata, rrset_from_text

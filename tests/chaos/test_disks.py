@@ -14,7 +14,7 @@ from chaos.load import Load
 from chaos.names import COLD, LEARNED
 from chaos.stage import FRESH_AGAIN_S, Upstream, all_held, guard_before
 from running_guard import RunningGuard
-from standfast.io.control import client as control_client
+from standfast.io.commands import client as control_client
 
 pytestmark = pytest.mark.peers
 

@@ -8,11 +8,11 @@ import dns.opcode
 import dns.update
 
 from fuzz.target import Target
-from standfast.authority.diff import Change
-from standfast.authority.stored import pack_changes, pack_rrsets, unpack_changes, unpack_rrsets
+from standfast.dns.changes import Change
 from standfast.dns.codec import rrset_from_text
 from standfast.dns.model import Rcode, RRType
 from standfast.dns.requests import Faulty, Request, is_request, message, read_message, read_request, response, sealed
+from standfast.dns.stored import pack_changes, pack_rrsets, unpack_changes, unpack_rrsets
 from standfast.dns.tsig import SignedStream, TsigFault, TsigKey, Verified, VerifiedStream, is_signed, sign, verify
 from standfast.dns.wire import WireError
 

@@ -19,8 +19,8 @@ from standfast.io.clients import connections
 from standfast.io.clients.batch import Datagram
 from standfast.io.clients.limits import Admission
 from standfast.io.clock import SteadyClock
-from standfast.io.control import server as control
-from standfast.io.control.commands import Commands
+from standfast.io.commands import server as control
+from standfast.io.commands.commands import Commands
 from standfast.io.upstreams.messages import NOT_OURS_MAX, MessagePipeline
 from standfast.io.workers.link import (
     Asked,

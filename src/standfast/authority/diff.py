@@ -4,37 +4,14 @@ A difference is told per owner and type, as an incremental transfer and a person
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from standfast.authority.denial import Denial, Nsec3Denial, NsecDenial, canonical, hash_of, is_of_chain, merged
-from standfast.authority.layered import Edits, changed
 from standfast.authority.zone import EMPTY, Node, Zone, denial_of, targets_of
+from standfast.dns.changes import Change, key_of, same
 from standfast.dns.model import Name, RRset, RRType
 from standfast.dns.name import parent
-
-Key = tuple[Name, int, int]  # owner, type, and for a signature the type that it covers
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One RRset before and after; None where it was not, or is not, there."""
-
-    before: RRset | None
-    after: RRset | None
-
-    @property
-    def removed(self) -> tuple[bytes, ...]:
-        """The record data that go. All of them where the TTL changes."""
-        return _data(self.before) if self._is_whole else tuple(set(_data(self.before)) - set(_data(self.after)))
-
-    @property
-    def added(self) -> tuple[bytes, ...]:
-        """The record data that come. All of them where the TTL changes."""
-        return _data(self.after) if self._is_whole else tuple(set(_data(self.after)) - set(_data(self.before)))
-
-    @property
-    def _is_whole(self) -> bool:
-        return self.before is None or self.after is None or self.before.ttl_s != self.after.ttl_s
+from standfast.layered import Edits, changed
 
 
 def difference(old: Zone, new: Zone) -> list[Change]:
@@ -190,20 +167,3 @@ class _Members:
     def done(self) -> frozenset[Name]:
         """Return the set with all changes."""
         return (self._base - self._gone) | self._come if self._come or self._gone else self._base
-
-
-def key_of(rrset: RRset) -> Key:
-    """Return what tells an RRset from all others of its zone."""
-    covered = int.from_bytes(rrset.rdatas[0][:2], "big") if rrset.rtype == RRType.RRSIG else 0
-    return rrset.owner, rrset.rtype, covered
-
-
-def same(one: RRset | None, other: RRset | None) -> bool:
-    """Say whether both are the same RRset, or both none; the order of records is no difference."""
-    if one is None or other is None:
-        return one is other
-    return one.ttl_s == other.ttl_s and (one.rdatas == other.rdatas or set(one.rdatas) == set(other.rdatas))
-
-
-def _data(rrset: RRset | None) -> tuple[bytes, ...]:
-    return () if rrset is None else rrset.rdatas

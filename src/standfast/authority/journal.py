@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from standfast.authority.diff import Change
+from standfast.dns.changes import Change
 
 DELTAS_MAX: Final = 1000  # steps that are remembered; a secondary that is further behind was away for long
 RECORDS_ALWAYS: Final = 1000  # that any zone may remember: of a small one, a step is soon as large as the whole

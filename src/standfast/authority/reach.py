@@ -7,8 +7,8 @@ Each rule of `_names` says which names a change can make wrong, and why no other
 from collections.abc import Collection, Iterator, Sequence
 
 from standfast.authority.checks import ADDRESSES, CHECKS, Promise, Subject
-from standfast.authority.diff import Change
 from standfast.authority.zone import EMPTY, Draft, Node, Zone
+from standfast.dns.changes import Change
 from standfast.dns.masterfile import Fault
 from standfast.dns.model import CNAME_CHAIN_MAX, Name, RRType
 from standfast.dns.name import ROOT, name_from_wire, parent

@@ -1,7 +1,7 @@
 """Records taken out of a zone and put into it one by one, and what that makes in all. The zone stays as it is."""
 
-from standfast.authority.diff import Change, Key
 from standfast.authority.zone import Zone
+from standfast.dns.changes import Change, Key
 from standfast.dns.masterfile import Record
 from standfast.dns.model import RRset, RRType
 from standfast.dns.rdata import canonical_rdata

@@ -11,12 +11,12 @@ from functools import cached_property
 from typing import Final, Literal
 
 from standfast.authority.denial import NsecDenial, canonical, merged, octets_of
-from standfast.authority.diff import Change
 from standfast.authority.keyroll import TIMING_DEFAULT, Timing
 from standfast.authority.keys import DELETE_CDNSKEY, DELETE_CDS, Key, KeySet
 from standfast.authority.serials import following, later
 from standfast.authority.signatures import LIFETIME_DEFAULT_S, Lifetime, expires_before, signature_of, tags_of
 from standfast.authority.zone import MINIMUM_AT, SERIAL_AT, Node, Zone
+from standfast.dns.changes import Change
 from standfast.dns.model import Name, RRset, RRType, type_name
 from standfast.dns.name import ancestors, name_from_wire, parent
 from standfast.dns.rdata import rrsig_valid_at

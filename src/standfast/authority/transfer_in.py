@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from standfast.authority.diff import Change
 from standfast.authority.record_edits import RecordEdits
 from standfast.authority.serials import later
 from standfast.authority.zone import Draft, Zone, draft_of, serial_of
+from standfast.dns.changes import Change
 from standfast.dns.codec import QR
 from standfast.dns.master_text import TTL_MAX_S
 from standfast.dns.masterfile import Record

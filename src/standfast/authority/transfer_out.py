@@ -10,10 +10,10 @@ from enum import StrEnum
 from itertools import chain
 from typing import Final
 
-from standfast.authority.diff import Change
 from standfast.authority.journal import Delta, Journal
 from standfast.authority.serials import later
 from standfast.authority.zone import SERIAL_AT, Zone
+from standfast.dns.changes import Change
 from standfast.dns.codec import AA, MESSAGE_MAX, QR, RD, opt_record
 from standfast.dns.model import RRset, RRType
 from standfast.dns.packing import pack

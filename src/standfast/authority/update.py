@@ -9,9 +9,9 @@ from typing import Final
 
 from standfast.authority.checks import BESIDE_CNAME as CNAME_AND_NSEC
 from standfast.authority.checks import SINGLE
-from standfast.authority.diff import Change, same
 from standfast.authority.serials import following, later
 from standfast.authority.zone import SERIAL_AT, Zone, serial_of
+from standfast.dns.changes import Change, same
 from standfast.dns.master_text import TTL_MAX_S
 from standfast.dns.model import Name, Rcode, RRset, RRType, type_name
 from standfast.dns.name import is_below

@@ -6,8 +6,8 @@ The law: an answer that was made of other names, as `lookup.trace` tells them, i
 from collections.abc import Iterable
 from typing import Final
 
-from standfast.authority.diff import Change
 from standfast.authority.zone import Zone
+from standfast.dns.changes import Change
 from standfast.dns.model import Name, RRset, RRType
 from standfast.dns.name import parent
 

@@ -15,6 +15,7 @@ from standfast.authority.denial import Denial, Nsec3Denial, NsecDenial, is_of_ch
 from standfast.dns.masterfile import Fault, Record
 from standfast.dns.model import Name, RRset, RRType, type_name
 from standfast.dns.name import is_below, name_from_wire, parent
+from standfast.dns.wire import WireError
 
 Node = Mapping[int, RRset]  # all of one owner, by type; empty where a name is there for those below it alone
 
@@ -230,3 +231,18 @@ def draft_of(records: Iterable[Record], *, origin: Name, file: str) -> Draft:
         node = (signatures if rtype == _RRSIG else nodes)[owner]
         node[key] = replace(node[key], rdatas=tuple(rdatas))
     return draft
+
+
+def zone_of(origin: Name, rrsets: Iterable[RRset]) -> Zone:
+    """Return the zone that has these RRsets, which was judged before it was kept."""
+    nodes: dict[Name, dict[int, RRset]] = {}
+    signatures: dict[Name, dict[int, RRset]] = {}
+    for rrset in rrsets:
+        if rrset.rtype == RRType.RRSIG:
+            covered = int.from_bytes(rrset.rdatas[0][:2], "big")
+            signatures.setdefault(rrset.owner, {})[covered] = rrset
+        else:
+            nodes.setdefault(rrset.owner, {})[rrset.rtype] = rrset
+    if RRType.SOA not in nodes.get(origin, {}):
+        raise WireError(f"{origin} has no SOA")
+    return Draft(origin=origin, file="", nodes=nodes, signatures=signatures).zone()

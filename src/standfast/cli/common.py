@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from standfast.cli.exits import NEGATIVE
-from standfast.io.control.client import call
+from standfast.io.commands.client import call
 from standfast.io.settings.places import find_config, find_state_dir
 
 config_option = click.option(

@@ -1,7 +1,7 @@
 """The exit codes of every command, and which error ends in which."""
 
 from standfast.errors import StandfastError
-from standfast.io.control.client import UNREACHABLE_CODES, ControlError
+from standfast.io.commands.client import UNREACHABLE_CODES, ControlError
 from standfast.io.settings.places import ConfigError
 
 OK = 0

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from standfast.authority.diff import Change, difference
+from standfast.authority.diff import difference
 from standfast.authority.lookup import answer
 from standfast.cli.common import config_option, count, json_option, print_json
 from standfast.cli.exits import NEGATIVE
 from standfast.cli.parameters import FILE, NameType, RecordType, origin_option
 from standfast.cli.zone_signing import keys, roll, sign
+from standfast.dns.changes import Change
 from standfast.dns.codec import rrset_to_text
 from standfast.dns.masterfile import Fault
 from standfast.dns.model import Name, Query, Question, Rcode, RRset, type_name

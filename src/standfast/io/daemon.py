@@ -26,8 +26,8 @@ from standfast.io.authority.service import AuthorityService
 from standfast.io.clients.certificates import OwnCertificate
 from standfast.io.clients.cookies import Cookies
 from standfast.io.clock import SteadyClock
-from standfast.io.control.commands import Commands
-from standfast.io.control.server import ControlServer
+from standfast.io.commands.commands import Commands
+from standfast.io.commands.server import ControlServer
 from standfast.io.guard_service import GuardService
 from standfast.io.roots import Roots
 from standfast.io.settings.addresses import Scheme

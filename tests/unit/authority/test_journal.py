@@ -1,7 +1,7 @@
 """The journal: the steps from any serial that it remembers lead to now, and it does not grow without bound."""
 
-from standfast.authority.diff import Change
 from standfast.authority.journal import DELTAS_MAX, RECORDS_ALWAYS, Delta, Journal
+from standfast.dns.changes import Change
 from standfast.dns.model import RRset, RRType
 
 

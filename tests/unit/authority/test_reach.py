@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from standfast.authority.checks import Promise, Subject, judge
-from standfast.authority.diff import Change, apply, difference
+from standfast.authority.diff import apply, difference
 from standfast.authority.reach import judge_changes
 from standfast.authority.zone import Draft, Node, Zone
+from standfast.dns.changes import Change
 from standfast.dns.model import Name, type_name
 from zones import HEAD, RECORDS, draft, zone
 

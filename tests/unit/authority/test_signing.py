@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from signed import NOW, key, rrset_of, signed, signing, validate
 from standfast.authority.denial import NsecDenial, canonical, octets_of
-from standfast.authority.diff import Change, apply, difference
+from standfast.authority.diff import apply, difference
 from standfast.authority.keys import DELETE_CDNSKEY, DELETE_CDS, ECDSAP256SHA256, KeySet
 from standfast.authority.signatures import JITTER_FRACTION, SKEW_S, expiration_of
 from standfast.authority.signing import MADE_BY_SIGNER, bitmap, due_signatures, resign, sign, unfit_source
 from standfast.authority.zone import Zone
+from standfast.dns.changes import Change
 from standfast.dns.model import RRset, RRType
 from standfast.dns.name import name_from_wire
 from standfast.dns.rdata import rrset_from_text

@@ -19,7 +19,7 @@ from standfast.dns.servers import Server
 from standfast.drills.live.authority import ThrowawayAuthority
 from standfast.errors import StandfastError
 from standfast.io.clients.listener import ListenError
-from standfast.io.control.client import ControlError
+from standfast.io.commands.client import ControlError
 from standfast.io.settings.places import ConfigError, Finding
 from standfast.io.state.state_dir import StoreError
 

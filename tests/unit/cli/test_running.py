@@ -15,7 +15,7 @@ import pytest
 
 from running_guard import RunningGuard, standfast, write_config
 from standfast.guard.events import JsonValue
-from standfast.io.control.client import ControlError
+from standfast.io.commands.client import ControlError
 from unit.drills.live.scripted_dns import Script, ScriptedDns, addresses
 
 FORGET_TIMEOUT_S = 10.0  # for a cache to forget an answer with a TTL of one second

@@ -16,7 +16,7 @@ from standfast.drills.live.scaled import ScaledClock, scaled_settings
 from standfast.drills.stage import to_decision
 from standfast.guard.events import JsonValue
 from standfast.guard.policy import PolicyTable
-from standfast.io.control.client import ControlError, call
+from standfast.io.commands.client import ControlError, call
 from standfast.io.settings.places import LEDGER_NAME
 from standfast.io.state.ledger_file import read_records, verify_file
 from standfast.ledger.record import LedgerError

@@ -13,8 +13,8 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from standfast.authority.diff import Change
 from standfast.authority.zone import Zone
+from standfast.dns.changes import Change
 from standfast.dns.codec import PAYLOAD_OURS
 from standfast.dns.model import Name
 from standfast.dns.servers import Server

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import structlog
 
 from standfast.authority.compact import compact
-from standfast.authority.diff import Change, apply
+from standfast.authority.diff import apply
 from standfast.authority.keyroll import KeyId, KeyRing, decide, ds_seen, duties, first, phase, served
 from standfast.authority.keys import Key, Role, key_tag
 from standfast.authority.signing import (
@@ -27,6 +27,7 @@ from standfast.authority.signing import (
     unfit_source,
 )
 from standfast.authority.zone import Zone
+from standfast.dns.changes import Change
 from standfast.dns.model import Name, RRType
 from standfast.dns.servers import Server
 from standfast.errors import StandfastError

@@ -20,9 +20,9 @@ import structlog
 from standfast.authority.diff import apply
 from standfast.authority.journal import RECORDS_ALWAYS, Delta
 from standfast.authority.source import Source
-from standfast.authority.stored import pack_changes, pack_rrsets, unpack_changes, unpack_rrsets, zone_of
-from standfast.authority.zone import Zone
+from standfast.authority.zone import Zone, zone_of
 from standfast.dns.model import Name, RRset
+from standfast.dns.stored import pack_changes, pack_rrsets, unpack_changes, unpack_rrsets
 from standfast.dns.wire import WireError
 from standfast.io.state.sqlite_file import (
     ERRORS,

@@ -16,13 +16,14 @@ import structlog
 
 from standfast.authority.access import NO_RULES, NOBODY, ZoneRules
 from standfast.authority.checks import LOSS_MAX, judge
-from standfast.authority.diff import Change, apply, difference
+from standfast.authority.diff import apply, difference
 from standfast.authority.journal import Delta, Journal
 from standfast.authority.reach import judge_changes
 from standfast.authority.serials import later
 from standfast.authority.signing import unsigned
 from standfast.authority.source import Offer, Source, offer_of
 from standfast.authority.zone import Draft, Zone
+from standfast.dns.changes import Change
 from standfast.dns.masterfile import Fault
 from standfast.dns.model import ExtendedError, Name
 from standfast.errors import StandfastError

@@ -17,10 +17,11 @@ import pytest
 import structlog.testing
 
 from standfast.authority.access import Access, Remote, ZoneRules
-from standfast.authority.diff import Change, apply, difference
+from standfast.authority.diff import apply, difference
 from standfast.authority.serials import later
 from standfast.authority.signing import SigningPolicy, is_signed
 from standfast.authority.zone import SERIAL_AT, Zone
+from standfast.dns.changes import Change
 from standfast.dns.codec import rrset_from_text
 from standfast.dns.model import RRType
 from standfast.dns.servers import Server

@@ -10,12 +10,12 @@ import pytest
 
 from signed import NOW, validate
 from standfast.authority.compact import CompactDenial
-from standfast.authority.diff import Change
 from standfast.authority.keyroll import KeyRing, Timing, begin
 from standfast.authority.keys import ED25519
 from standfast.authority.signatures import tags_of
 from standfast.authority.signing import SigningPolicy
 from standfast.authority.zone import Zone
+from standfast.dns.changes import Change
 from standfast.dns.model import Name, RRset, RRType
 from standfast.dns.rdata import rrset_from_text
 from standfast.dns.servers import Server

@@ -9,8 +9,9 @@ import pytest
 
 from standfast.authority.access import NO_RULES
 from standfast.authority.checks import Promise
-from standfast.authority.diff import Change, apply, difference
+from standfast.authority.diff import apply, difference
 from standfast.authority.zone import SERIAL_AT, Zone
+from standfast.dns.changes import Change
 from standfast.dns.codec import rrset_from_text
 from standfast.dns.model import RRType
 from standfast.io.authority.zones import Published, ServedZones, StaleZone, UnfitZone, records_of

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import replace
 from ipaddress import ip_network
+from pathlib import Path
 
 import dns.message
 import dns.rcode
@@ -119,6 +120,11 @@ def test_no_datagram_is_larger_than_the_listener_may_send() -> None:
     assert wire[2] & 0x02  # TC
 
 
+def open_files() -> set[str]:
+    """Return the descriptors of this process, each with what it is open on."""
+    return {f"{link.name} {link.readlink()}" for link in list(Path("/proc/self/fd").iterdir()) if link.is_symlink()}
+
+
 def test_any_free_port_is_one_for_udp_and_tcp() -> None:
     async def scene(listener: Listener) -> bytes:
         _, writer = await asyncio.open_connection("127.0.0.1", listener.bound.port)
@@ -135,11 +141,11 @@ def test_a_port_that_is_taken_is_refused_with_advice_and_nothing_stays_open(kind
             taken.bind(("127.0.0.1", 0))
             if kind == socket.SOCK_STREAM:
                 taken.listen()
-            server = Server("127.0.0.1", taken.getsockname()[1])
+            listener = Listener(Server("127.0.0.1", taken.getsockname()[1]), answer)
+            before = open_files()
             with pytest.raises(ListenError, match="another program listens there"):
-                await Listener(server, answer).start()
-        async with listening(server):  # no socket of the failed start is in the way
-            pass
+                await listener.start()
+            assert open_files() == before
 
     asyncio.run(scene())
 

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from standfast.guard.events import JsonValue
-from standfast.io.control import client as control_client
-from standfast.io.control import server as control
-from standfast.io.control.client import ControlError, call
-from standfast.io.control.server import ControlServer
+from standfast.io.commands import client as control_client
+from standfast.io.commands import server as control
+from standfast.io.commands.client import ControlError, call
+from standfast.io.commands.server import ControlServer
 from standfast.io.settings.places import SOCKET_NAME
 
 
@@ -250,7 +250,7 @@ def call_as_nobody(state_dir: Path) -> str:
     script = f"""
 import os
 from pathlib import Path
-from standfast.io.control.client import ControlError, call
+from standfast.io.commands.client import ControlError, call
 os.setgroups([]), os.setgid(65534), os.setuid(65534)
 try:
     call(Path({str(state_dir)!r}), "echo", {{}})

@@ -16,8 +16,8 @@ from standfast.guard.events import JsonValue
 from standfast.guard.operators import JsonObject, Operated
 from standfast.guard.resolver import Resolver
 from standfast.io.clock import SteadyClock
-from standfast.io.control.client import ControlError
-from standfast.io.control.server import Method
+from standfast.io.commands.client import ControlError
+from standfast.io.commands.server import Method
 from standfast.io.guard_service import GuardService
 from standfast.io.state.ledger_file import LedgerFile
 from standfast.io.state.store import Store

@@ -1,4 +1,4 @@
-"""Zones and their changes as octets, as they are kept on a disk: whole, or told to be broken. Pure.
+"""RRsets and their changes as octets, as they are kept on a disk and hashed: whole, or told to be broken. Pure.
 
 An RRset is its owner, type, TTL and data, each with its length; what is kept begins with a checksum over all the rest.
 """
@@ -8,9 +8,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from standfast.authority.diff import Change
-from standfast.authority.zone import Draft, Zone
-from standfast.dns.model import Name, RRset, RRType
+from standfast.dns.changes import Change
+from standfast.dns.model import RRset
 from standfast.dns.wire import WireError, name_from_text, name_to_text
 
 _CHECKSUM_OCTETS: Final = 4
@@ -69,21 +68,6 @@ def unpack_changes(octets: bytes) -> Iterator[Change]:
         if which & _AFTER:
             after, at = _read(body, at)
         yield Change(before=before, after=after)
-
-
-def zone_of(origin: Name, rrsets: Iterable[RRset]) -> Zone:
-    """Return the zone that has these RRsets, which was judged before it was kept."""
-    nodes: dict[Name, dict[int, RRset]] = {}
-    signatures: dict[Name, dict[int, RRset]] = {}
-    for rrset in rrsets:
-        if rrset.rtype == RRType.RRSIG:
-            covered = int.from_bytes(rrset.rdatas[0][:2], "big")
-            signatures.setdefault(rrset.owner, {})[covered] = rrset
-        else:
-            nodes.setdefault(rrset.owner, {})[rrset.rtype] = rrset
-    if RRType.SOA not in nodes.get(origin, {}):
-        raise WireError(f"{origin} has no SOA")
-    return Draft(origin=origin, file="", nodes=nodes, signatures=signatures).zone()
 
 
 def _write(out: bytearray, rrset: RRset) -> None:

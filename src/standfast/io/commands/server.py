@@ -22,7 +22,7 @@ from typing import Self
 import structlog
 
 from standfast.guard.events import JsonValue
-from standfast.io.control.client import PROTOCOL, ControlError, is_alive
+from standfast.io.commands.client import PROTOCOL, ControlError, is_alive
 from standfast.io.settings.places import SOCKET_NAME, SOCKET_PATH_MAX
 
 REQUEST_BYTES_MAX = 64 * 1024  # a request is a name and a few words

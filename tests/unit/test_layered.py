@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from standfast.authority.layered import LAYER_MAX, LAYER_PART, Edits, Layered, changed
+from standfast.layered import LAYER_MAX, LAYER_PART, Edits, Layered, changed
 
 _BASES = st.dictionaries(st.integers(0, 40), st.integers(), max_size=40)
 _CHANGES = st.dictionaries(st.integers(0, 50), st.none() | st.integers(), max_size=12)

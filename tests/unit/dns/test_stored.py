@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from standfast.authority.diff import Change, difference
-from standfast.authority.stored import pack_changes, pack_rrsets, unpack_changes, unpack_rrsets, zone_of
+from standfast.authority.diff import difference
+from standfast.authority.zone import zone_of
+from standfast.dns.changes import Change
 from standfast.dns.model import RRset, RRType
+from standfast.dns.stored import pack_changes, pack_rrsets, unpack_changes, unpack_rrsets
 from standfast.dns.wire import WireError
 from zones import zone
 
