@@ -7,6 +7,8 @@
     |- RdataError ........ dns: a text or octets are not data of a record
     |- MasterFileError ... dns: a file that a zone is made of cannot be had
     |- RollError ......... authority: a roll of keys cannot begin, or go on
+    |- PublisherError ... control: what is published cannot be read
+    |- PlanStoreError ... control: the store of plans cannot be used
     |- ModelError ....... depmap: a model that means nothing
     |  `- LoopError
     |- LedgerError ....... ledger: a ledger cannot be read or written

@@ -1,0 +1,99 @@
+"""A plan: the one next version of a zone's names, numbered, chained to the one before it, and told by its hash."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from standfast.dns.changes import Change
+from standfast.dns.model import Name, RRset, RRType
+from standfast.dns.stored import pack_changes
+from standfast.layered import changed
+
+Node = Mapping[int, RRset]  # all planned RRsets of one name, by type
+Content = Mapping[Name, Node]  # all that is planned of a zone; nothing else of the zone is ever touched
+
+NOTHING_HASH: Final = "0" * 64  # what the first plan of all is chained to
+_GO_LAST: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanHead:
+    """What tells a plan from all others. Generations of a zone begin at 1, and never repeat."""
+
+    zone: Name
+    generation: int
+    hash: str  # 64 hexadecimal digits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to change from the plan before, in the order in which it is to be published.
+
+    `base` is None where nothing is known of what was planned before, the first time of all or after a lost store:
+    then `changes` are what differs from what was found published. `made_at_s` (seconds since the epoch) is no part
+    of the hash: what is planned from the same is the same.
+    """
+
+    zone: Name
+    generation: int
+    base: PlanHead | None
+    changes: tuple[Change, ...]
+    made_at_s: float = field(compare=False)
+    hash: str
+
+    @property
+    def head(self) -> PlanHead:
+        """What tells it from all others."""
+        return PlanHead(zone=self.zone, generation=self.generation, hash=self.hash)
+
+
+def make_plan(
+    *, zone: Name, generation: int, base: PlanHead | None, changes: Iterable[Change], made_at_s: float
+) -> Plan:
+    """Return the plan with its changes in order and its hash."""
+    in_order = ordered(changes)
+    return Plan(
+        zone=zone,
+        generation=generation,
+        base=base,
+        changes=in_order,
+        made_at_s=made_at_s,
+        hash=hash_of(zone=zone, generation=generation, base=base, changes=in_order),
+    )
+
+
+def hash_of(*, zone: Name, generation: int, base: PlanHead | None, changes: Iterable[Change]) -> str:
+    """Return the SHA-256 over all that a plan says and, by the hash of its base, over all that led to it."""
+    before = base.hash if base else NOTHING_HASH
+    head = f"standfast plan 1\n{zone}\n{generation}\n{before}\n"
+    return hashlib.sha256(head.encode() + pack_changes(changes)).hexdigest()
+
+
+def ordered(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """Return `changes` so that a name is there before others point to it, and goes after they do; else by name."""
+    return tuple(sorted(changes, key=_turn))
+
+
+def applied(content: Content, changes: Iterable[Change]) -> Content:
+    """Return `content` with `changes` made; what they say was there before is not looked at."""
+    nodes: dict[Name, dict[int, RRset]] = {}
+    for change in changes:
+        rrset = change.after or change.before
+        assert rrset is not None
+        node = nodes.get(rrset.owner)
+        if node is None:
+            node = nodes[rrset.owner] = dict(content.get(rrset.owner, {}))
+        if change.after is None:
+            node.pop(rrset.rtype, None)
+        else:
+            node[rrset.rtype] = rrset
+    return changed(content, {owner: node or None for owner, node in nodes.items()})
+
+
+def _turn(change: Change) -> tuple[int, Name, int]:
+    rrset = change.after or change.before
+    assert rrset is not None
+    leads = rrset.rtype == RRType.CNAME
+    turn = int(leads) if change.after is not None else _GO_LAST + int(not leads)
+    return turn, rrset.owner, rrset.rtype

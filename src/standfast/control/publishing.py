@@ -1,0 +1,107 @@
+"""What a publisher is asked to do, and what can come of it: written, too late, refused, or nobody knows yet."""
+
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from standfast.control.fence import Fence
+from standfast.control.plan import Content
+from standfast.dns.changes import Change
+from standfast.dns.model import Name
+from standfast.errors import StandfastError
+from standfast.values import value
+
+
+@value
+class BatchLimits:
+    """How much one write may hold; None: as much as there is."""
+
+    records_max: int | None = None
+    octets_max: int | None = None  # of all records together, about
+
+
+@value
+class Batch:
+    """One write: all of it or nothing. `expect` is the fence that must stand, None: that none does."""
+
+    zone: Name
+    expect: Fence | None
+    fence: Fence
+    changes: tuple[Change, ...]  # each RRset is replaced whole, whatever stands there
+
+
+@value
+class Written:
+    """It is done."""
+
+
+@value
+class Late:
+    """Another fence stands than was expected; nothing was changed. `found` is what stands where that was told."""
+
+    found: Fence | None = None
+
+
+@value
+class Refused:
+    """Nothing was changed, for another reason; to be tried again after `retry_s` seconds, where that may help."""
+
+    why: str
+    retry_s: float | None = None
+
+
+@value
+class Unclear:
+    """It may be done, or become so later, or never: the fence has to be read."""
+
+    why: str
+
+
+Outcome: TypeAlias = Written | Late | Refused | Unclear
+
+
+@value
+class Reading:
+    """What is published, of one moment: the fence, and every RRset of the zone but the fence, SOA and DNSSEC's."""
+
+    fence: Fence | None
+    content: Content
+
+
+class PublisherError(StandfastError):
+    """A publisher cannot be read. Fields: `publisher`, `zone`, `why`; says what to do."""
+
+    def __init__(self, publisher: str, zone: Name, why: str) -> None:
+        super().__init__(f"publisher {publisher} cannot be read for {zone}: {why}")
+        self.publisher = publisher
+        self.zone = zone
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublisherFacts:
+    """What is known of a publisher before it is asked."""
+
+    name: str
+    fenced: bool = True  # False: it cannot compare and write as one; one leaseholder publishes and reads back
+    limits: BatchLimits = BatchLimits()  # noqa: RUF009  frozen
+
+
+class Publisher(Protocol):
+    """Whoever holds the records that the world sees: our authority, an RFC 2136 server, Route 53."""
+
+    @property
+    def facts(self) -> PublisherFacts:
+        """What it is."""
+        ...
+
+    async def fence(self, zone: Name) -> Fence | None:
+        """Return the fence that stands. Raises `PublisherError`."""
+        ...
+
+    async def read(self, zone: Name) -> Reading:
+        """Return all that is published. Raises `PublisherError`."""
+        ...
+
+    async def write(self, batch: Batch) -> Outcome:
+        """Replace the expected fence by the next one and make the changes, as one operation."""
+        ...

@@ -1,0 +1,59 @@
+"""Plans: in order, chained, and the same whenever they are made of the same."""
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from standfast.control.plan import PlanHead, applied, make_plan, ordered
+from standfast.dns.changes import Change
+from standfast.dns.model import RRset, RRType
+
+WWW, API = "www.example.org.", "api.example.org."
+BASE = PlanHead(zone="example.org.", generation=6, hash="a" * 64)
+
+
+def a(owner: str, *hosts: int) -> RRset:
+    return RRset(owner=owner, rtype=RRType.A, ttl_s=60, rdatas=tuple(bytes((192, 0, 2, host)) for host in hosts))
+
+
+def cname(owner: str) -> RRset:
+    return RRset(owner=owner, rtype=RRType.CNAME, ttl_s=60, rdatas=(b"\x03www\x07example\x03org\0",))
+
+
+COME = Change(before=None, after=a(WWW, 1))
+GO = Change(before=a(API, 2), after=None)
+LEAD = Change(before=None, after=cname("alias.example.org."))
+LEAVE = Change(before=cname("old.example.org."), after=None)
+
+
+@given(st.permutations([COME, GO, LEAD, LEAVE]))
+def test_a_name_is_there_before_others_lead_to_it_and_goes_after_they_do(changes: Sequence[Change]) -> None:
+    assert ordered(changes) == (COME, LEAD, LEAVE, GO)
+
+
+@given(st.permutations([COME, GO, LEAD, LEAVE]), st.floats(0, 2e9))
+def test_the_same_changes_make_the_same_plan_at_any_time(changes: Sequence[Change], at_s: float) -> None:
+    one = make_plan(zone="example.org.", generation=7, base=BASE, changes=changes, made_at_s=at_s)
+    other = make_plan(zone="example.org.", generation=7, base=BASE, changes=[COME, GO, LEAD, LEAVE], made_at_s=0)
+    assert one == other
+
+
+def test_a_plan_is_told_from_every_other_by_its_hash() -> None:
+    later = PlanHead(zone="example.org.", generation=6, hash="b" * 64)
+    plans = [
+        make_plan(zone="example.org.", generation=7, base=BASE, changes=[COME], made_at_s=0),
+        make_plan(zone="example.org.", generation=8, base=BASE, changes=[COME], made_at_s=0),
+        make_plan(zone="example.com.", generation=7, base=BASE, changes=[COME], made_at_s=0),
+        make_plan(zone="example.org.", generation=7, base=None, changes=[COME], made_at_s=0),
+        make_plan(zone="example.org.", generation=7, base=later, changes=[COME], made_at_s=0),
+        make_plan(zone="example.org.", generation=7, base=BASE, changes=[COME, GO], made_at_s=0),
+    ]
+    assert len({plan.hash for plan in plans}) == len(plans)
+
+
+def test_changes_are_applied_to_the_names_that_they_are_about_and_to_no_other() -> None:
+    before = {API: {RRType.A: a(API, 2)}, WWW: {RRType.A: a(WWW, 9)}}
+    after = applied(before, [Change(before=a(WWW, 9), after=a(WWW, 1)), GO, LEAD])
+    assert dict(after) == {WWW: {RRType.A: a(WWW, 1)}, "alias.example.org.": {RRType.CNAME: LEAD.after}}
+    assert before == {API: {RRType.A: a(API, 2)}, WWW: {RRType.A: a(WWW, 9)}}
