@@ -86,7 +86,7 @@ def test_a_house_without_imports_against_the_rules_passes(house: Path) -> None:
 @pytest.fixture
 def house(tmp_path: Path) -> Path:
     """Return a package `standfast` of rooms that are empty, but for one use of dnspython where it belongs."""
-    rooms = ("cli", "control", "depmap", "dns", "drills", "evidence", "guard", "io", "ledger", "sim")
+    rooms = ("authority", "cli", "control", "depmap", "dns", "drills", "evidence", "guard", "io", "ledger", "sim")
     package = tmp_path / "standfast"
     for folder in (package, *(package / room for room in rooms)):
         folder.mkdir()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from standfast.control.plan import PlanHead, applied, make_plan, ordered
+from standfast.control.plan import Content, PlanHead, applied, make_plan, ordered
 from standfast.dns.changes import Change
 from standfast.dns.model import RRset, RRType
 
@@ -53,7 +53,7 @@ def test_a_plan_is_told_from_every_other_by_its_hash() -> None:
 
 
 def test_changes_are_applied_to_the_names_that_they_are_about_and_to_no_other() -> None:
-    before = {API: {RRType.A: a(API, 2)}, WWW: {RRType.A: a(WWW, 9)}}
+    before: Content = {API: {RRType.A: a(API, 2)}, WWW: {RRType.A: a(WWW, 9)}}
     after = applied(before, [Change(before=a(WWW, 9), after=a(WWW, 1)), GO, LEAD])
     assert dict(after) == {WWW: {RRType.A: a(WWW, 1)}, "alias.example.org.": {RRType.CNAME: LEAD.after}}
     assert before == {API: {RRType.A: a(API, 2)}, WWW: {RRType.A: a(WWW, 9)}}
