@@ -7,7 +7,8 @@ from typing import Final
 
 from standfast.dns.changes import Change
 from standfast.dns.model import Name, RRset, RRType
-from standfast.dns.stored import pack_changes
+from standfast.dns.stored import pack_changes, unpack_changes
+from standfast.dns.wire import WireError
 from standfast.layered import changed
 
 Node = Mapping[int, RRset]  # all planned RRsets of one name, by type
@@ -15,6 +16,7 @@ Content = Mapping[Name, Node]  # all that is planned of a zone; nothing else of 
 
 NOTHING_HASH: Final = "0" * 64  # what the first plan of all is chained to
 _GO_LAST: Final = 2
+_HEAD_LINES: Final = 4  # of a plan's octets, before its changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,9 @@ class Plan:
 
     `base` is None where nothing is known of what was planned before, the first time of all or after a lost store:
     then `changes` are what differs from what was found published. `made_at_s` (seconds since the epoch) is no part
-    of the hash: what is planned from the same is the same.
+    of the hash: what is planned from the same is the same. `hash`, a SHA-256, is over `octets`, which say all of the
+    plan and, by the hash of its base, all that led to it. They are all that has to be kept of it (`read_plan`), and
+    are made once: half a million changes take their time.
     """
 
     zone: Name
@@ -41,6 +45,7 @@ class Plan:
     changes: tuple[Change, ...]
     made_at_s: float = field(compare=False)
     hash: str
+    octets: bytes = field(compare=False, repr=False)
 
     @property
     def head(self) -> PlanHead:
@@ -51,23 +56,30 @@ class Plan:
 def make_plan(
     *, zone: Name, generation: int, base: PlanHead | None, changes: Iterable[Change], made_at_s: float
 ) -> Plan:
-    """Return the plan with its changes in order and its hash."""
+    """Return the plan with its changes in order, its octets and its hash."""
     in_order = ordered(changes)
-    return Plan(
-        zone=zone,
-        generation=generation,
-        base=base,
-        changes=in_order,
-        made_at_s=made_at_s,
-        hash=hash_of(zone=zone, generation=generation, base=base, changes=in_order),
-    )
+    octets = _head(zone, generation, base) + pack_changes(in_order)
+    return _plan(zone, generation, base, in_order, made_at_s, octets)
 
 
-def hash_of(*, zone: Name, generation: int, base: PlanHead | None, changes: Iterable[Change]) -> str:
-    """Return the SHA-256 over all that a plan says and, by the hash of its base, over all that led to it."""
-    before = base.hash if base else NOTHING_HASH
-    head = f"standfast plan 1\n{zone}\n{generation}\n{before}\n"
-    return hashlib.sha256(head.encode() + pack_changes(changes)).hexdigest()
+def read_plan(octets: bytes, *, made_at_s: float) -> Plan:
+    """Return the plan that these are the `octets` of.
+
+    Raises:
+        WireError: they are none, or not what they were.
+    """
+    lines = octets.split(b"\n", _HEAD_LINES)
+    if len(lines) != _HEAD_LINES + 1:
+        raise WireError("this is no plan")
+    try:
+        zone, generation = lines[1].decode("ascii"), int(lines[2])
+        base_generation, base_hash = lines[3].decode("ascii").split(" ")
+        base = PlanHead(zone=zone, generation=int(base_generation), hash=base_hash) if int(base_generation) else None
+    except ValueError:
+        raise WireError("this is no plan") from None
+    if not octets.startswith(_head(zone, generation, base)):
+        raise WireError("this is no plan")
+    return _plan(zone, generation, base, tuple(unpack_changes(lines[_HEAD_LINES])), made_at_s, octets)
 
 
 def ordered(changes: Iterable[Change]) -> tuple[Change, ...]:
@@ -89,6 +101,25 @@ def applied(content: Content, changes: Iterable[Change]) -> Content:
         else:
             node[rrset.rtype] = rrset
     return changed(content, {owner: node or None for owner, node in nodes.items()})
+
+
+def _head(zone: Name, generation: int, base: PlanHead | None) -> bytes:
+    generation_before, hash_before = (base.generation, base.hash) if base else (0, NOTHING_HASH)
+    return f"standfast plan 1\n{zone}\n{generation}\n{generation_before} {hash_before}\n".encode()
+
+
+def _plan(
+    zone: Name, generation: int, base: PlanHead | None, changes: tuple[Change, ...], made_at_s: float, octets: bytes
+) -> Plan:
+    return Plan(
+        zone=zone,
+        generation=generation,
+        base=base,
+        changes=changes,
+        made_at_s=made_at_s,
+        hash=hashlib.sha256(octets).hexdigest(),
+        octets=octets,
+    )
 
 
 def _turn(change: Change) -> tuple[int, Name, int]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from standfast.control.plan import Content, PlanHead, applied, make_plan, ordered
+from standfast.control.plan import Content, PlanHead, applied, make_plan, ordered, read_plan
 from standfast.dns.changes import Change
 from standfast.dns.model import RRset, RRType
+from standfast.dns.wire import WireError
 
 WWW, API = "www.example.org.", "api.example.org."
 BASE = PlanHead(zone="example.org.", generation=6, hash="a" * 64)
@@ -50,6 +52,22 @@ def test_a_plan_is_told_from_every_other_by_its_hash() -> None:
         make_plan(zone="example.org.", generation=7, base=BASE, changes=[COME, GO], made_at_s=0),
     ]
     assert len({plan.hash for plan in plans}) == len(plans)
+
+
+@pytest.mark.parametrize("base", [BASE, None])
+def test_a_plan_is_read_back_from_its_octets(base: PlanHead | None) -> None:
+    plan = make_plan(zone="example.org.", generation=7, base=base, changes=[COME, GO], made_at_s=5)
+    again = read_plan(plan.octets, made_at_s=5)
+    assert (again, again.octets) == (plan, plan.octets)
+
+
+def test_octets_that_are_no_plan_or_not_what_they_were_are_told() -> None:
+    octets = make_plan(zone="example.org.", generation=7, base=BASE, changes=[COME, GO], made_at_s=5).octets
+    cut = [octets[:length] for length in range(len(octets))]
+    swapped = [octets[:-1] + b"x", octets.replace(b"plan 1", b"plan 2"), octets.replace(b"\n7\n", b"\n07\n"), b"\n" * 5]
+    for broken in cut + swapped:
+        with pytest.raises(WireError):
+            read_plan(broken, made_at_s=5)
 
 
 def test_changes_are_applied_to_the_names_that_they_are_about_and_to_no_other() -> None:
