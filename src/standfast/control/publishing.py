@@ -1,14 +1,28 @@
 """What a publisher is asked to do, and what can come of it: written, too late, refused, or nobody knows yet."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
-from standfast.control.fence import Fence
+from standfast.control.fence import Fence, fence_in, fence_name
 from standfast.control.plan import Content
 from standfast.dns.changes import Change
-from standfast.dns.model import Name
+from standfast.dns.model import Name, RRset, RRType
 from standfast.errors import StandfastError
 from standfast.values import value
+
+NOT_READ: Final = frozenset(  # made by whoever serves the zone, never planned
+    {
+        RRType.SOA,
+        RRType.RRSIG,
+        RRType.NSEC,
+        RRType.NSEC3,
+        RRType.NSEC3PARAM,
+        RRType.DNSKEY,
+        RRType.CDS,
+        RRType.CDNSKEY,
+    }
+)
 
 
 @value
@@ -61,7 +75,10 @@ Outcome: TypeAlias = Written | Late | Refused | Unclear
 
 @value
 class Reading:
-    """What is published, of one moment: the fence, and every RRset of the zone but the fence, SOA and DNSSEC's."""
+    """What is published, of one moment: the fence, and every RRset of the zone that can be planned.
+
+    Those are all but the fence, SOA and NS of the apex, and DNSSEC's.
+    """
 
     fence: Fence | None
     content: Content
@@ -105,3 +122,29 @@ class Publisher(Protocol):
     async def write(self, batch: Batch) -> Outcome:
         """Replace the expected fence by the next one and make the changes, as one operation."""
         ...
+
+
+def reading(publisher: str, zone: Name, rrsets: Iterable[RRset]) -> Reading:
+    """Return what is published, from all RRsets of the zone. Raises `PublisherError`."""
+    nodes: dict[Name, dict[int, RRset]] = {}
+    fence: Fence | None = None
+    at_fence = fence_name(zone)
+    for rrset in rrsets:
+        if rrset.owner == at_fence and rrset.rtype == RRType.TXT:
+            fence = standing(publisher, zone, rrset)
+        elif rrset.rtype not in NOT_READ and not (rrset.owner == zone and rrset.rtype == RRType.NS):
+            nodes.setdefault(rrset.owner, {})[rrset.rtype] = rrset
+    return Reading(fence=fence, content=nodes)
+
+
+def standing(publisher: str, zone: Name, rrset: RRset | None) -> Fence | None:
+    """Return the fence that the TXT RRset at its place holds, None where there is no RRset.
+
+    Raises:
+        PublisherError: it holds something else. No write could replace that, as none could expect it.
+    """
+    fence = fence_in(rrset)
+    if rrset is not None and fence is None:
+        why = f"the TXT at {fence_name(zone)} is no fence; delete it, then all is looked at anew"
+        raise PublisherError(publisher, zone, why)
+    return fence
