@@ -1,4 +1,4 @@
-"""What is known of a pool when names are planned: its endpoints, how each is, and what could not be learnt. Data only."""
+"""What is known of a pool when names are planned: its endpoints, their health, and what could not be learnt."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
