@@ -57,10 +57,10 @@ def test_every_documented_option_exists() -> None:
 
 @pytest.mark.parametrize(("table", "key"), [(table, key) for table, key in config_file.every_key() if table])
 def test_every_key_of_the_configuration_is_documented(table: str, key: str) -> None:
-    lists = ("guard.policy", "guard.policy.probe", "authority.promise", "authority.keys", "authority.zone")
+    lists = config_file.LISTED | {"guard.policy.probe"}
     title = f"`[[{table.removesuffix('.probe')}]]`" if table in lists else f"`[{table}]`"
-    if key in ("tls", "policy", "promise", "keys", "zone") and table != "authority.zone":
-        title = f"`[{table}.{key}]`" if key == "tls" else f"`[[{table}.{key}]]`"
+    if f"{table}.{key}" in config_file.TABLES.keys() - {"guard.policy.probe"}:
+        title = f"`[[{table}.{key}]]`" if f"{table}.{key}" in lists else f"`[{table}.{key}]`"
         assert section((DOCS / "configuration.md").read_text(), title)
         return
     assert f"`{key}`" in section((DOCS / "configuration.md").read_text(), title)

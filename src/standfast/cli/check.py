@@ -8,6 +8,7 @@ import click
 from standfast.cli.common import count, json_option, print_json
 from standfast.cli.exits import NEGATIVE
 from standfast.io.settings.config import Config, describe, load
+from standfast.io.settings.control_keys import Role
 from standfast.io.settings.places import ConfigError, Finding, find_config
 
 
@@ -55,6 +56,10 @@ def _what_it_does(settings: Config) -> Iterator[str]:
     if settings.authority is not None:
         listens = ", ".join(map(str, settings.authority.listen))
         yield f"It serves {count(len(settings.authority.zones), 'zone file')} on {listens}."
+    if settings.control is not None:
+        roles = ", ".join(role for role in Role if role in settings.control.run)
+        publishers = ", ".join(publisher.name for publisher in settings.control.publishers) or "nowhere"
+        yield f"It runs {roles} and publishes to {publishers}."
 
 
 def _described(finding: Finding) -> dict[str, object]:

@@ -47,21 +47,27 @@ def _print_settings(settings: Config, *, as_json: bool) -> None:
         print_json(described)
         return
     policies = described.pop("policy")
-    print_facts([(key, _shown(value)) for key, value in described.items()])
-    click.echo()
-    assert isinstance(policies, list)
-    columns = list(policies[0])
-    print_table(columns, [[_shown(policy[column]) for column in columns] for policy in policies])
+    tables = {name: described.pop(name) for name in ("authority", "control")}
+    if settings.has_guard:
+        print_facts([(key, _shown(value)) for key, value in described.items()])
+        click.echo()
+        assert isinstance(policies, list)
+        columns = list(policies[0])
+        print_table(columns, [[_shown(policy[column]) for column in columns] for policy in policies])
+    for name, table in tables.items():
+        if isinstance(table, dict):
+            click.echo(f"\n[{name}]")
+            print_facts([(key, _shown(value)) for key, value in table.items()])
 
 
 def _shown(value: object) -> str:
     match value:
-        case None | []:
+        case None | [] | {}:
             return "-"
         case list():
-            return ", ".join(map(str, value))
+            return ", ".join(map(_shown, value))
         case dict():
-            return " ".join(map(str, value.values()))
+            return " ".join(_shown(part) for part in value.values() if part not in (None, [], {}))
         case float():
             return f"{value:g}"
         case _:

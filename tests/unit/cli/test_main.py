@@ -238,6 +238,16 @@ def test_a_dry_run_of_up_shows_the_settings_and_touches_nothing(tmp_path: Path) 
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_control_plane_alone_is_checked_and_shown_without_a_guard(tmp_path: Path) -> None:
+    path = tmp_path / "standfast.toml"
+    path.write_text('[control]\nrun = ["planner"]\nstate_dir = "state"\n[intent.zones]\n')
+    assert run("check", str(path)) == (0, f"{path}: fine. It runs planner and publishes to nowhere.\n", "")
+    code, out, _ = run("up", "--config", str(path), "--dry-run")
+    assert (code, "upstreams" in out) == (0, False)
+    assert f"state_dir       {tmp_path}/state\n" in out
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_output_that_is_piped_has_no_colour_and_no_broken_lines(tmp_path: Path) -> None:
     path = tmp_path / "standfast.toml"
     path.write_text('[guard]\nupstreams = ["192.0.2.1"]\nlisten = ["127.0.0.1:53"' + ', "127.0.0.1:0"' * 40 + "]\n")

@@ -15,7 +15,7 @@ from standfast.dns.tsig import TsigKey
 from standfast.io.clients.limits import EVERYBODY, Limits
 from standfast.io.settings.addresses import KEY_PREFIX, parse_access, parse_local, parse_remote
 from standfast.io.settings.authority_keys import AuthorityKeys, KeyScheme, ZoneKeys, parse_nsid
-from standfast.io.settings.authority_rules import keys_of
+from standfast.io.settings.key_rules import keys_of
 
 NO_LIMITS = Limits(allow=EVERYBODY, rate_limit_qps=0)
 STATE_NAME = "authority"  # of its directory, in that of the guard unless it is set
@@ -62,7 +62,7 @@ def authority_of(keys: AuthorityKeys, *, base: Path, state_dir: Path) -> Authori
         nsid=parse_nsid(keys.nsid),
         state_dir=base / keys.state_dir if keys.state_dir else state_dir / STATE_NAME,
         metrics=parse_local(keys.metrics) if keys.metrics else None,
-        keys=keys_of(keys, base),
+        keys=keys_of(keys.keys, base),
         default_rules=_rules(keys, None, promises),
         rules={zone.origin: _rules(keys, zone, promises) for zone in keys.zone},
     )

@@ -1,24 +1,18 @@
 """What the keys of `[authority]` must be to each other and to the files that they name: one function a rule."""
 
-import base64
-import binascii
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Final
 
 from standfast.authority.access import Remote
 from standfast.dns.model import Name
 from standfast.dns.name import is_below
-from standfast.dns.tsig import TsigKey
 from standfast.io.authority.zone_files import origin_of
 from standfast.io.faults import in_words
 from standfast.io.settings.addresses import ListenAddress, own_address, parse_access, parse_local, parse_remote
-from standfast.io.settings.authority_keys import AuthorityKeys, DenialScheme, KeyKeys
+from standfast.io.settings.authority_keys import AuthorityKeys, DenialScheme
 from standfast.io.settings.config_file import Draft, Rule
 from standfast.io.settings.places import Finding
 from standfast.io.settings.toml_lines import Where
-
-SECRET_FILE_OCTETS_MAX: Final = 4096  # a secret has some 90 at most; what is larger is another file
 
 _SIGNING: Final = frozenset(
     """
@@ -27,10 +21,6 @@ _SIGNING: Final = frozenset(
 )
 _ACCESS: Final = ("allow_transfer", "allow_update")
 _REMOTES: Final = ("notify", "primaries")
-
-
-class BadSecret(ValueError):
-    """A secret that cannot be used; its text says why, and nothing of the secret."""
 
 
 def something_is_served(draft: Draft) -> Iterator[Finding]:
@@ -90,28 +80,6 @@ def zones_have_one_source(draft: Draft) -> Iterator[Finding]:
             yield draft.finding(where, what)
 
 
-def one_key_of_a_name(draft: Draft) -> Iterator[Finding]:
-    """Which of two secrets is meant would be a guess."""
-    first: dict[Name, int] = {}
-    for at, key in enumerate(_authority(draft).keys):
-        if key.name in first:
-            line = draft.lines.get(("authority", "keys", first[key.name], "name"))
-            yield draft.finding(
-                ("authority", "keys", at, "name"), f'name: "{key.name}" is there already, in line {line}'
-            )
-        first.setdefault(key.name, at)
-
-
-def keys_have_a_secret(draft: Draft) -> Iterator[Finding]:
-    """Nothing of a secret is shown, not even of one that cannot be used."""
-    for at, key in enumerate(_authority(draft).keys):
-        try:
-            secret_of(key, draft.base)
-        except BadSecret as error:
-            named = "secret_file" if key.secret_file else "secret"
-            yield draft.finding(("authority", "keys", at, named), f"{named}: {error}")
-
-
 def keys_are_there(draft: Draft) -> Iterator[Finding]:
     """A slip in the name of a key would shut out who has it."""
     known = {key.name for key in _authority(draft).keys}
@@ -164,57 +132,12 @@ AUTHORITY_RULES: tuple[Rule, ...] = (
     promises_have_a_zone,
     one_table_for_a_zone,
     zones_have_one_source,
-    one_key_of_a_name,
-    keys_have_a_secret,
     keys_are_there,
     no_server_tells_itself,
     signing_is_asked_for,
     secondaries_are_signed_elsewhere,
     compact_denials_stay_here,
 )
-
-
-def keys_of(authority: AuthorityKeys, base: Path) -> Mapping[Name, TsigKey]:
-    """Return the keys by name; relative paths start from `base`.
-
-    Raises:
-        BadSecret: one has none that can be used.
-    """
-    return {
-        key.name: TsigKey(name=key.name, algorithm=key.algorithm, secret=secret_of(key, base)) for key in authority.keys
-    }
-
-
-def secret_of(key: KeyKeys, base: Path) -> bytes:
-    """Return the secret of `key`, out of its file where it has one.
-
-    Raises:
-        BadSecret: there is none, there are two, it cannot be read, or it is no base64.
-    """
-    if (key.secret is None) == (key.secret_file is None):
-        raise BadSecret(f'"{key.name}" needs either secret or secret_file')
-    text = key.secret.get_secret_value() if key.secret is not None else _read_secret(base / (key.secret_file or ""))
-    try:
-        secret = base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise BadSecret("this is not base64 - make one with: openssl rand -base64 32") from None
-    if not secret:
-        raise BadSecret("it is empty - make one with: openssl rand -base64 32")
-    return secret
-
-
-def _read_secret(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            octets = file.read(SECRET_FILE_OCTETS_MAX + 1)
-        text = octets.decode("ascii")
-    except OSError as error:
-        raise BadSecret(f"{path} cannot be read: {in_words(error)}") from error
-    except UnicodeDecodeError:
-        raise BadSecret(f"{path} is no text of base64") from None
-    if len(octets) > SECRET_FILE_OCTETS_MAX:
-        raise BadSecret(f"{path} is too large to be a secret")
-    return text
 
 
 def _authority(draft: Draft) -> AuthorityKeys:

@@ -27,6 +27,7 @@ from standfast.io.settings.addresses import (
 )
 from standfast.io.settings.authority import AuthorityConfig, authority_of, describe_authority
 from standfast.io.settings.config_file import Draft, FileKeys, read
+from standfast.io.settings.control import ControlConfig, WrittenIntent, control_of, describe_control
 from standfast.io.settings.places import CONFIG_NAME, ConfigError, Finding, default_state_dir, read_config
 
 
@@ -55,6 +56,7 @@ class Config:
     metrics: Server | None
     traces: str | None
     policies: tuple[tuple[Name, Mapping[str, Any]], ...]
+    control: ControlConfig | None = None
     warnings: tuple[Finding, ...] = ()
 
     @property
@@ -75,6 +77,7 @@ def load(path: Path | None, *, environ: Mapping[str, str] = os.environ, resolv_c
         raise ConfigError(*findings)
     guard = draft.content.guard
     authority = draft.content.authority
+    control = draft.content.control
     listen = config_rules.listen_of(draft)
     state_dir = draft.base / guard.state_dir if guard.state_dir else default_state_dir(environ).absolute()
     return Config(
@@ -98,6 +101,11 @@ def load(path: Path | None, *, environ: Mapping[str, str] = os.environ, resolv_c
         metrics=parse_local(guard.metrics) if guard.metrics else None,
         traces=guard.traces,
         policies=config_rules.policies_of(draft),
+        control=control_of(
+            control, base=draft.base, state_dir=state_dir, written=_written(draft), resolv_conf=resolv_conf
+        )
+        if control
+        else None,
         warnings=tuple(config_rules.certificate_is_valid_now(draft)),
     )
 
@@ -123,6 +131,7 @@ def describe(config: Config) -> dict[str, object]:
         "metrics": str(config.metrics) if config.metrics else None,
         "traces": config.traces,
         "authority": config.authority and describe_authority(config.authority),
+        "control": config.control and describe_control(config.control),
         "policy": [{"suffix": suffix, **asdict(table.lookup(suffix))} for suffix in sorted({ROOT, *table.suffixes()})],
     }
 
@@ -131,6 +140,13 @@ def _draft(path: Path | None) -> Draft:
     if path is None:
         return Draft(name=CONFIG_NAME, base=Path.cwd(), content=FileKeys(), lines={}, findings=())
     return read(read_config(path), name=str(path), base=path.parent.absolute())
+
+
+def _written(draft: Draft) -> WrittenIntent | None:
+    if draft.content.intent is None:
+        return None
+    lines = {where[1:]: line for where, line in draft.lines.items() if where[0] == "intent"}
+    return WrittenIntent(file=draft.name, content=draft.content.intent, lines=lines)
 
 
 def _upstreams(draft: Draft, listen: tuple[ListenAddress, ...], resolv_conf: Path) -> tuple[Server, ...]:

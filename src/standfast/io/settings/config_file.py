@@ -39,6 +39,7 @@ from standfast.io.settings.config_types import (
     TracesText,
     UpstreamText,
 )
+from standfast.io.settings.control_keys import ControlKeys, PublisherKeys, RulesKeys
 from standfast.io.settings.places import Finding
 from standfast.io.settings.toml_lines import Where, find_lines
 
@@ -112,15 +113,20 @@ class GuardKeys(Table):
 
 
 class FileKeys(Table):
-    """A whole `standfast.toml`. With `[authority]` and without `[guard]` there is no guard."""
+    """A whole `standfast.toml`. With `[authority]` or `[control]` and without `[guard]` there is no guard.
+
+    What `[intent]` may hold, `io.control.intent_files` says.
+    """
 
     guard: GuardKeys = GuardKeys()
     authority: AuthorityKeys | None = None
+    control: ControlKeys | None = None
+    intent: dict[str, Any] | None = None
 
     @property
     def has_guard(self) -> bool:
         """Whether a guard is asked for."""
-        return self.authority is None or "guard" in self.model_fields_set
+        return (self.authority is None and self.control is None) or "guard" in self.model_fields_set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +174,7 @@ def read(text: str, *, name: str, base: Path) -> Draft:
     return draft(content=FileKeys.model_validate(rest), lines=kept, findings=findings)
 
 
-_TABLES: dict[str, type[Table]] = {
+TABLES: dict[str, type[Table]] = {
     "guard": GuardKeys,
     "guard.tls": TlsKeys,
     "guard.policy": PolicyKeys,
@@ -177,16 +183,22 @@ _TABLES: dict[str, type[Table]] = {
     "authority.promise": PromiseKeys,
     "authority.keys": KeyKeys,
     "authority.zone": ZoneKeys,
+    "control": ControlKeys,
+    "control.rules": RulesKeys,
+    "control.publisher": PublisherKeys,
+    "control.keys": KeyKeys,
     "": FileKeys,
 }
 
 
-_LISTED = frozenset({"guard.policy", "authority.promise", "authority.keys", "authority.zone"})  # written [[so]]
+LISTED = frozenset(
+    {"guard.policy", "authority.promise", "authority.keys", "authority.zone", "control.publisher", "control.keys"}
+)  # written [[so]]
 
 
 def every_key() -> Iterator[tuple[str, str]]:
     """Yield every key of the file as its table (`guard.policy`) and its name."""
-    for table, model in _TABLES.items():
+    for table, model in TABLES.items():
         yield from ((table, key) for key in model.model_fields)
 
 
@@ -213,7 +225,7 @@ def _line(lines: dict[Where, int], where: Where) -> int | None:
 def _culprit(error: ErrorDetails) -> Where:
     """Return what must be left out for the rest to be good: a table without a good key that it needs goes whole."""
     match error["loc"]:
-        case (_, _, int(), "suffix" | "name" | "origin") as where:
+        case (_, _, int(), "suffix" | "name" | "origin" | "kind") as where:
             return where[:-1]
         case where:
             return where
@@ -277,23 +289,23 @@ _MUST_BE = {
 
 
 def _place(where: Where) -> tuple[str, str]:
-    """Part `where` into the table of `_TABLES` and the key in it, both without numbers."""
+    """Part `where` into the table of `TABLES` and the key in it, both without numbers."""
     words = [word for word in where if isinstance(word, str)]
     for size in range(len(words) - 1, 0, -1):
-        if ".".join(words[:size]) in _TABLES:
+        if ".".join(words[:size]) in TABLES:
             return ".".join(words[:size]), ".".join(words[size:])
     return "", ".".join(words)
 
 
 def _shown_table(table: str) -> str:
-    if table in _LISTED:
+    if table in LISTED:
         return f"[[{table}]]"
     return {"": "the file", "guard.policy.probe": "probe"}.get(table, f"[{table}]")
 
 
 def _about_unknown(where: Where) -> str:
     table, key = _place(where)
-    known = list(_TABLES[table].model_fields)
+    known = list(TABLES[table].model_fields)
     what = f'unknown key "{key}" in {_shown_table(table)}'
     homes = [home for home, name in every_key() if name == key]
     if homes:

@@ -27,7 +27,10 @@ from standfast.io.settings.addresses import (
 )
 from standfast.io.settings.authority_rules import AUTHORITY_RULES
 from standfast.io.settings.config_file import Draft, PolicyKeys, Rule
+from standfast.io.settings.control_rules import CONTROL_RULES
+from standfast.io.settings.key_rules import KEY_RULES
 from standfast.io.settings.places import SOCKET_NAME, SOCKET_PATH_MAX, Finding
+from standfast.io.settings.toml_lines import Where
 
 DEFAULT_PORT = 5300
 
@@ -96,10 +99,10 @@ def minimum_needs_a_pin(draft: Draft) -> Iterator[Finding]:
 
 def metrics_stay_here(draft: Draft) -> Iterator[Finding]:
     """They tell everybody who can reach them how things are; whoever wants that must say so."""
-    guard, authority = draft.content.guard, draft.content.authority
+    guard, authority, control = draft.content.guard, draft.content.authority, draft.content.control
     listen = list(listen_of(draft)) if draft.content.has_guard else []
     listen += [ListenAddress(parse_local(text)) for text in (authority.listen if authority else [])]
-    for table, keys in (("guard", guard), ("authority", authority)):
+    for table, keys in (("guard", guard), ("authority", authority), ("control", control)):
         if keys is None or keys.metrics is None:
             continue
         server = parse_local(keys.metrics)
@@ -121,18 +124,21 @@ def traces_have_their_libraries(draft: Draft) -> Iterator[Finding]:
 
 def ca_file_is_readable(draft: Draft) -> Iterator[Finding]:
     """Without it every probe would call the name's own servers strangers."""
-    ca_file = draft.content.guard.tls.ca_file
-    if ca_file is None:
-        return
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(draft.base / ca_file)
-    except ssl.SSLError:
-        trouble = "holds no certificate in PEM form"
-    except OSError as error:
-        trouble = f"cannot be read: {error.strerror}"
-    else:
-        return
-    yield draft.finding(("guard", "tls", "ca_file"), f"ca_file: {draft.base / ca_file} {trouble}")
+    guard, control = draft.content.guard.tls, draft.content.control
+    named: list[tuple[Where, str | None]] = [(("guard", "tls"), guard.ca_file)]
+    named.append((("control",), control.ca_file if control else None))
+    for where, ca_file in named:
+        if ca_file is None:
+            continue
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(draft.base / ca_file)
+        except ssl.SSLError:
+            trouble = "holds no certificate in PEM form"
+        except OSError as error:
+            trouble = f"cannot be read: {error.strerror}"
+        else:
+            continue
+        yield draft.finding((*where, "ca_file"), f"ca_file: {draft.base / ca_file} {trouble}")
 
 
 def certificate_for_encryption(draft: Draft) -> Iterator[Finding]:
@@ -208,6 +214,8 @@ RULES: tuple[Rule, ...] = (
     state_dir_is_short,
     authority_listens_elsewhere,
     *AUTHORITY_RULES,
+    *CONTROL_RULES,
+    *KEY_RULES,
 )
 
 

@@ -1,0 +1,1 @@
+"""What no plan may do: the rules that every plan is held against before it is published."""
