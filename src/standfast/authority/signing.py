@@ -6,7 +6,7 @@ that follow from it. To sign a zone for the first time is a change of everything
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
 
@@ -15,7 +15,7 @@ from standfast.authority.keyroll import TIMING_DEFAULT, Timing
 from standfast.authority.keys import DELETE_CDNSKEY, DELETE_CDS, Key, KeySet
 from standfast.authority.serials import following, later
 from standfast.authority.signatures import LIFETIME_DEFAULT_S, Lifetime, expires_before, signature_of, tags_of
-from standfast.authority.zone import MINIMUM_AT, SERIAL_AT, Node, Zone
+from standfast.authority.zone import MINIMUM_AT, Node, Zone, serial_of, with_serial
 from standfast.dns.changes import Change
 from standfast.dns.model import Name, RRset, RRType, type_name
 from standfast.dns.name import ancestors, name_from_wire, parent
@@ -100,7 +100,7 @@ def resign(before: Zone, due: Iterable[tuple[Name, int]], signing: Signing) -> l
 
 def unsigned(zone: Zone) -> list[Change]:
     """Return what changes when all goes that a signer made of `zone`; the serial advances."""
-    soa = Change(before=zone.soa, after=_with_serial(zone.soa, following(zone.serial)))
+    soa = Change(before=zone.soa, after=with_serial(zone.soa, following(zone.serial)))
     return [soa, *(Change(before=each, after=None) for each in zone.rrsets() if each.rtype in NOT_IN_SOURCE)]
 
 
@@ -203,14 +203,14 @@ class _Work:
         """See that the serial is later than what is `served`, if anything changes."""
         origin = self._before.origin
         soa = self._node(origin)[RRType.SOA]
-        serial = int.from_bytes(soa.rdatas[0][SERIAL_AT : SERIAL_AT + 4], "big")
+        serial = serial_of(soa.rdatas[0])
         if served is None or later(serial, served):
             return
         before = self._node_before(origin)[RRType.SOA]
         others = [each for each in self.made if _rtype(each) != RRType.SOA]
-        anything = always or others or self._whole or _with_serial(soa, 0) != _with_serial(before, 0)
+        anything = always or others or self._whole or with_serial(soa, 0) != with_serial(before, 0)
         self.made = others
-        self._make(Change(before=before, after=_with_serial(soa, following(served)) if anything else before))
+        self._make(Change(before=before, after=with_serial(soa, following(served)) if anything else before))
         if not anything:
             self.made = []
 
@@ -348,11 +348,6 @@ def bitmap(rtypes: Iterable[int]) -> bytes:
         octets.extend(bytes(bit // 8 + 1 - len(octets)))
         octets[bit // 8] |= 0x80 >> bit % 8
     return b"".join(bytes((window, len(octets))) + octets for window, octets in windows.items())
-
-
-def _with_serial(soa: RRset, serial: int) -> RRset:
-    rdata = soa.rdatas[0]
-    return replace(soa, rdatas=(rdata[:SERIAL_AT] + serial.to_bytes(4, "big") + rdata[SERIAL_AT + 4 :],))
 
 
 def _name(key: bytes) -> Name:

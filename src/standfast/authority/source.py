@@ -21,9 +21,10 @@ class Offer(Enum):
     NEW = "new"  # it takes the place of what is served
     SAME = "same"  # nothing that it did not say before
     BEHIND = "behind"  # something else than before, made without knowing what clients have changed since
+    UNPLANNED = "unplanned"  # made without knowing the plan that is published
 
 
-def offer_of(read: Source, *, began: Source | None, changed: bool, served: int | None) -> Offer:
+def offer_of(read: Source, *, began: Source | None, changed: bool, served: int | None, fenced: bool = True) -> Offer:
     """Say what a file has to say.
 
     Args:
@@ -31,6 +32,7 @@ def offer_of(read: Source, *, began: Source | None, changed: bool, served: int |
         began: the file as it was when what is served began from it; None: that is not known.
         changed: whether clients have changed the zone since.
         served: the serial that is served; None: nothing is.
+        fenced: whether it has the fence of the plan that is published, if one is: whoever writes names what stands.
     """
     if served is None:
         return Offer.NEW
@@ -40,4 +42,6 @@ def offer_of(read: Source, *, began: Source | None, changed: bool, served: int |
         if changed and read.signed:  # it has been signed as it is
             return Offer.SAME
     # Its author has to have seen what is served: a later serial says so, and only that makes secondaries follow.
-    return Offer.NEW if not changed or later(read.serial, served) else Offer.BEHIND
+    if changed and not later(read.serial, served):
+        return Offer.BEHIND
+    return Offer.NEW if fenced else Offer.UNPLANNED

@@ -32,6 +32,12 @@ def serial_of(soa: bytes) -> int:
     return int.from_bytes(soa[SERIAL_AT : SERIAL_AT + 4], "big")
 
 
+def with_serial(soa: RRset, serial: int) -> RRset:
+    """Return the SOA `soa` with another serial number."""
+    rdata = soa.rdatas[0]
+    return replace(soa, rdatas=(rdata[:SERIAL_AT] + serial.to_bytes(4, "big") + rdata[SERIAL_AT + 4 :],))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Zone:
     """All records of a zone. `nodes` has every name there is, empty non-terminals too (RFC 4592 section 2.2.2).

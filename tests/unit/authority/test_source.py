@@ -42,3 +42,12 @@ def test_a_file_that_does_not_know_what_clients_changed_is_behind(
     digest: bytes, serial: int, began: Source | None, changed: bool, served: int | None, offer: Offer
 ) -> None:
     assert offer_of(Source(digest=digest, serial=serial), began=began, changed=changed, served=served) is offer
+
+
+@pytest.mark.parametrize(
+    ("digest", "serial", "offer"),
+    [(b"one", 3, Offer.SAME), (b"two", 9, Offer.BEHIND), (b"two", 10, Offer.UNPLANNED)],
+)
+def test_a_file_that_does_not_know_the_plan_is_never_new(digest: bytes, serial: int, offer: Offer) -> None:
+    read = Source(digest=digest, serial=serial)
+    assert offer_of(read, began=BEGAN, changed=True, served=9, fenced=False) is offer

@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from standfast.authority.source import Offer
+from standfast.control.fence import fence_name
 from standfast.dns.model import Name
 from standfast.dns.name import is_below
 from standfast.errors import StandfastError
@@ -21,6 +22,10 @@ ATTEMPTS_MAX: Final = 8  # to publish a file while clients change its zone; each
 BEHIND: Final = (
     "{path}: serial {serial} is not later than {served}, which is served and holds what clients have changed - "
     "take that over, and give it a later serial"
+)
+UNPLANNED: Final = (
+    "{path}: it does not have the plan that is published - its records belong into the intent; or take over what is "
+    "served, the record at {fence} included"
 )
 
 log = structlog.get_logger("standfast.authority")
@@ -141,6 +146,9 @@ class FileZones:
                 offer = await self._served.offer(zone, source)
                 if offer is Offer.BEHIND:
                     self._refuse(path, BEHIND.format(path=path, serial=zone.serial, served=base and base.serial))
+                    return
+                if offer is Offer.UNPLANNED:
+                    self._refuse(path, UNPLANNED.format(path=path, fence=fence_name(zone.origin)))
                     return
                 if offer is Offer.NEW:
                     await self._served.publish(zone, base=base, cause="file", judged=True, source=source)

@@ -23,9 +23,10 @@ from standfast.authority.serials import later
 from standfast.authority.signing import unsigned
 from standfast.authority.source import Offer, Source, offer_of
 from standfast.authority.zone import Draft, Zone
+from standfast.control.fence import Fence, fence_in, fence_name
 from standfast.dns.changes import Change
 from standfast.dns.masterfile import Fault
-from standfast.dns.model import ExtendedError, Name
+from standfast.dns.model import ExtendedError, Name, RRType
 from standfast.errors import StandfastError
 from standfast.io.authority.signer import CannotSign, Signer
 from standfast.io.authority.store import Stored, ZoneStore
@@ -33,7 +34,7 @@ from standfast.io.state.state_dir import StoreError
 
 _T = TypeVar("_T")
 
-Cause = Literal["state", "file", "update", "transfer", "signing"]
+Cause = Literal["state", "file", "update", "plan", "transfer", "signing"]
 
 log = structlog.get_logger("standfast.authority")
 
@@ -163,7 +164,8 @@ class ServedZones:
     async def offer(self, read: Zone, source: Source) -> Offer:
         """Say what a file, as it is now, has to say about its zone."""
         history, served = self._history(read.origin), self._zones.get(read.origin)
-        offer = offer_of(source, began=history.source, changed=history.changed, served=_serial(served))
+        fenced = served is None or fence_of(served) in (None, fence_of(read))
+        offer = offer_of(source, began=history.source, changed=history.changed, served=_serial(served), fenced=fenced)
         if offer is Offer.BEHIND and not await _changes(served, read):
             return Offer.NEW  # it says what is served: somebody has brought it up to date
         return offer
@@ -371,6 +373,11 @@ class ServedZones:
 def records_of(zone: Zone) -> int:
     """Return how many records there are in `zone`."""
     return sum(len(rrset.rdatas) for rrset in zone.rrsets())
+
+
+def fence_of(zone: Zone) -> Fence | None:
+    """Return the fence that stands in `zone`; what is no fence stands for none, and is replaced by the first write."""
+    return fence_in(zone.rrset(fence_name(zone.origin), RRType.TXT))
 
 
 def _serial(zone: Zone | None) -> int | None:

@@ -32,6 +32,7 @@ class AuthorityConfig:
     nsid: bytes = b""  # what it calls itself to those who ask; nothing: it does not say
     state_dir: Path | None = None  # None: nothing is kept
     metrics: Server | None = None
+    planned: bool = False  # plans are published here
     keys: Mapping[Name, TsigKey] = field(default_factory=dict)
     default_rules: ZoneRules = NO_RULES
     rules: Mapping[Name, ZoneRules] = field(default_factory=dict)
@@ -39,7 +40,7 @@ class AuthorityConfig:
     @property
     def needs_state(self) -> bool:
         """Whether anything may be served that is more than what a file says, and so has to be kept."""
-        return any(
+        return self.planned or any(
             rules.primaries or rules.allow_update != NOBODY or rules.signing is not None
             for rules in (self.default_rules, *self.rules.values())
         )

@@ -1,0 +1,1 @@
+"""Those who hold the records that the world sees, each as a `control.publishing.Publisher`."""
