@@ -5,7 +5,7 @@ another stands: the look and the write are one operation. Fences only grow, so w
 """
 
 import re
-from typing import Final
+from typing import Final, TypeAlias
 
 from standfast.dns.model import Name, RRset, RRType
 from standfast.values import value
@@ -45,6 +45,16 @@ class Fence:
             f"standfast=1 generation={self.generation} step={self.step} state={state} plan={self.plan}"
             f" writer={self.writer}"
         )
+
+
+@value
+class Unreadable:
+    """Nobody knows what fence stands: whoever holds it could not be asked."""
+
+    why: str
+
+
+Seen: TypeAlias = Fence | Unreadable | None  # None: it was looked at, and none stands
 
 
 def read_fence(text: str) -> Fence | None:

@@ -35,7 +35,10 @@ class BatchLimits:
 
 @value
 class Batch:
-    """One write: all of it or nothing. `expect` is the fence that must stand, None: that none does."""
+    """One write: all of it or nothing. `expect` is the fence that must stand, None: that none does.
+
+    The changes are made as one, so their order says nothing: a CNAME that comes takes the place of all types that go.
+    """
 
     zone: Name
     expect: Fence | None

@@ -1,0 +1,85 @@
+"""Changes cut into writes that a publisher takes, in an order in which no name is empty between two of them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from standfast.control.plan import ordered
+from standfast.control.publishing import BatchLimits
+from standfast.dns.changes import Change
+from standfast.dns.model import Name, RRset, RRType
+
+FENCE_RECORDS: Final = 2  # of each write: the fence that goes, and the one that comes
+FENCE_OCTETS: Final = 1_000  # of both, at most: two names of 255 octets and two texts of 190
+RECORD_OCTETS: Final = 10  # type, class, TTL and length (RFC 1035 section 3.2.1)
+
+Chunk = tuple[Change, ...]
+
+
+def batched(changes: Iterable[Change], limits: BatchLimits) -> tuple[tuple[Chunk, ...], tuple[Name, ...]]:
+    """Return the changes of each write in turn, and the names whose changes no write can hold.
+
+    What comes stands in a write before that of what goes for it, or in the same. An RRset is never split, and neither
+    is a name at which a CNAME takes the place of others or gives it back: between two writes it would be empty.
+    """
+    if limits.records_max is None and limits.octets_max is None:
+        whole = tuple(changes)
+        return ((whole,) if whole else ()), ()
+    records_max = _room(limits.records_max, FENCE_RECORDS)
+    octets_max = _room(limits.octets_max, FENCE_OCTETS)
+    chunks: list[Chunk] = []
+    chunk: list[Change] = []
+    records = octets = 0
+    too_large: list[Name] = []
+    for unit in _units(ordered(changes)):
+        more_records = sum(map(_records, unit))
+        more_octets = sum(map(_octets, unit))
+        if more_records > records_max or more_octets > octets_max:
+            too_large.append(_owner(unit[0]))
+            continue
+        if records + more_records > records_max or octets + more_octets > octets_max:
+            chunks.append(tuple(chunk))
+            chunk, records, octets = [], 0, 0
+        chunk.extend(unit)
+        records += more_records
+        octets += more_octets
+    if chunk:
+        chunks.append(tuple(chunk))
+    return tuple(chunks), tuple(dict.fromkeys(too_large))
+
+
+def _units(changes: Sequence[Change]) -> Iterable[Sequence[Change]]:
+    """Return the changes in their order, those together that must not be parted."""
+    turns = {_owner(change) for change in changes if _rtype(change) == RRType.CNAME}
+    units: dict[object, list[Change]] = {}
+    for change in changes:
+        owner = _owner(change)
+        units.setdefault(owner if owner in turns else (owner, _rtype(change)), []).append(change)
+    return units.values()
+
+
+def _room(limit: int | None, fence: int) -> float:
+    return float("inf") if limit is None else limit - fence
+
+
+def _records(change: Change) -> int:
+    return sum(len(rrset.rdatas) for rrset in (change.before, change.after) if rrset)
+
+
+def _octets(change: Change) -> int:
+    return sum(_size(rrset) for rrset in (change.before, change.after) if rrset)
+
+
+def _size(rrset: RRset) -> int:
+    return sum(len(rrset.owner) + RECORD_OCTETS + len(rdata) for rdata in rrset.rdatas)
+
+
+def _owner(change: Change) -> Name:
+    rrset = change.after or change.before
+    assert rrset is not None
+    return rrset.owner
+
+
+def _rtype(change: Change) -> int:
+    rrset = change.after or change.before
+    assert rrset is not None
+    return rrset.rtype
