@@ -5,9 +5,7 @@ import random
 import re
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import dns.message
@@ -19,18 +17,15 @@ import dns.update
 import dns.zone
 import pytest
 
-from bound_sockets import bound_pair
-from peers.servers import dig, named, program, running
-from running_guard import RunningGuard
-from standfast.dns.model import Question, RRType
+from peers.servers import dig, program
+from peers.updatable import KEY_NAME, SECRET, bind, knot, ours
 from standfast.dns.servers import Server
 
 pytestmark = pytest.mark.peers
 
 WAIT_S: Final = 30.0
 UPDATES: Final = 25
-SECRET: Final = base64.b64encode(b"s" * 32).decode()
-KEY: Final = dns.tsig.Key("client.example.", SECRET, "hmac-sha256")
+KEY: Final = dns.tsig.Key(KEY_NAME, SECRET, "hmac-sha256")
 ZONE: Final = """$ORIGIN example.org.
 $TTL 300
 @ SOA ns hostmaster 1 3600 600 86400 60
@@ -44,57 +39,6 @@ a TXT "x"
 b CNAME far.example.net.
 c.ent A 192.0.2.5
 """
-
-
-@contextmanager
-def ours(folder: Path) -> Iterator[Server]:
-    folder.mkdir()
-    (folder / "example.org.zone").write_text(ZONE)
-    config = folder / "standfast.toml"
-    config.write_text(
-        '[authority]\nlisten = ["127.0.0.1:0"]\nzones = ["example.org.zone"]\nstate_dir = "state"\n'
-        'allow_update = ["key:client.example"]\nallow_transfer = ["key:client.example"]\n'
-        f'[[authority.keys]]\nname = "client.example"\nsecret = "{SECRET}"\n'
-        '[[authority.promise]]\nname = "kept.example.org"\n'
-    )
-    with RunningGuard(config) as run:
-        yield Server("127.0.0.1", run.port)
-
-
-@contextmanager
-def bind(folder: Path, port: int, statistics_port: int) -> Iterator[Server]:
-    folder.mkdir()
-    (folder / "example.org.zone").write_text(ZONE)
-    key = f'key "client.example" {{ algorithm hmac-sha256; secret "{SECRET}"; }};'
-    may = 'allow-update { key "client.example"; }; allow-transfer { key "client.example"; };'
-    zone = f'{key}\nzone "example.org" {{ type primary; file "{folder}/example.org.zone"; {may} }};'
-    with named(folder, port, statistics_port, "recursion no;", zone) as server:
-        yield server
-
-
-@contextmanager
-def knot(folder: Path, port: int) -> Iterator[Server]:
-    folder.mkdir()
-    (folder / "example.org.zone").write_text(ZONE)
-    config = folder / "knot.conf"
-    config.write_text(
-        f'server:\n  rundir: "{folder}"\n  listen: 127.0.0.1@{port}\n'
-        f'log:\n  - target: stderr\n    any: info\ndatabase:\n  storage: "{folder}"\n'
-        f"key:\n  - id: client.example\n    algorithm: hmac-sha256\n    secret: {SECRET}\n"
-        "acl:\n  - id: client\n    key: client.example\n    action: [update, transfer]\n"
-        f'zone:\n  - domain: example.org\n    file: "{folder}/example.org.zone"\n    acl: client\n'
-        "    zonefile-sync: -1\n"
-    )
-    server = Server("127.0.0.1", port)
-    ready = [Question("example.org.", RRType.SOA)]
-    with running([program("knotd"), "-c", str(config)], folder / "log", server, ready=ready):
-        yield server
-
-
-def port() -> int:
-    udp, tcp = bound_pair()
-    with udp, tcp:
-        return int(udp.getsockname()[1])
 
 
 OWNERS: Final = ("a", "b", "c", "c.ent", "ent", "A", "d.a", "@")
@@ -183,15 +127,16 @@ def transferred(server: Server) -> tuple[int, frozenset[str]]:
 
 @pytest.fixture(scope="module")
 def us(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with ours(tmp_path_factory.mktemp("updates") / "ours") as server:
-        yield server
+    promise = '[[authority.promise]]\nname = "kept.example.org"\n'
+    with ours(tmp_path_factory.mktemp("updates") / "ours", 0, ZONE, promise) as run:
+        yield run.server
 
 
 @pytest.fixture(scope="module")
-def peers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Server]]:
+def peers(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[tuple[Server, Server]]:
     folder = tmp_path_factory.mktemp("updates")
-    with bind(folder / "bind", port(), port()) as bind_, knot(folder / "knot", port()) as knot_:
-        yield bind_, knot_
+    with bind(folder / "bind", free_port(), ZONE) as bind_, knot(folder / "knot", free_port(), ZONE) as knot_:
+        yield bind_.server, knot_.server
 
 
 def outcome(server: Server, make: Callable[[int], dns.update.UpdateMessage]) -> tuple[str, int, frozenset[str]]:

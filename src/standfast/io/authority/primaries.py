@@ -4,8 +4,8 @@ Messages of a transfer are verified and read in a thread, so that answers go on 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,24 +16,29 @@ from standfast.dns.codec import AA, QR, TC
 from standfast.dns.model import Name, RRType, rcode_name
 from standfast.dns.requests import CLASS_IN, Message, message, question_octets, raws, read_message
 from standfast.dns.servers import Server
-from standfast.dns.tsig import TsigError, TsigFault, TsigKey, Verified, VerifiedStream, sign, verify
+from standfast.dns.tsig import TsigFault, TsigKey, Verified, VerifiedStream, sign, verify
 from standfast.dns.wire import WireError
 from standfast.io.authority.zone_files import in_the_background
-from standfast.io.faults import in_words
+from standfast.io.dns_over_tcp import (
+    CONNECT_S,
+    LENGTH_OCTETS,
+    READ_OCTETS,
+    about_signature,
+    connection,
+    send,
+    unreached,
+)
 from standfast.io.upstreams.datagrams import open_datagrams
 from standfast.io.upstreams.messages import NOT_OURS_MAX
 from standfast.ports import Random
 
 UDP_TRIES_MAX: Final = 3  # a datagram is lost now and then
 UDP_S: Final = 2.0  # for an answer to each; a primary may be on another continent
-CONNECT_S: Final = 10.0
 SILENCE_MAX_S: Final = 60.0  # within a transfer: a large zone may have to be read from a disk first
 TRANSFER_MAX_S: Final = 7_200.0  # in all; who sends more slowly holds up a place that others wait for
-READ_OCTETS: Final = 1 << 16  # taken from a connection at once
 AHEAD_MAX: Final = 4_096  # such pieces, 256 MiB at most, that wait for a thread: Knot hangs up after half a second
 LARGE_OCTETS: Final = 1 << 20  # of a transfer, from which on a look for cycles among its records would stop all
 _DATAGRAM_MAX: Final = 65_535
-_LENGTH_OCTETS: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +86,8 @@ class Primaries:
             wire, stream = signed.wire, VerifiedStream(primary.key, signed.mac)
             reading = _Reading(transfer, stream, self._wall)
         try:
-            async with asyncio.timeout(TRANSFER_MAX_S), _connection(primary.server) as (reader, writer):
-                _send(writer, wire)
+            async with asyncio.timeout(TRANSFER_MAX_S), connection(primary.server) as (reader, writer):
+                send(writer, wire)
                 return await _read(reader, reading)
         except OSError as error:
             return _unreached(error)
@@ -112,10 +117,10 @@ class Primaries:
         return Failed(why=f"no answer to {UDP_TRIES_MAX} queries by UDP", silent=True)
 
     async def _by_tcp(self, server: Server, asked: "_Asked") -> "int | Failed | _Truncated":
-        async with asyncio.timeout(CONNECT_S + SILENCE_MAX_S), _connection(server) as (reader, writer):
-            _send(writer, asked.wire)
+        async with asyncio.timeout(CONNECT_S + SILENCE_MAX_S), connection(server) as (reader, writer):
+            send(writer, asked.wire)
             try:
-                size = int.from_bytes(await reader.readexactly(_LENGTH_OCTETS), "big")
+                size = int.from_bytes(await reader.readexactly(LENGTH_OCTETS), "big")
                 answer = asked.heed(await reader.readexactly(size))
             except asyncio.IncompleteReadError:
                 return Failed(why="it closed the connection without an answer", silent=True)
@@ -186,7 +191,7 @@ class _Reading:
     def _take(self, *, ended: bool) -> Progress | Failed:
         at = 0
         progress: Progress | Failed = More()
-        while isinstance(progress, More) and len(self._octets) >= (start := at + _LENGTH_OCTETS):
+        while isinstance(progress, More) and len(self._octets) >= (start := at + LENGTH_OCTETS):
             end = start + int.from_bytes(self._octets[at:start], "big")
             if len(self._octets) < end:
                 break
@@ -241,32 +246,9 @@ async def _read_ahead(reader: asyncio.StreamReader, ahead: asyncio.Queue[bytes |
         await ahead.put(octets)
 
 
-@asynccontextmanager
-async def _connection(server: Server) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    async with asyncio.timeout(CONNECT_S):
-        reader, writer = await asyncio.open_connection(server.host, server.port, limit=READ_OCTETS)
-    try:
-        yield reader, writer
-    finally:
-        writer.transport.abort()  # nothing that is on the way matters any more
-
-
-def _send(writer: asyncio.StreamWriter, wire: bytes) -> None:
-    writer.write(len(wire).to_bytes(_LENGTH_OCTETS, "big") + wire)
-
-
 def _unverified(wire: bytes, fault: TsigFault | None) -> Failed:
-    """Say what is wrong with a signature, or what the primary says is wrong with ours (RFC 8945 section 5.3.2)."""
-    if fault is not None and fault.said in _TSIG_ERRORS:
-        return Failed(why=f"it says of our signature: {_TSIG_ERRORS[fault.said]}", silent=True)
-    what = f"its signature is not right ({fault.error.name})" if fault and fault.name else "its answer is not signed"
-    rcode = wire[3] & 0xF if len(wire) > 3 else 0
-    return Failed(why=f"{what}; it says {rcode_name(rcode)}" if rcode else what, silent=True)
+    return Failed(why=about_signature(wire, fault), silent=True)
 
 
 def _unreached(error: OSError) -> Failed:
-    timed_out = isinstance(error, TimeoutError) and error.errno is None
-    return Failed(why="it is silent" if timed_out else in_words(error), silent=True)
-
-
-_TSIG_ERRORS: Final = {error.value: error.name for error in TsigError}
+    return Failed(why=unreached(error), silent=True)

@@ -1,0 +1,113 @@
+"""A zone at a server that takes updates (RFC 2136): BIND, Knot, PowerDNS, or our own authority over the wire.
+
+Written by one signed message, read by a zone transfer, which is one snapshot with the fence in it. Decides nothing:
+what a message says and what an answer means is in `control.updates`.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from standfast.authority.secondary import Failed
+from standfast.authority.transfer_in import Whole
+from standfast.control.fence import Fence, fence_name
+from standfast.control.publishing import (
+    Batch,
+    BatchLimits,
+    Outcome,
+    PublisherError,
+    PublisherFacts,
+    Reading,
+    Refused,
+    Unclear,
+    reading,
+    standing,
+)
+from standfast.control.updates import unwritable, update_message, update_outcome
+from standfast.dns.codec import AA
+from standfast.dns.model import Name, Rcode, RRset, RRType, rcode_name
+from standfast.dns.requests import CLASS_IN, Message, message, question_octets
+from standfast.dns.wire import WireError
+from standfast.io.authority.primaries import Primaries, Primary
+from standfast.io.dns_over_tcp import ANSWER_S, Unanswered, Unsent, ask
+from standfast.ports import Random
+
+OCTETS_MAX: Final = 48_000  # of 65,535: what is taken away takes room too, which is not counted in a batch
+RETRY_S: Final = 5.0  # to a server that cannot be reached
+
+
+class Rfc2136Publisher:
+    """A primary server that takes updates of a zone and gives it away whole."""
+
+    def __init__(
+        self, name: str, primary: Primary, *, rng: Random, wall: Callable[[], float], answer_s: float = ANSWER_S
+    ) -> None:
+        """Ask nothing yet.
+
+        Args:
+            name: of the publisher.
+            primary: the server, and the key that it knows for updates, transfers and queries.
+            rng: for the numbers of messages.
+            wall: the time of the world, in seconds since the epoch, as signatures need it.
+            answer_s: how long is waited for an answer, in seconds.
+        """
+        self._name = name
+        self._primary = primary
+        self._rng = rng
+        self._wall = wall
+        self._answer_s = answer_s
+        self._primaries = Primaries(rng, wall=wall)
+
+    @property
+    def facts(self) -> PublisherFacts:
+        """What it is."""
+        return PublisherFacts(name=self._name, limits=BatchLimits(octets_max=OCTETS_MAX))
+
+    async def fence(self, zone: Name) -> Fence | None:
+        """Return the fence that stands, by one query over TCP. Raises `PublisherError`."""
+        owner = fence_name(zone)
+        wire = message(id_=self._rng.getrandbits(16), flags=0, question=question_octets(owner, RRType.TXT))
+        answer = await self._ask(wire)
+        if not isinstance(answer, Message):
+            raise PublisherError(self._name, zone, answer.why)
+        if answer.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
+            raise PublisherError(self._name, zone, f"it says {rcode_name(answer.rcode)} to a query for {owner}")
+        if not answer.flags & AA:  # from a cache, or one that does not have the zone: nothing may rest on it
+            raise PublisherError(self._name, zone, f"it has no authority for {owner}; name the zone's primary server")
+        texts = [raw for raw in answer.answer if (raw.owner, raw.rtype, raw.rclass) == (owner, RRType.TXT, CLASS_IN)]
+        if not texts:
+            return None
+        found = RRset(owner=owner, rtype=RRType.TXT, ttl_s=texts[0].ttl_s, rdatas=tuple(each.rdata for each in texts))
+        return standing(self._name, zone, found)
+
+    async def read(self, zone: Name) -> Reading:
+        """Return all that is published, by a zone transfer. Raises `PublisherError`."""
+        found = await self._primaries.transfer(self._primary, zone, held=None, incremental=False)
+        if isinstance(found, Whole):
+            rrsets = (rrset for node in found.draft.nodes.values() for rrset in node.values())
+            return reading(self._name, zone, rrsets)
+        why = found.why if isinstance(found, Failed) else "the transfer is not whole"
+        raise PublisherError(self._name, zone, f"{why}; allow transfers to {self._allowed}")
+
+    async def write(self, batch: Batch) -> Outcome:
+        """Replace the expected fence by the next one and make the changes, by one message."""
+        why = unwritable(batch)
+        if why is not None:
+            return Refused(why=why)
+        try:
+            answer = await self._ask(update_message(batch, id_=self._rng.getrandbits(16)))
+        except WireError as error:
+            return Refused(why=f"{error.reason}; it cannot be written at once")
+        match answer:
+            case Unsent(why=why):
+                return Refused(why=why, retry_s=RETRY_S)
+            case Unanswered(why=why):
+                return Unclear(why=why)
+        return update_outcome(answer.rcode)
+
+    async def _ask(self, wire: bytes) -> Message | Unsent | Unanswered:
+        primary = self._primary
+        return await ask(primary.server, wire, primary.key, wall=self._wall, answer_s=self._answer_s)
+
+    @property
+    def _allowed(self) -> str:
+        return f"the key {self._primary.key.name}" if self._primary.key else "this machine"
