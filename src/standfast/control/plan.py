@@ -68,18 +68,18 @@ def read_plan(octets: bytes, *, made_at_s: float) -> Plan:
     Raises:
         WireError: they are none, or not what they were.
     """
-    lines = octets.split(b"\n", _HEAD_LINES)
-    if len(lines) != _HEAD_LINES + 1:
-        raise WireError("this is no plan")
-    try:
-        zone, generation = lines[1].decode("ascii"), int(lines[2])
-        base_generation, base_hash = lines[3].decode("ascii").split(" ")
-        base = PlanHead(zone=zone, generation=int(base_generation), hash=base_hash) if int(base_generation) else None
-    except ValueError:
-        raise WireError("this is no plan") from None
-    if not octets.startswith(_head(zone, generation, base)):
-        raise WireError("this is no plan")
-    return _plan(zone, generation, base, tuple(unpack_changes(lines[_HEAD_LINES])), made_at_s, octets)
+    head, base, packed = _read_head(octets)
+    return _plan(head.zone, head.generation, base, tuple(unpack_changes(packed)), made_at_s, octets)
+
+
+def read_heads(octets: bytes) -> tuple[PlanHead, PlanHead | None]:
+    """Return which plan these are the `octets` of, and its base, without reading its changes.
+
+    Raises:
+        WireError: they are none.
+    """
+    head, base, _ = _read_head(octets)
+    return head, base
 
 
 def ordered(changes: Iterable[Change]) -> tuple[Change, ...]:
@@ -108,6 +108,21 @@ def _head(zone: Name, generation: int, base: PlanHead | None) -> bytes:
     return f"standfast plan 1\n{zone}\n{generation}\n{generation_before} {hash_before}\n".encode()
 
 
+def _read_head(octets: bytes) -> tuple[PlanHead, PlanHead | None, bytes]:
+    lines = octets.split(b"\n", _HEAD_LINES)
+    if len(lines) != _HEAD_LINES + 1:
+        raise WireError("this is no plan")
+    try:
+        zone, generation = lines[1].decode("ascii"), int(lines[2])
+        before, base_hash = lines[3].decode("ascii").split(" ")
+        base = PlanHead(zone=zone, generation=int(before), hash=base_hash) if int(before) else None
+    except ValueError:
+        raise WireError("this is no plan") from None
+    if not octets.startswith(_head(zone, generation, base)):
+        raise WireError("this is no plan")
+    return PlanHead(zone=zone, generation=generation, hash=_hash_of(octets)), base, lines[_HEAD_LINES]
+
+
 def _plan(
     zone: Name, generation: int, base: PlanHead | None, changes: tuple[Change, ...], made_at_s: float, octets: bytes
 ) -> Plan:
@@ -117,9 +132,13 @@ def _plan(
         base=base,
         changes=changes,
         made_at_s=made_at_s,
-        hash=hashlib.sha256(octets).hexdigest(),
+        hash=_hash_of(octets),
         octets=octets,
     )
+
+
+def _hash_of(octets: bytes) -> str:
+    return hashlib.sha256(octets).hexdigest()
 
 
 def _turn(change: Change) -> tuple[int, Name, int]:

@@ -14,6 +14,13 @@ class Change:
     after: RRset | None
 
     @property
+    def key(self) -> tuple[Name, int]:
+        """Which RRset it is about: owner and type."""
+        rrset = self.after or self.before
+        assert rrset is not None
+        return rrset.owner, rrset.rtype
+
+    @property
     def removed(self) -> tuple[bytes, ...]:
         """The record data that go. All of them where the TTL changes."""
         return _data(self.before) if self._is_whole else tuple(set(_data(self.before)) - set(_data(self.after)))

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from standfast.authority.access import Remote
 from standfast.control.rules.bounds import Bounds
@@ -24,9 +24,8 @@ from standfast.io.settings.control_keys import (
     Role,
 )
 from standfast.io.settings.key_rules import keys_of
+from standfast.io.settings.places import CONTROL_NAME
 from standfast.io.settings.toml_lines import Where
-
-STATE_NAME: Final = "control"  # of its directory, in that of the guard unless it is set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +88,7 @@ def control_of(
     named = keys.resolvers
     return ControlConfig(
         intent=tuple(base / text for text in keys.intent),
-        state_dir=base / keys.state_dir if keys.state_dir else state_dir / STATE_NAME,
+        state_dir=base / keys.state_dir if keys.state_dir else state_dir / CONTROL_NAME,
         written=written,
         store=keys.store,
         run=frozenset(keys.run),

@@ -12,6 +12,7 @@ CONFIG_NAME = "standfast.toml"
 SOCKET_NAME = "control.sock"
 SOCKET_PATH_MAX = 107  # octets; sun_path of unix(7) holds 108 with the one that ends it
 LEDGER_NAME = "ledger.jsonl"
+CONTROL_NAME = "control"  # of the control plane's directory, in that of the guard unless it is set
 SYSTEM_CONFIG = Path("/etc/standfast/standfast.toml")
 
 
@@ -60,15 +61,16 @@ def find_state_dir(config: Path | None, environ: Mapping[str, str] = os.environ)
     Raises:
         ConfigError: the file cannot be read at all, or there is no default.
     """
-    if config is not None:
-        try:
-            content = tomllib.loads(read_config(config))
-        except (ValueError, RecursionError) as error:  # the latter of brackets that go too deep
-            raise ConfigError(Finding(file=str(config), text=f"this is not TOML: {error}")) from error
-        match content:
-            case {"guard": {"state_dir": str(path)}}:
-                return config.parent.absolute() / path
-    return default_state_dir(environ)
+    return _set_state_dir(config, "guard") or default_state_dir(environ)
+
+
+def find_control_dir(config: Path | None, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the control plane's directory that the file `config` sets, else the default one.
+
+    Raises:
+        ConfigError: as `find_state_dir` does.
+    """
+    return _set_state_dir(config, "control") or find_state_dir(config, environ) / CONTROL_NAME
 
 
 def read_config(path: Path) -> str:
@@ -102,6 +104,19 @@ def default_state_dir(environ: Mapping[str, str] = os.environ) -> Path:
     except RuntimeError:
         text = "state_dir: this user has no home directory to keep state in - set it"
         raise ConfigError(Finding(file=CONFIG_NAME, text=text)) from None
+
+
+def _set_state_dir(config: Path | None, table: str) -> Path | None:
+    if config is None:
+        return None
+    try:
+        content = tomllib.loads(read_config(config))
+    except (ValueError, RecursionError) as error:  # the latter of brackets that go too deep
+        raise ConfigError(Finding(file=str(config), text=f"this is not TOML: {error}")) from error
+    match content.get(table):
+        case {"state_dir": str(path)}:
+            return config.parent.absolute() / path
+    return None
 
 
 def _existing(path: Path, said_by: str) -> Path:

@@ -269,9 +269,9 @@ def read_records(
 ) -> Iterator[Record]:
     """Yield the records of the ledger at `path`, the oldest first, that fit every filter that is given.
 
-    `qname` is compared with the body's `qname`; `since_ms` (Unix time) with `at_ms`. A line that is not a whole
-    record is handed to `on_damage`; what it was, `verify_file` tells. Raises `LedgerError` if the file cannot be
-    read.
+    `qname` is looked for in the body's `qname` and `names`; `since_ms` (Unix time) is compared with `at_ms`. A line
+    that is not a whole record is handed to `on_damage`; what it was, `verify_file` tells. Raises `LedgerError` if the
+    file cannot be read.
     """
     with _reading(path):
         for line in _settled_lines(path):
@@ -281,11 +281,16 @@ def read_records(
                 on_damage(damage)
                 continue
             if (
-                (qname is None or record.body.get("qname") == qname)
+                (qname is None or _is_about(record, qname))
                 and (kind is None or record.kind == kind)
                 and (since_ms is None or record.at_ms >= since_ms)
             ):
                 yield record
+
+
+def _is_about(record: Record, qname: str) -> bool:
+    names = record.body.get("names")
+    return record.body.get("qname") == qname or (isinstance(names, list) and qname in names)
 
 
 def read_tail(path: Path, count: int, *, on_damage: Callable[[MalformedRecord], None] = _ignore) -> list[Record]:
