@@ -73,9 +73,9 @@ def _past_of_run(names: frozenset[Name], run: Sequence[Step]) -> list[Past]:
             if change.key[0] in names:
                 state[change.key] = change.after
         nodes: dict[Name, dict[int, RRset]] = {owner: {} for owner in known}
-        for (owner, rtype), rrset in state.items():
-            if rrset is not None:
-                nodes[owner][rtype] = rrset
+        for (owner, rtype), at in state.items():
+            if at is not None:
+                nodes[owner][rtype] = at
         found.append(Past(head=step.head, made_at_s=step.made_at_s, nodes=nodes, complete=complete))
     return found
 
