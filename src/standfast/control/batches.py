@@ -6,11 +6,10 @@ from typing import Final
 from standfast.control.plan import ordered
 from standfast.control.publishing import BatchLimits
 from standfast.dns.changes import Change
-from standfast.dns.model import Name, RRset, RRType
+from standfast.dns.model import Name, RRType
 
 FENCE_RECORDS: Final = 2  # of each write: the fence that goes, and the one that comes
 FENCE_OCTETS: Final = 1_000  # of both, at most: two names of 255 octets and two texts of 190
-RECORD_OCTETS: Final = 10  # type, class, TTL and length (RFC 1035 section 3.2.1)
 
 Chunk = tuple[Change, ...]
 
@@ -31,8 +30,7 @@ def batched(changes: Iterable[Change], limits: BatchLimits) -> tuple[tuple[Chunk
     records = octets = 0
     too_large: list[Name] = []
     for unit in _units(ordered(changes)):
-        more_records = sum(map(_records, unit))
-        more_octets = sum(map(_octets, unit))
+        more_records, more_octets = map(sum, zip(*map(limits.size, unit), strict=True))
         if more_records > records_max or more_octets > octets_max:
             too_large.append(_owner(unit[0]))
             continue
@@ -59,18 +57,6 @@ def _units(changes: Sequence[Change]) -> Iterable[Sequence[Change]]:
 
 def _room(limit: int | None, fence: int) -> float:
     return float("inf") if limit is None else limit - fence
-
-
-def _records(change: Change) -> int:
-    return sum(len(rrset.rdatas) for rrset in (change.before, change.after) if rrset)
-
-
-def _octets(change: Change) -> int:
-    return sum(_size(rrset) for rrset in (change.before, change.after) if rrset)
-
-
-def _size(rrset: RRset) -> int:
-    return sum(len(rrset.owner) + RECORD_OCTETS + len(rdata) for rdata in rrset.rdatas)
 
 
 def _owner(change: Change) -> Name:

@@ -1,6 +1,6 @@
 """What a publisher is asked to do, and what can come of it: written, too late, refused, or nobody knows yet."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
@@ -8,6 +8,7 @@ from standfast.control.fence import Fence, fence_in, fence_name
 from standfast.control.plan import Content
 from standfast.dns.changes import Change
 from standfast.dns.model import Name, RRset, RRType
+from standfast.dns.name import is_below
 from standfast.errors import StandfastError
 from standfast.values import value
 
@@ -25,12 +26,24 @@ NOT_READ: Final = frozenset(  # made by whoever serves the zone, never planned
 )
 
 
+Size: TypeAlias = tuple[int, int]  # records and octets that a change counts for
+RECORD_OCTETS: Final = 10  # type, class, TTL and length (RFC 1035 section 3.2.1)
+
+
+def size_of(change: Change) -> Size:
+    """Return how many records go and come, and the octets of all of them."""
+    rrsets = [rrset for rrset in (change.before, change.after) if rrset]
+    octets = sum(len(rrset.owner) + RECORD_OCTETS + len(rdata) for rrset in rrsets for rdata in rrset.rdatas)
+    return sum(len(rrset.rdatas) for rrset in rrsets), octets
+
+
 @value
 class BatchLimits:
-    """How much one write may hold; None: as much as there is."""
+    """How much one write may hold; None: as much as there is. `size` is what a change counts for, there."""
 
     records_max: int | None = None
-    octets_max: int | None = None  # of all records together, about
+    octets_max: int | None = None
+    size: Callable[[Change], Size] = size_of
 
 
 @value
@@ -151,3 +164,17 @@ def standing(publisher: str, zone: Name, rrset: RRset | None) -> Fence | None:
         why = f"the TXT at {fence_name(zone)} is no fence; delete it, then all is looked at anew"
         raise PublisherError(publisher, zone, why)
     return fence
+
+
+def unwritable(batch: Batch) -> str | None:
+    """Return why no publisher may write `batch`, in words; None where one may."""
+    for change in batch.changes:
+        rrset = change.after or change.before
+        assert rrset is not None
+        if not is_below(rrset.owner, batch.zone):
+            return f"{rrset.owner} is not in the zone {batch.zone}"
+        if rrset.owner == batch.zone and rrset.rtype in (RRType.SOA, RRType.NS, RRType.CNAME):
+            return f"SOA, NS and CNAME of {batch.zone} itself are not published by plans"
+        if rrset.owner == fence_name(batch.zone):
+            return f"{rrset.owner} is where the fence stands"
+    return None

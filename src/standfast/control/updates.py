@@ -8,17 +8,21 @@ from collections.abc import Iterator
 from typing import Final
 
 from standfast.control.fence import fence_name, fence_rrset
-from standfast.control.publishing import Batch, Late, Outcome, Refused, Unclear, Written
-from standfast.dns.model import Name, Rcode, RRset, RRType, rcode_name
-from standfast.dns.name import is_below
+from standfast.control.publishing import RECORD_OCTETS, Batch, Late, Outcome, Refused, Size, Unclear, Written
+from standfast.dns.changes import Change
+from standfast.dns.model import Name, Rcode, RRType, rcode_name
 from standfast.dns.requests import CLASS_ANY, CLASS_NONE, Opcode, Raw, message, question_octets, raws
 
+OCTETS_MAX: Final = 64_000  # of 65,535, with room for header, zone and signature
 RETRY_S: Final = 60.0  # to a server that will not: somebody has to change its configuration, or load the zone
 _OPCODE_AT: Final = 11  # bits from the right, in the flags
 
 
 def update_message(batch: Batch, *, id_: int) -> bytes:
-    """Return the UPDATE that is `batch`, without signature. Ask `unwritable` first.
+    """Return the UPDATE that is `batch`, without signature.
+
+    It touches neither SOA nor NS of the apex, which a server leaves as they are, and says that all is well (RFC 2136
+    section 3.4.2.3): `publishing.unwritable` sees to it.
 
     Raises:
         WireError: it would be longer than a message can be.
@@ -32,19 +36,13 @@ def update_message(batch: Batch, *, id_: int) -> bytes:
     )
 
 
-def unwritable(batch: Batch) -> str | None:
-    """Return why no UPDATE does what `batch` says, in words; None where one does.
-
-    A server leaves the NS and the SOA of the apex as they are, and says that all is well (RFC 2136 section 3.4.2.3).
-    """
-    for rrset in _rrsets(batch):
-        if not is_below(rrset.owner, batch.zone):
-            return f"{rrset.owner} is not in the zone {batch.zone}"
-        if rrset.owner == batch.zone and rrset.rtype in (RRType.SOA, RRType.NS, RRType.CNAME):
-            return f"SOA, NS and CNAME of {batch.zone} itself cannot be replaced by an update"
-        if rrset.owner == fence_name(batch.zone):
-            return f"{rrset.owner} is where the fence stands"
-    return None
+def size_of_update(change: Change) -> Size:
+    """Return how many records of an UPDATE a change takes, and their octets, names not compressed."""
+    rrset = change.after or change.before
+    assert rrset is not None
+    rdatas = change.after.rdatas if change.after else ()
+    records = 1 + bool(rdatas) + len(rdatas)  # each RRset is taken away, and a CNAME that would be in the way
+    return records, records * (len(rrset.owner) + 1 + RECORD_OCTETS) + sum(map(len, rdatas))
 
 
 def update_outcome(rcode: int) -> Outcome:
@@ -96,14 +94,6 @@ def _updates(batch: Batch) -> Iterator[Raw]:
         if change.after is not None:
             yield from raws(change.after)
     yield from raws(fence_rrset(batch.zone, batch.fence))
-
-
-def _rrsets(batch: Batch) -> Iterator[RRset]:
-    for change in batch.changes:
-        if change.before is not None:
-            yield change.before
-        if change.after is not None:
-            yield change.after
 
 
 _ADVICE: Final[dict[int, tuple[str, float | None]]] = {

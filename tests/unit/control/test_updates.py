@@ -9,13 +9,25 @@ from hypothesis import strategies as st
 from standfast.authority.diff import apply
 from standfast.authority.update import Denied, update
 from standfast.authority.zone import Zone
+from standfast.control.batches import batched
 from standfast.control.fence import Fence, fence_in, fence_name, fence_rrset
-from standfast.control.publishing import Batch, Late, PublisherError, Refused, Unclear, Written, reading
-from standfast.control.updates import unwritable, update_message, update_outcome
+from standfast.control.publishing import (
+    Batch,
+    BatchLimits,
+    Late,
+    PublisherError,
+    Refused,
+    Unclear,
+    Written,
+    reading,
+    unwritable,
+)
+from standfast.control.updates import OCTETS_MAX, size_of_update, update_message, update_outcome
 from standfast.dns.changes import Change
 from standfast.dns.model import Name, Rcode, RRset, RRType
 from standfast.dns.rdata import canonical_rdata, rrset_from_text
 from standfast.dns.requests import Opcode, read_message
+from standfast.dns.tsig import TsigKey, sign
 from standfast.dns.wire import WireError
 from zones import RECORDS, unfit
 
@@ -143,7 +155,7 @@ def test_of_two_writers_with_the_same_expectation_only_the_first_is_heard() -> N
     ("owner", "rtype", "data_"),
     [("@", "NS", "ns.example.org."), ("@", "SOA", "ns. h. 1 2 3 4 5"), ("_standfast", "TXT", '"x"')],
 )
-def test_what_a_server_would_silently_leave_as_it_is_is_not_asked_for(owner: str, rtype: str, data_: str) -> None:
+def test_what_no_plan_publishes_is_not_asked_for(owner: str, rtype: str, data_: str) -> None:
     assert unwritable(batch(change("a", "A", "192.0.2.1"), change(owner, rtype, data_))) is not None
     assert unwritable(batch(change("a", "A", "192.0.2.1"), change("b", "A"))) is None
 
@@ -157,6 +169,19 @@ def test_a_batch_that_fits_no_message_is_told_to_be_too_large() -> None:
     large = [change(f"a{number}", "TXT", f'"{"x" * 250}"') for number in range(300)]
     with pytest.raises(WireError):
         update_message(batch(*large), id_=1)
+
+
+@pytest.mark.parametrize("label", ["a", "a-label-that-is-long" * 2])
+@pytest.mark.parametrize("count", [1, 40])
+def test_what_is_cut_to_the_limits_fits_into_messages_with_their_signature(label: str, count: int) -> None:
+    texts = [f"192.0.2.{number}" for number in range(count)]
+    changes = [change(f"{label}{number}", "A", *texts) for number in range(6_000 // count)]
+    chunks, too_large = batched(changes, BatchLimits(octets_max=OCTETS_MAX, size=size_of_update))
+    assert not too_large
+    assert sum(map(len, chunks)) == len(changes)
+    key = TsigKey(name=f"{'k' * 60}.example.", algorithm="hmac-sha512", secret=b"s" * 32)
+    for chunk in chunks:  # else this raises
+        sign(update_message(batch(*chunk, expect=fence(1)), id_=1), key, now=0)
 
 
 def test_every_code_means_done_late_refused_or_unclear() -> None:

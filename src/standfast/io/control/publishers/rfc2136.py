@@ -21,8 +21,9 @@ from standfast.control.publishing import (
     Unclear,
     reading,
     standing,
+    unwritable,
 )
-from standfast.control.updates import unwritable, update_message, update_outcome
+from standfast.control.updates import OCTETS_MAX, size_of_update, update_message, update_outcome
 from standfast.dns.codec import AA
 from standfast.dns.model import Name, Rcode, RRset, RRType, rcode_name
 from standfast.dns.requests import CLASS_IN, Message, message, question_octets
@@ -31,7 +32,6 @@ from standfast.io.authority.primaries import Primaries, Primary
 from standfast.io.dns_over_tcp import ANSWER_S, Unanswered, Unsent, ask
 from standfast.ports import Random
 
-OCTETS_MAX: Final = 48_000  # of 65,535: what is taken away takes room too, which is not counted in a batch
 RETRY_S: Final = 5.0  # to a server that cannot be reached
 
 
@@ -60,7 +60,7 @@ class Rfc2136Publisher:
     @property
     def facts(self) -> PublisherFacts:
         """What it is."""
-        return PublisherFacts(name=self._name, limits=BatchLimits(octets_max=OCTETS_MAX))
+        return PublisherFacts(name=self._name, limits=BatchLimits(octets_max=OCTETS_MAX, size=size_of_update))
 
     async def fence(self, zone: Name) -> Fence | None:
         """Return the fence that stands, by one query over TCP. Raises `PublisherError`."""
