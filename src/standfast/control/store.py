@@ -100,6 +100,9 @@ class PlanStore(Protocol):
         """Return what each vantage saw last, and when (seconds since the epoch)."""
         ...
 
-    async def changed(self, timeout_s: float) -> None:
-        """Return when anything may have changed, or after that long."""
+    async def changed(self, since: int, timeout_s: float) -> int:
+        """Return when anything may have changed since the call that returned `since` (0: none did), or after that long.
+
+        The number is for the next call: so nothing is missed that changed between two.
+        """
         ...

@@ -26,11 +26,11 @@ from standfast.dns.stored import pack_changes, pack_rrsets, unpack_changes, unpa
 from standfast.dns.wire import WireError
 from standfast.io.state.sqlite_file import (
     ERRORS,
-    PAGE_MIN,
+    Format,
     connect,
     has_tables,
     is_damage,
-    pragma,
+    make_ready,
     transaction,
     unusable,
 )
@@ -41,7 +41,6 @@ APPLICATION_ID: Final = 0x5374466E  # "StFn"
 FORMAT_VERSION: Final = 1
 NEVER: Final = (1 << 63) - 1  # a number that no step will have
 PART_RRSETS: Final = 10_000  # of a zone in one row, about a megabyte: so the whole is never in memory twice
-WAL_MAX: Final = 4 << 20  # octets that are kept of the WAL once its content is in the file
 
 _SCHEMA: Final = (
     """CREATE TABLE zones (origin TEXT PRIMARY KEY, number INTEGER NOT NULL, pending INTEGER NOT NULL,
@@ -50,9 +49,8 @@ _SCHEMA: Final = (
     """CREATE TABLE steps (origin TEXT, number INTEGER, before INTEGER NOT NULL, after INTEGER NOT NULL,
        changes BLOB NOT NULL, PRIMARY KEY (origin, number)) STRICT""",
     "CREATE TABLE heard (origin TEXT PRIMARY KEY, at_s REAL NOT NULL) STRICT, WITHOUT ROWID",
-    f"PRAGMA application_id = {APPLICATION_ID}",
-    f"PRAGMA user_version = {FORMAT_VERSION}",
 )
+_FORMAT: Final = Format(application_id=APPLICATION_ID, version=FORMAT_VERSION, schema=_SCHEMA)
 _T = TypeVar("_T")
 
 log = structlog.get_logger("standfast.authority")
@@ -203,24 +201,8 @@ class ZoneStore:
         task.add_done_callback(self._background.discard)
 
     def _begin(self) -> None:
-        if 0 < self.path.stat().st_size < PAGE_MIN:
-            raise self._broken("is half-written")
-        if has_tables(self._connection):
-            application, version = (pragma(self._connection, each) for each in ("application_id", "user_version"))
-            if application != APPLICATION_ID:
-                raise self._broken(f"belongs to another program (application id {application:#x})")
-            if version != FORMAT_VERSION:
-                raise self._broken(f"has format {version}, this program reads format {FORMAT_VERSION}")
-            (finding,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
-            if finding != b"ok":
-                raise self._broken(f"is damaged ({finding.decode(errors='replace')})")
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.execute(f"PRAGMA journal_size_limit={WAL_MAX}")
-        if not has_tables(self._connection):
-            with transaction(self._connection):
-                for statement in _SCHEMA:
-                    self._connection.execute(statement)
+        if fault := make_ready(self.path, self._connection, _FORMAT):
+            raise self._broken(fault)
 
     def _rrsets(self, origin: Name) -> Iterator[RRset]:
         query = "SELECT rrsets FROM parts WHERE origin = ? ORDER BY part"

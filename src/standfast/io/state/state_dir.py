@@ -39,7 +39,7 @@ def claim(path: Path) -> Iterator[Path]:
     Raises:
         StoreError: another process holds it, it cannot be made or written, or everybody may write to it.
     """
-    _make_private(path)
+    make_private(path)
     lock = _open_lock(path)
     try:
         try:
@@ -52,7 +52,12 @@ def claim(path: Path) -> Iterator[Path]:
         os.close(lock)
 
 
-def _make_private(path: Path) -> None:
+def make_private(path: Path) -> None:
+    """Make the directory `path` if need be, for this user alone.
+
+    Raises:
+        StoreError: it cannot be made, or everybody may write to it.
+    """
     try:
         if not path.parent.exists():  # which may become a state directory as well
             path.parent.mkdir(mode=PRIVATE_DIR_MODE, parents=True, exist_ok=True)

@@ -1,0 +1,1 @@
+"""Where plans are kept: what stands behind `control.store.PlanStore`."""
