@@ -1,5 +1,6 @@
-"""What a rule has to say about a plan. Data only."""
+"""What a rule has to say about a plan, and what all of it together comes to."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from standfast.dns.model import Name
@@ -14,6 +15,14 @@ class Severity(StrEnum):
     WARN = "warn"  # it is published, and told
 
 
+class Verdict(StrEnum):
+    """What becomes of a plan."""
+
+    PUBLISH = "publish"
+    ASK = "ask"
+    REFUSE = "refuse"
+
+
 @value
 class Finding:
     """One thing that one rule found. `rule` is its stable id, which overrides and the documentation go by."""
@@ -23,3 +32,11 @@ class Finding:
     name: Name  # of what it is about; the zone where it is about all of it
     text: str  # what is wrong, with its numbers
     advice: str  # what to do
+
+
+def verdict(findings: Iterable[Finding]) -> Verdict:
+    """Return what the worst of the findings says; what nothing is said against is published."""
+    severities = {finding.severity for finding in findings}
+    if Severity.REFUSE in severities:
+        return Verdict.REFUSE
+    return Verdict.ASK if Severity.ASK in severities else Verdict.PUBLISH

@@ -104,6 +104,11 @@ class Policy:
     pools: tuple[tuple[str, int], ...] = ()
     answers_max: int = 8
 
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The pools by name alone."""
+        return tuple(pool for pool, _ in self.pools)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:

@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from standfast.control.rules.bounds import TTL_S_MAX, Bounds
 from standfast.io.settings.authority_keys import KeyKeys
 from standfast.io.settings.config_types import (
     CHOICE,
     SECONDS_MAX,
     Count,
     MetricsText,
+    NetworkText,
     RemoteText,
     Table,
     UpstreamText,
@@ -84,12 +86,24 @@ def _store(text: str) -> str:
     return text
 
 
+BOUNDS: Final = Bounds()
+Ratio = Annotated[float, Field(gt=0, le=1)]
+Ttl = Annotated[int, Field(ge=0, le=TTL_S_MAX)]
 PlainName = Annotated[str, AfterValidator(_plain_name)]
 UrlText = Annotated[str, AfterValidator(_url)]
 
 
 class RulesKeys(Table):
     """`[control.rules]`; see `control.rules.bounds.Bounds`."""
+
+    leave_per_minute_max: Count = BOUNDS.leave_per_minute_max
+    leave_ratio_max: Ratio = BOUNDS.leave_ratio_max
+    name_leave_per_minute_max: Count = BOUNDS.name_leave_per_minute_max
+    name_leave_ratio_max: Ratio = BOUNDS.name_leave_ratio_max
+    managed_ttl_s_min: Ttl = BOUNDS.managed_ttl_s_min
+    managed_ttl_s_max: Ttl = BOUNDS.managed_ttl_s_max
+    ttl_s_max: Ttl = BOUNDS.ttl_s_max
+    networks: Annotated[tuple[NetworkText, ...], CHOICE] = ()
 
 
 class PublisherKeys(Table):

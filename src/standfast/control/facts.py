@@ -1,0 +1,99 @@
+"""What a plan is made from and judged by, beside the intent: health, what was planned before, what happened lately.
+
+Data only. The shell gathers it; nothing here is asked of anybody.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from standfast.control.fence import PLAN_DIGITS, Seen, Unreadable
+from standfast.control.plan import Content, PlanHead
+from standfast.control.pool_view import PoolView
+from standfast.control.rules.bounds import Bounds
+from standfast.control.store import Override
+from standfast.control.zone_index import ZoneIndex
+from standfast.dns.model import Name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """That a replica holds what it must, and until when (seconds since the epoch) that is worth something."""
+
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """So many endpoints left each of `names`, by one plan. `targets`: which, as type and record data."""
+
+    at_s: float
+    names: frozenset[Name]
+    targets: frozenset[tuple[int, bytes]]
+    count: int  # of each name; those that came at the same time are taken off
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """All that a plan of any zone is made from, beside the intent and what was planned before.
+
+    `proofs` are by replica. `left` is of the last minute and of this zone (`recent`).
+    """
+
+    pools: Mapping[str, PoolView]
+    now_s: float
+    bounds: Bounds = field(default_factory=Bounds)
+    proofs: Mapping[str, Proof] = field(default_factory=dict)
+    left: Sequence[Left] = ()
+    overrides: Sequence[Override] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """What was planned last, and which fence stands at each publisher.
+
+    `content` is all that was planned with `head`; where that is not known, or is not what stands (`strangers`), what
+    was found published. Only what the intent names of that is ever touched.
+    """
+
+    head: PlanHead | None = None
+    content: Content = field(default_factory=dict)
+    published: Mapping[str, Seen] = field(default_factory=dict)
+
+    @property
+    def strangers(self) -> tuple[str, ...]:
+        """The publishers at which stands what was not planned here: a later generation, or this one of another plan."""
+        return tuple(sorted(name for name, fence in self.published.items() if self._is_strange(fence)))
+
+    @property
+    def is_known(self) -> bool:
+        """Whether what stands is the newest plan, or one before it."""
+        return self.head is not None and not self.strangers
+
+    def _is_strange(self, fence: Seen) -> bool:
+        if fence is None or isinstance(fence, Unreadable):
+            return False
+        if self.head is None or fence.generation > self.head.generation:
+            return True
+        return fence.generation == self.head.generation and fence.plan != self.head.hash[:PLAN_DIGITS]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """All that the rules judge a plan by. `pools_told` are those whose state is to be told; None: all of the zone."""
+
+    zone: ZoneIndex
+    inputs: Inputs
+    base: Base
+    pools_told: Collection[str] | None = None
+
+
+def recent(left: Sequence[Left], now_s: float, window_s: float) -> tuple[Left, ...]:
+    """Return what left within the last `window_s` seconds.
+
+    What seems to be of the future is of now: a clock that was set back neither forgets what left nor keeps it for ever.
+    """
+    return tuple(
+        each if each.at_s <= now_s else Left(at_s=now_s, names=each.names, targets=each.targets, count=each.count)
+        for each in left
+        if each.at_s > now_s - window_s
+    )

@@ -1,0 +1,137 @@
+"""What the rules look at: the names that a plan changes, those that change alike put together.
+
+Half a million names often change in a dozen ways; a rule looks at the ways, and at names only where it has something
+to say of them.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from standfast.control.facts import Facts
+from standfast.control.finding import Finding, Severity
+from standfast.control.members import ENDPOINT_TYPES, Pools, Target
+from standfast.control.plan import Content, Node
+from standfast.control.zone_index import Shape
+from standfast.dns.changes import Change
+from standfast.dns.model import Name, RRset
+from standfast.dns.name import ROOT
+from standfast.dns.rdata import rrset_to_text
+
+Form = tuple[tuple[int, int, tuple[bytes, ...]], ...]  # a node without its name: type, TTL in seconds, data of each
+
+SHOWN_MAX: Final = 5  # endpoints that a finding names; it says how many there are
+
+_NOTHING: Final[Node] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Names that are alike before, alike after, and promised alike. `shape` is None where they are not managed."""
+
+    shape: Shape | None
+    before: Form
+    after: Form
+    names: Sequence[Name]
+
+    @cached_property
+    def stood(self) -> frozenset[Target]:
+        """The endpoints before."""
+        return _targets(self.before)
+
+    @cached_property
+    def stands(self) -> frozenset[Target]:
+        """The endpoints after."""
+        return _targets(self.after)
+
+    @property
+    def lost(self) -> frozenset[Target]:
+        """The endpoints that go."""
+        return self.stood - self.stands
+
+    @property
+    def gained(self) -> frozenset[Target]:
+        """The endpoints that come."""
+        return self.stands - self.stood
+
+    @property
+    def only_gains(self) -> bool:
+        """Whether it had endpoints, and keeps them all."""
+        return bool(self.stood) and self.stood <= self.stands
+
+    @property
+    def pools(self) -> Sequence[str]:
+        """The pools that serve it, in order."""
+        return () if self.shape is None else self.shape.policy.order
+
+    def findings(self, rule: str, text: str, advice: str, severity: Severity = Severity.REFUSE) -> Iterator[Finding]:
+        """Yield the same finding of each name."""
+        for name in self.names:
+            yield Finding(rule=rule, severity=severity, name=name, text=text, advice=advice)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A plan's changes, and what is planned before and after them."""
+
+    before: Content
+    after: Content
+    changes: Sequence[Change]
+    facts: Facts
+    pools: Pools
+
+    @cached_property
+    def groups(self) -> Sequence[Group]:
+        """Every name that changes, in the order of the first of each group."""
+        before, after, shapes = self.before, self.after, self.facts.zone.shapes
+        found: dict[tuple[Shape | None, Form, Form], list[Name]] = {}
+        for name in self.touched:
+            key = shapes.get(name), _form(before.get(name, _NOTHING)), _form(after.get(name, _NOTHING))
+            names = found.get(key)
+            if names is None:
+                found[key] = [name]
+            else:
+                names.append(name)
+        return [Group(shape=shape, before=old, after=new, names=names) for (shape, old, new), names in found.items()]
+
+    @cached_property
+    def touched(self) -> Mapping[Name, None]:
+        """The names that change, in order."""
+        return dict.fromkeys([owner_of(change) for change in self.changes])
+
+    @cached_property
+    def managed(self) -> Sequence[Group]:
+        """Those that are planned from pools."""
+        return [group for group in self.groups if group.shape is not None]
+
+    @cached_property
+    def pools_told(self) -> Sequence[str]:
+        """The pools whose state is to be told, in order."""
+        told = self.facts.pools_told
+        return sorted(self.facts.zone.pools if told is None else told)
+
+
+def _form(node: Node) -> Form:
+    return tuple([(rtype, rrset.ttl_s, rrset.rdatas) for rtype, rrset in node.items()])
+
+
+def _targets(form: Form) -> frozenset[Target]:
+    return frozenset((rtype, rdata) for rtype, _, rdatas in form if rtype in ENDPOINT_TYPES for rdata in rdatas)
+
+
+def owner_of(change: Change) -> Name:
+    """Return the name that a change is of."""
+    rrset = change.after or change.before
+    assert rrset is not None
+    return rrset.owner
+
+
+def shown(targets: Iterable[Target]) -> str:
+    """Return the endpoints in words, the first few of many."""
+    in_order = sorted(targets)
+    text = ", ".join(
+        rrset_to_text(RRset(owner=ROOT, rtype=rtype, ttl_s=0, rdatas=(rdata,)))[0]
+        for rtype, rdata in in_order[:SHOWN_MAX]
+    )
+    return text if len(in_order) <= SHOWN_MAX else f"{text} and {len(in_order) - SHOWN_MAX} more"

@@ -1,0 +1,76 @@
+"""Rules on the zone: what is not ours in it, what holds it up, and what somebody else published there."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from standfast.control.fence import Unreadable, fence_name
+from standfast.control.finding import Finding, Severity
+from standfast.control.rules.subject import Subject
+from standfast.dns.model import RRType, type_name
+from standfast.dns.name import is_below
+
+DELEGATION: Final = frozenset({RRType.NS, RRType.DS})
+DNSSEC: Final = frozenset(
+    {RRType.RRSIG, RRType.NSEC, RRType.NSEC3, RRType.NSEC3PARAM, RRType.DNSKEY, RRType.CDS, RRType.CDNSKEY}
+)
+PROTECTED: Final = DELEGATION | DNSSEC | {RRType.SOA}
+
+
+def apex_and_delegation(subject: Subject) -> Iterator[Finding]:
+    """What holds the zone up is not planned: SOA, its NS, its keys; and delegations only where the intent says so."""
+    intent = subject.facts.zone.intent
+    for group in subject.groups:
+        changed = set(group.before) ^ set(group.after)
+        types = sorted({rtype for rtype, _, _ in changed if rtype in PROTECTED})
+        for rtype in types:
+            for name in group.names:
+                if rtype in DELEGATION and name in intent.delegated and name != intent.origin:
+                    continue
+                yield Finding(
+                    rule="apex-and-delegation",
+                    severity=Severity.REFUSE,
+                    name=name,
+                    text=f"would change {type_name(rtype)}, which "
+                    + ("leads to the zone below" if rtype in DELEGATION else "holds the zone up"),
+                    advice="name it in the zone's delegated, where another zone begins there; else change it by hand",
+                )
+
+
+def not_our_zone(subject: Subject) -> Iterator[Finding]:
+    """Every name that changes lies in the zone, and is not the fence's."""
+    zone = subject.facts.zone
+    origin, fence = zone.intent.origin, fence_name(zone.intent.origin)
+    for name in subject.touched:
+        is_wanted = name in zone.shapes or name in zone.records
+        ours = name not in zone.foreign if is_wanted else is_below(name, origin)
+        if not ours or name == fence:
+            yield Finding(
+                rule="not-our-zone",
+                severity=Severity.REFUSE,
+                name=name,
+                text=f"is the fence of {origin}" if ours else f"does not lie in {origin}",
+                advice="move the name to the zone that it lies in, or take it out of the intent",
+            )
+
+
+def unknown_publication(subject: Subject) -> Iterator[Finding]:
+    """What was not planned here is not written over unasked."""
+    base = subject.facts.base
+    found = sum(len(node) for node in subject.before.values())
+    unread = sorted(name for name, seen in base.published.items() if isinstance(seen, Unreadable))
+    if base.strangers:
+        text = f"at {', '.join(base.strangers)} stands what was not planned here: a store was lost, or it was restored"
+    elif base.head is None and unread:
+        text = f"nothing is known of what was planned, and {', '.join(unread)} cannot be read"
+    elif base.head is None and any(group.before for group in subject.groups):
+        text = "the zone is planned for the first time, and something stands already"
+    else:
+        return
+    changes = sum(change.before is not None for change in subject.changes)
+    yield Finding(
+        rule="unknown-publication",
+        severity=Severity.ASK if subject.changes else Severity.WARN,
+        name=subject.facts.zone.intent.origin,
+        text=f"{text}; {changes} of {found} RRsets of planned names would change or go",
+        advice="look at the changes, and approve the plan if what stands is to give way to it",
+    )
