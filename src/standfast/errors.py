@@ -22,6 +22,7 @@
     |- StoreError ........ io: a state directory or file cannot be used
     |- CannotSign ........ io: a zone that is to be signed, and cannot be
     |- PlanFilesError .... io: plans cannot be kept beside the ledger, or read there
+    |- RestoreError ...... io: names cannot be brought back
     |- KeyFileError ...... io: a key of a signed zone cannot be used
     |- ZoneFileError ..... io: a zone must not be served; carries everything that is wrong
     |- UnfitZone ......... io: a new version of a zone must not be served; carries everything that is wrong

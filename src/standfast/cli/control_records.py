@@ -41,8 +41,8 @@ def _in_words(kind: str, body: Mapping[str, Any]) -> str | None:
         case "drift":
             return f"{body['publisher']}: {body['why']}; to be mended: {_changes(body)}"
         case "restored":
-            to = f"as at generation {body['to_generation']}"
-            return f"{to}, by {_plan(body)} at {body['publisher']}: {_changes(body)} ({body['reason']})"
+            to = ", ".join(f"{each['name']} as at generation {each['generation']}" for each in body["to"][:SHOWN_MAX])
+            return f"{to}, by {_plan(body)} at {body['publisher']}: {_changes(body)}; {body['reason']}"
         case "health":
             return f"{body['what']}: {body['before']} -> {body['after']}: {body['why']}"
         case "alarm":

@@ -32,7 +32,8 @@ VERBS = (
     Verb("drill", "Rehearse an outage."),
     Verb("zone", "Check, show, compare and sign zone files, and see to the keys of signed zones."),
     Verb("map", "What a service hangs on, and how likely it fails."),
-    Verb("ledger", "Show or verify the record of every verdict."),
+    Verb("restore", "Bring names back to what they were."),
+    Verb("ledger", "Show or verify the record of every verdict, and of every plan."),
     Verb("completion", "Print the completion script for a shell."),
 )
 

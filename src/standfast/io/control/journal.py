@@ -6,7 +6,7 @@ one ledger, so a second process in the same directory has `ledger-2.jsonl`, and 
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -116,12 +116,13 @@ class ControlJournal:
         body: dict[str, JsonValue] = {"zone": zone, "publisher": publisher, "why": why}
         self._write("drift", {**body, **(_fence(fence) if fence else {}), **_changes(repairs)})
 
-    def restored(
-        self, plan: Plan, publisher: str, fence: Fence, names: Sequence[Name], *, to: PlanHead, reason: str
-    ) -> None:
-        """Somebody brought names back to what they were at the plan `to`, by a plan and a write of its own."""
-        body: dict[str, JsonValue] = {"publisher": publisher, "to_generation": to.generation, "to_plan": to.hash}
-        self._write("restored", {**_plan(plan), **body, **_fence(fence), **_names(names), "reason": reason})
+    def restored(self, plan: Plan, publisher: str, fence: Fence, *, to: Mapping[Name, PlanHead], reason: str) -> None:
+        """Somebody brought names back to what they were at the plans `to`, by a plan and a write of its own."""
+        back: list[JsonValue] = [
+            {"name": name, "generation": head.generation, "plan": head.hash} for name, head in to.items()
+        ]
+        body: dict[str, JsonValue] = {"publisher": publisher, "to": back[:LISTED_MAX], "reason": reason}
+        self._write("restored", {**_plan(plan), **_fence(fence), **body, **_names(to)})
 
     def health_turned(self, what: str, before: str, after: str, *, why: str) -> None:
         """An endpoint, a pool or a whole measurement is taken for another than it was."""

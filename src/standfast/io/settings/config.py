@@ -28,7 +28,15 @@ from standfast.io.settings.addresses import (
 from standfast.io.settings.authority import AuthorityConfig, authority_of, describe_authority
 from standfast.io.settings.config_file import Draft, FileKeys, read
 from standfast.io.settings.control import ControlConfig, WrittenIntent, control_of, describe_control
-from standfast.io.settings.places import CONFIG_NAME, ConfigError, Finding, default_state_dir, read_config
+from standfast.io.settings.control_rules import PUBLISHING_RULES
+from standfast.io.settings.places import (
+    CONFIG_NAME,
+    ConfigError,
+    Finding,
+    default_state_dir,
+    find_state_dir,
+    read_config,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +115,29 @@ def load(path: Path | None, *, environ: Mapping[str, str] = os.environ, resolv_c
         if control
         else None,
         warnings=tuple(config_rules.certificate_is_valid_now(draft)),
+    )
+
+
+def load_publishing(
+    path: Path | None, *, environ: Mapping[str, str] = os.environ, resolv_conf: Path = RESOLV_CONF
+) -> ControlConfig | None:
+    """Return `[control]` as far as it takes to publish, whatever else is wrong with the file; None without one.
+
+    Names are restored when something is wrong, which may well be the intent.
+
+    Raises:
+        ConfigError: with everything that is wrong with the publishers and their keys.
+    """
+    draft = _draft(path)
+    findings = [*draft.findings] if draft.content.control is None else []
+    findings += [finding for rule in PUBLISHING_RULES for finding in rule(draft)]
+    if findings:
+        raise ConfigError(*findings)
+    if draft.content.control is None:
+        return None
+    state_dir = find_state_dir(path, environ)
+    return control_of(
+        draft.content.control, base=draft.base, state_dir=state_dir, written=None, resolv_conf=resolv_conf
     )
 
 

@@ -8,6 +8,7 @@ from standfast.io.faults import in_words
 from standfast.io.settings.addresses import parse_remote
 from standfast.io.settings.config_file import Draft, Rule
 from standfast.io.settings.control_keys import ControlKeys, PublisherKind
+from standfast.io.settings.key_rules import KEY_RULES
 from standfast.io.settings.places import Finding
 
 _OF_KIND: Final[Mapping[PublisherKind, frozenset[str]]] = {
@@ -113,6 +114,14 @@ CONTROL_RULES: tuple[Rule, ...] = (
     servers_have_their_keys,
     hosted_zones_have_names,
     no_role_twice,
+)
+
+PUBLISHING_RULES: tuple[Rule, ...] = (  # what must hold for a name to be restored, whatever else is wrong
+    one_publisher_of_a_name,
+    publishers_have_what_they_need,
+    servers_have_their_keys,
+    hosted_zones_have_names,
+    *KEY_RULES,
 )
 
 

@@ -62,7 +62,7 @@ async def write_all(journal: ControlJournal) -> None:
     journal.published(PLAN.head, "bind", FENCE, changes=1)
     journal.visible(PLAN.head, "bind", "127.0.0.1:5353", after_s=0.0125)
     journal.drift(ZONE, "bind", FENCE, PLAN.changes, why="db.example.org. is empty")
-    journal.restored(PLAN, "bind", FENCE, [DB], to=PLAN.head, reason="by hand")
+    journal.restored(PLAN, "bind", FENCE, to={DB: PLAN.head}, reason="by hand")
     journal.health_turned("us-east-1 192.0.2.1", "well", "ill", why="3 looks in a row")
     journal.alarm("mass-unhealthy", ZONE, "all of a pool at once")
     journal.stopped()
