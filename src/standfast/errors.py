@@ -1,6 +1,7 @@
 """The one tree of errors; every room hangs its own below `StandfastError`, and a test compares.
 
     StandfastError
+    |- NotYaml ........... yaml_nodes: octets are no YAML that can be read
     |- BadName ........... dns: a text is not a domain name
     |- WireError ......... dns: octets are not a message
     |  `- OptError

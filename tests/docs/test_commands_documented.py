@@ -55,18 +55,18 @@ def test_every_documented_option_exists() -> None:
             assert option in options, f"{name} {option}"
 
 
-@pytest.mark.parametrize(("table", "key"), [(table, key) for table, key in config_file.every_key() if table])
+@pytest.mark.parametrize(("table", "key"), [(table, key) for table, key in config_file.FORM.every_key() if table])
 def test_every_key_of_the_configuration_is_documented(table: str, key: str) -> None:
     lists = config_file.LISTED | {"guard.policy.probe"}
     title = f"`[[{table.removesuffix('.probe')}]]`" if table in lists else f"`[{table}]`"
-    if f"{table}.{key}" in config_file.TABLES.keys() - {"guard.policy.probe"}:
+    if f"{table}.{key}" in config_file.FORM.tables.keys() - {"guard.policy.probe"}:
         title = f"`[[{table}.{key}]]`" if f"{table}.{key}" in lists else f"`[{table}.{key}]`"
         assert section((DOCS / "configuration.md").read_text(), title)
         return
     assert f"`{key}`" in section((DOCS / "configuration.md").read_text(), title)
 
 
-@pytest.mark.parametrize("key", [key for table, key in config_file.every_key() if "." in table])
+@pytest.mark.parametrize("key", [key for table, key in config_file.FORM.every_key() if "." in table])
 def test_every_key_is_in_the_example(key: str) -> None:
     assert re.search(rf"\b{key} = ", (CHECKOUT / "standfast.example.toml").read_text())
 

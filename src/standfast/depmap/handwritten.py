@@ -3,18 +3,16 @@
 from collections.abc import Iterator
 from typing import Final
 
-from ruamel.yaml import YAML, MappingNode, ScalarNode, SequenceNode
+from ruamel.yaml import MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml import Node as YamlNode
-from ruamel.yaml.composer import MaxDepthExceededError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from standfast.depmap.graph import DependencyGraph, Need, Node, all_of, any_of, graph_of_nodes
 from standfast.depmap.model import ModelError
+from standfast.yaml_nodes import NotYaml, compose, is_nothing, line_of
 
 NODE_KEYS: Final = ("needs", "causes")
 NEED_KEYS: Final = ("all", "any", "at-least", "of", "soft")
 NUMBER_DIGITS_MAX: Final = 6
-DEPTH_MAX: Final = 64  # of lists, tables and values in each other; a map has six, and a stack has an end
 
 
 def read_map(octets: bytes, *, file: str) -> DependencyGraph:
@@ -32,17 +30,9 @@ class _Reader:
 
     def read(self, octets: bytes) -> DependencyGraph:
         try:
-            yaml = YAML(typ="safe", pure=True)
-            yaml.max_depth = DEPTH_MAX
-            root = yaml.compose(octets.decode())
-        except MaxDepthExceededError as error:
-            line = error.problem_mark.line + 1
-            raise ModelError("what it says is nested too deep in itself", file=self._file, line=line) from None
-        except MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else 0
-            raise ModelError(f"no YAML: {error.problem}", file=self._file, line=line) from None
-        except (YAMLError, UnicodeDecodeError, ValueError) as error:
-            raise ModelError(f"no YAML: {error}", file=self._file) from None
+            root = compose(octets)
+        except NotYaml as error:
+            raise ModelError(error.reason, file=self._file, line=error.line or 0) from None
         if root is None:
             raise ModelError('there is no "nodes" in it', file=self._file)
         top = dict(self._pairs(root, ("nodes",)))
@@ -57,7 +47,7 @@ class _Reader:
             raise ModelError(error.reason, file=self._file) from None
 
     def _node(self, name: str, body: YamlNode, names: set[str]) -> Node:
-        if _is_nothing(body):
+        if is_nothing(body):
             return Node(name=name)
         said = dict(self._pairs(body, NODE_KEYS))
         needs = [self._need(each, names) for each in self._items(said.get("needs"))]
@@ -104,7 +94,7 @@ class _Reader:
             yield text, value
 
     def _items(self, body: YamlNode | None) -> list[YamlNode]:
-        if body is None or _is_nothing(body):
+        if body is None or is_nothing(body):
             return []
         if not isinstance(body, SequenceNode):
             raise self._fault(body, "here must be a list")
@@ -128,8 +118,4 @@ class _Reader:
         return int(text)
 
     def _fault(self, body: YamlNode, reason: str) -> ModelError:
-        return ModelError(reason, file=self._file, line=body.start_mark.line + 1)
-
-
-def _is_nothing(body: YamlNode) -> bool:
-    return isinstance(body, ScalarNode) and body.value in ("", "~", "null")
+        return ModelError(reason, file=self._file, line=line_of(body))

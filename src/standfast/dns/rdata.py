@@ -4,6 +4,7 @@ Record data of the house are uncompressed octets. Those of unknown types are opa
 """
 
 import struct
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 import dns.exception
@@ -235,6 +236,13 @@ def _to_text(rtype: int, rdata: bytes) -> str:
 
 
 def _from_text(rtype: int, text: str) -> bytes:
+    try:
+        if rtype == RRType.A:
+            return IPv4Address(text).packed
+        if rtype == RRType.AAAA and "%" not in text:
+            return IPv6Address(text).packed
+    except ValueError:
+        pass  # below it is told what is wrong
     try:
         rdatatype = dns.rdatatype.RdataType.make(rtype)
         found = dns.rdata.from_text(dns.rdataclass.IN, rdatatype, text, origin=dns.name.root, relativize=False)

@@ -5,8 +5,6 @@ What the keys mean together is checked in `config_rules`; what is left out is fi
 
 # ruff: noqa: RUF012  pydantic copies the defaults
 
-import difflib
-import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator
@@ -16,8 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import Field
 
 from standfast.guard.known import SEEN_ADDRESSES_MAX
 from standfast.guard.policy import BogusMode, Mode
@@ -40,6 +37,7 @@ from standfast.io.settings.config_types import (
     UpstreamText,
 )
 from standfast.io.settings.control_keys import ControlKeys, PublisherKeys, RulesKeys
+from standfast.io.settings.forms import Form, hold
 from standfast.io.settings.places import Finding
 from standfast.io.settings.toml_lines import Where, find_lines
 
@@ -161,20 +159,18 @@ def read(text: str, *, name: str, base: Path) -> Draft:
     except (ValueError, RecursionError):  # it may be TOML, but not of a size that Python reads
         finding = Finding(file=name, text="a number in it has thousands of digits, or its brackets go too deep")
         return draft(content=FileKeys(), lines={}, findings=(finding,))
-    try:
-        return draft(content=FileKeys.model_validate(data), lines=lines, findings=())
-    except ValidationError as error:
-        errors = error.errors(include_url=False)
-    findings = tuple(
-        Finding(file=name, line=_line(lines, e["loc"]), text=_in_words(e)) for e in _in_order(errors, lines)
+    held = hold(data, FORM)
+    found = sorted(
+        (Finding(file=name, line=_line(lines, where), text=text) for where, text in held.faults),
+        key=lambda finding: finding.line or 0,
     )
-    bad = {_culprit(e) for e in errors}
-    rest, places = _without(data, bad, (), ())
-    kept = {now: lines[before] for now, before in places.items() if before in lines}
-    return draft(content=FileKeys.model_validate(rest), lines=kept, findings=findings)
+    if held.left:
+        places = {now: held.before(now) for now in _places(held.content.model_dump(exclude_unset=True), ())}
+        lines = {now: lines[before] for now, before in places.items() if before in lines}
+    return draft(content=held.content, lines=lines, findings=tuple(found))
 
 
-TABLES: dict[str, type[Table]] = {
+_TABLES: dict[str, type[Table]] = {
     "guard": GuardKeys,
     "guard.tls": TlsKeys,
     "guard.policy": PolicyKeys,
@@ -196,10 +192,12 @@ LISTED = frozenset(
 )  # written [[so]]
 
 
-def every_key() -> Iterator[tuple[str, str]]:
-    """Yield every key of the file as its table (`guard.policy`) and its name."""
-    for table, model in TABLES.items():
-        yield from ((table, key) for key in model.model_fields)
+FORM = Form(
+    root=FileKeys,
+    tables=_TABLES,
+    titles={"": "the file", "guard.policy.probe": "probe"} | {table: f"[[{table}]]" for table in LISTED},
+    bracketed=True,
+)
 
 
 def _syntax_finding(error: tomllib.TOMLDecodeError, text: str, name: str) -> Finding:
@@ -210,10 +208,6 @@ def _syntax_finding(error: tomllib.TOMLDecodeError, text: str, name: str) -> Fin
     return Finding(file=name, line=line, text=f"this is not TOML: {what}")
 
 
-def _in_order(errors: list[ErrorDetails], lines: dict[Where, int]) -> list[ErrorDetails]:
-    return sorted(errors, key=lambda error: _line(lines, error["loc"]) or 0)
-
-
 def _line(lines: dict[Where, int], where: Where) -> int | None:
     while where:
         if where in lines:
@@ -222,114 +216,11 @@ def _line(lines: dict[Where, int], where: Where) -> int | None:
     return None
 
 
-def _culprit(error: ErrorDetails) -> Where:
-    """Return what must be left out for the rest to be good: a table without a good key that it needs goes whole."""
-    match error["loc"]:
-        case (_, _, int(), "suffix" | "name" | "origin" | "kind") as where:
-            return where[:-1]
-        case where:
-            return where
-
-
-def _without(value: Any, bad: set[Where], before: Where, now: Where) -> tuple[Any, dict[Where, Where]]:
-    """Return `value` less its `bad` parts, and for each place that is left where it was before."""
+def _places(value: object, here: Where) -> Iterator[Where]:
+    yield here
     if isinstance(value, dict):
-        kept = {key: ((*before, key), (*now, key)) for key in value if (*before, key) not in bad}
-        pairs = {key: _without(value[key], bad, *places) for key, places in kept.items()}
-        rest: Any = {key: part for key, (part, _) in pairs.items() if part != [] or value[key] == []}
-    elif isinstance(value, list):
-        items = [at for at in range(len(value)) if (*before, at) not in bad]
-        pairs = {at: _without(value[at], bad, (*before, at), (*now, new)) for new, at in enumerate(items)}
-        rest = [part for part, _ in pairs.values()]
-    else:
-        return value, {now: before}
-    return rest, {now: before} | {k: v for _, places in pairs.values() for k, v in places.items()}
-
-
-def _in_words(error: ErrorDetails) -> str:
-    where, found = error["loc"], error["input"]
-    table, key = _place(where)
-    context = error.get("ctx", {})
-    match error["type"]:
-        case "extra_forbidden":
-            return _about_unknown(where)
-        case "missing":
-            return f'{_shown_table(table)} lacks "{key}"'
-        case "value_error":
-            return f"{key}: {context['error']}"
-        case "enum":
-            return _about_choice(key, found, context["expected"])
-        case "list_type" if isinstance(found, dict):
-            return f"{key} must be written with two brackets: [[{table}.{key}]]"
-        case "list_type":
-            hint = f", like [{json.dumps(found)}]" if isinstance(found, str) else ""
-            return f"{key} must be a list in brackets{hint}"
-        case "too_short":
-            return f"{key} is empty - name at least one, or leave the key out"
-        case kind if kind in _MUST_BE:
-            shown = "what it is" if key in SECRETS else _shown(found)
-            return f"{key} must be {_MUST_BE[kind].format(**context)}, not {shown}"
-        case _:
-            return f"{key}: {error['msg']}"
-
-
-SECRETS = frozenset({"secret"})  # keys whose values are in no message
-
-_MUST_BE = {
-    "bool_type": "true or false",
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "finite_number": "a finite number",
-    "string_type": "a text in quotes",
-    "model_type": "a table",
-    "greater_than": "more than {gt:g}",
-    "greater_than_equal": "at least {ge:g}",
-    "less_than_equal": "at most {le:g}",
-}
-
-
-def _place(where: Where) -> tuple[str, str]:
-    """Part `where` into the table of `TABLES` and the key in it, both without numbers."""
-    words = [word for word in where if isinstance(word, str)]
-    for size in range(len(words) - 1, 0, -1):
-        if ".".join(words[:size]) in TABLES:
-            return ".".join(words[:size]), ".".join(words[size:])
-    return "", ".".join(words)
-
-
-def _shown_table(table: str) -> str:
-    if table in LISTED:
-        return f"[[{table}]]"
-    return {"": "the file", "guard.policy.probe": "probe"}.get(table, f"[{table}]")
-
-
-def _about_unknown(where: Where) -> str:
-    table, key = _place(where)
-    known = list(TABLES[table].model_fields)
-    what = f'unknown key "{key}" in {_shown_table(table)}'
-    homes = [home for home, name in every_key() if name == key]
-    if homes:
-        return f"{what} - it belongs in {_shown_table(homes[0])}"
-    close = difflib.get_close_matches(key, known, n=1)
-    if close:
-        return f'{what} - did you mean "{close[0]}"?'
-    return f"{what} - the keys there are {', '.join(known)}"
-
-
-def _about_choice(key: str, found: object, expected: str) -> str:
-    choices = expected.replace("'", '"')
-    close = difflib.get_close_matches(str(found), re.findall(r'"(\w+)"', choices), n=1)
-    hint = f' - did you mean "{close[0]}"?' if close else ""
-    return f"{key} must be {choices}, not {_shown(found)}{hint}"
-
-
-def _shown(value: object) -> str:
-    match value:
-        case dict():
-            return "a table"
-        case list():
-            return "a list"
-        case str() | bool() | int() | float():
-            return json.dumps(value)
-        case _:
-            return str(value)
+        for key, part in value.items():
+            yield from _places(part, (*here, key))
+    if isinstance(value, list):
+        for at, part in enumerate(value):
+            yield from _places(part, (*here, at))

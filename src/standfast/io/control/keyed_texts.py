@@ -1,0 +1,245 @@
+"""Texts of keys and values, in YAML, JSON or TOML, as plain data. Where something stands is looked up when it is asked.
+
+That is so because files of half a million records are read at every start, and their lines are asked for only where
+something is wrong.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ruamel.yaml import MappingNode, ScalarNode
+from ruamel.yaml import Node as YamlNode
+
+from standfast.io.settings.toml_lines import Where, find_lines
+from standfast.yaml_nodes import DEPTH_MAX, NotYaml, compose, is_nothing, line_of
+
+MEBIBYTE: Final = 1 << 20
+SLOW_OCTETS_MAX: Final = 4 * MEBIBYTE  # of YAML and TOML, which take most of a minute for it; JSON takes a blink
+JSON_OCTETS_MAX: Final = 512 * MEBIBYTE  # several million records
+REPEATED_MAX: Final = 100_000  # values that aliases of YAML stand for: ten lines can stand for a billion
+NUMBER_DIGITS_MAX: Final = 15  # a number with more is a slip, or an attack on whoever reads it
+
+_INTEGER: Final = re.compile(rf"[-+]?[0-9]{{1,{NUMBER_DIGITS_MAX}}}")
+_FLOAT: Final = re.compile(r"[-+]?(?:[0-9]{1,15}\.[0-9]{0,15}|\.[0-9]{1,15})(?:[eE][-+]?[0-9]{1,3})?")
+_WORDS: Final[Mapping[str, bool | None]] = {"": None, "~": None, "null": None, "true": True, "false": False}
+_JSON: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+
+Lines = Callable[[Collection[Where]], Mapping[Where, int]]
+
+
+class BadText(ValueError):
+    """A text that cannot be read at all. Fields: `reason`, and `line` from 1, None where it has none."""
+
+    def __init__(self, reason: str, line: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyedText:
+    """What a text says; which of its keys are there twice; and `lines`, which finds the lines of some of its parts."""
+
+    content: Mapping[str, Any]
+    lines: Lines
+    twice: tuple[Where, ...] = ()
+
+
+def read_keyed_text(octets: bytes, suffix: str) -> KeyedText:
+    """Return what `octets` say, of a file whose name ends with `suffix`: `.json`, `.toml`, and all others YAML.
+
+    Raises:
+        BadText: they are nothing of the kind, too many, or nested too deep.
+    """
+    most = JSON_OCTETS_MAX if suffix == ".json" else SLOW_OCTETS_MAX
+    if len(octets) > most:
+        hint = "" if suffix == ".json" else " - write the same keys as JSON, in a file called .json"
+        raise BadText(f"it has more than {most // MEBIBYTE} MiB{hint}")
+    found = {".json": _read_json, ".toml": _read_toml}.get(suffix, _read_yaml)(octets)
+    if not isinstance(found.content, dict):
+        raise BadText("here must be keys with values", 1)
+    return found
+
+
+def lines_around(text: KeyedText, places: Collection[Where]) -> Mapping[Where, int | None]:
+    """Return the line of each of `places`, or of what it is in; None where that is the text as a whole."""
+    wanted = {where[:size] for where in places for size in range(1, len(where) + 1)}
+    found = text.lines(wanted) if wanted else {}
+
+    def around(where: Where) -> int | None:
+        sizes = range(len(where), 0, -1)
+        return next((found[where[:size]] for size in sizes if where[:size] in found), None)
+
+    return {where: around(where) for where in places}
+
+
+# JSON (RFC 8259) ----------------------------------------------------------------------------------------------------
+
+
+def _read_json(octets: bytes) -> KeyedText:
+    repeated = False
+
+    def table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal repeated
+        found = dict(pairs)
+        repeated = repeated or len(found) < len(pairs)
+        return found
+
+    try:
+        text = octets.decode()
+        content = json.loads(text, object_pairs_hook=table)
+    except json.JSONDecodeError as error:
+        raise BadText(f"no JSON: {error.msg}", error.lineno) from None
+    except UnicodeDecodeError as error:
+        raise BadText(f"no UTF-8 text (octet {error.start})") from None
+    except ValueError:
+        raise BadText("a number in it has thousands of digits") from None
+    except RecursionError:
+        raise BadText("what it says is nested too deep in itself") from None
+    twice = tuple(_JsonPlaces(text, None).twice) if repeated else ()
+    return KeyedText(content=content, lines=lambda wanted: _JsonPlaces(text, wanted).found, twice=twice)
+
+
+class _JsonPlaces:
+    """The lines of the `wanted` places of the valid JSON `text`, and which keys of a table are there twice.
+
+    What is in a place that is not wanted is passed over: whoever wants a part wants all that it is in. None: all of it
+    is looked at, and no line is kept.
+    """
+
+    def __init__(self, text: str, wanted: Collection[Where] | None) -> None:
+        self.found: dict[Where, int] = {}
+        self.twice: list[Where] = []
+        self._words = _JSON.finditer(text)
+        self._text = text
+        self._wanted = wanted
+        self._line = 1
+        self._at = 0
+        self._value(self._next(), ())
+
+    def _next(self) -> str:
+        match = next(self._words)
+        self._line += self._text.count("\n", self._at, match.start())
+        self._at = match.start()
+        return match[0]
+
+    def _value(self, word: str, where: Where | None) -> None:
+        if where is None or len(where) > DEPTH_MAX:
+            self._pass(word)
+        elif word == "{":
+            keys = set()
+            while (word := self._next()) != "}":
+                if word == ",":
+                    continue
+                key = json.loads(word)
+                place = self._note(where, key)
+                if key in keys and place is not None:
+                    self.twice.append(place)
+                keys.add(key)
+                self._next()  # the colon
+                self._value(self._next(), place)
+        elif word == "[":
+            at = 0
+            while (word := self._next()) != "]":
+                if word == ",":
+                    at += 1
+                else:
+                    self._value(word, self._note(where, at))
+
+    def _pass(self, word: str) -> None:
+        depth = 0
+        while True:
+            depth += (word in ("[", "{")) - (word in ("]", "}"))
+            if not depth:
+                return
+            word = self._next()
+
+    def _note(self, where: Where, part: str | int) -> Where | None:
+        """Return the place of `part`, if it is wanted."""
+        place = (*where, part)
+        if self._wanted is None:
+            return place
+        if place not in self._wanted:
+            return None
+        self.found[place] = self._line  # of a key that is there twice, the last one's: that is what was read
+        return place
+
+
+# TOML ---------------------------------------------------------------------------------------------------------------
+
+
+def _read_toml(octets: bytes) -> KeyedText:
+    try:
+        text = octets.decode()
+        content = tomllib.loads(text)
+        lines = find_lines(text)
+    except tomllib.TOMLDecodeError as error:
+        at = re.search(r"line (\d+)", str(error))
+        raise BadText(f"no TOML: {error}", int(at[1]) if at else None) from None
+    except UnicodeDecodeError as error:
+        raise BadText(f"no UTF-8 text (octet {error.start})") from None
+    except (ValueError, RecursionError):
+        raise BadText("a number in it has thousands of digits, or its brackets go too deep") from None
+    return KeyedText(content=content, lines=lambda _: lines)
+
+
+# YAML 1.2 with its core schema (yaml.org/spec/1.2.2, section 10.3) --------------------------------------------------
+
+
+def _read_yaml(octets: bytes) -> KeyedText:
+    try:
+        root = compose(octets)
+    except NotYaml as error:
+        raise BadText(error.reason, error.line) from None
+    reader = _YamlReader()
+    content = {} if root is None or is_nothing(root) else reader.value(root, ())
+    if isinstance(content, dict):  # what is below a heading may be commented out
+        content = {key: value for key, value in content.items() if value is not None}
+    return KeyedText(content=content, lines=lambda _: reader.lines, twice=tuple(reader.twice))
+
+
+@dataclass(slots=True)
+class _YamlReader:
+    lines: dict[Where, int] = field(default_factory=dict)
+    twice: list[Where] = field(default_factory=list)
+    _seen: set[int] = field(default_factory=set)
+    _repeated: int = 0
+
+    def value(self, node: YamlNode, where: Where) -> Any:
+        if id(node) in self._seen:
+            self._repeated += 1
+        self._seen.add(id(node))
+        if self._repeated > REPEATED_MAX or len(where) > DEPTH_MAX:
+            raise BadText("its aliases stand for too much, or for themselves", line_of(node))
+        if isinstance(node, ScalarNode):
+            return _scalar(node)
+        if not isinstance(node, MappingNode):
+            return [self._part(each, each, (*where, at)) for at, each in enumerate(node.value)]
+        table: dict[str, Any] = {}
+        for key, below in node.value:
+            if not isinstance(key, ScalarNode):
+                raise BadText("a key must be a text", line_of(key))
+            place = (*where, str(key.value))
+            if key.value in table:
+                self.twice.append(place)
+            table[str(key.value)] = self._part(key, below, place)
+        return table
+
+    def _part(self, at: YamlNode, node: YamlNode, where: Where) -> Any:
+        self.lines[where] = line_of(at)
+        return self.value(node, where)
+
+
+def _scalar(node: ScalarNode) -> object:
+    text = str(node.value)
+    if node.style is not None:  # in quotes, or a block: always a text
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text
