@@ -1,0 +1,188 @@
+"""What must hold in every state of the small world, and of every move in it.
+
+What people do by hand is no breach of any of it; what follows from it is.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from standfast.control.enacting import Settled
+from standfast.control.fence import Fence
+from standfast.control.generations import digits_of, is_of
+from standfast.dns.model import Name, RRType
+from standfast.sim.control.explorer import Invariant, Law, Machine, Recovery
+from standfast.sim.control.parts import Node, Records, Store, Zone
+from standfast.sim.control.told import fence_told, head_told
+from standfast.sim.control.world import World
+
+INVARIANTS: Final[Mapping[str, str]] = {
+    "no-promised-name-empty": "no write leaves a promised name without an address that had one",
+    "generation-never-goes-back": "neither the fence of a zone nor what a name has ever becomes that of an older plan",
+    "one-plan-one-content": "where a fence says that a plan is done, the managed names are exactly as it plans them",
+    "no-foreign-name-touched": "no write changes a record that no plan is about",
+    "cname-stands-alone": "a name with a CNAME has nothing else",
+    "nothing-in-use-collected": "no plan that a fence refers to, or may still come to, is collected",
+    "settled-means-installed": "whoever says that the newest plan is published is right",
+    "newest-plan-installable": "from every state one enactor alone can install the newest plan",
+}
+
+ADDRESSES: Final = frozenset((RRType.A, RRType.AAAA, RRType.CNAME))
+
+
+def machine_of(world: World, *, without: frozenset[str] = frozenset()) -> Machine:
+    """Return the world with all that must hold in it, but for the promises `without`."""
+    watch = _Watch(world)
+    return Machine(
+        parts=world.parts,
+        initial=(world.initial(),),
+        processes=world.processes(),
+        invariants=tuple(each for each in watch.invariants() if each.name not in without),
+        laws=tuple(each for each in watch.laws() if each.name not in without),
+        recoveries=tuple(each for each in watch.recoveries() if each.name not in without),
+    )
+
+
+class _Watch:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        wants = world.setting.wants
+        self._promised = frozenset.intersection(*(frozenset(rrset.owner for rrset in want) for want in wants))
+
+    def invariants(self) -> list[Invariant]:
+        found = []
+        for zone in self._world.zones:
+            found += [
+                Invariant(name="one-plan-one-content", parts=(zone,), broken=self._differs),
+                Invariant(name="cname-stands-alone", parts=(zone,), broken=_crowded),
+                Invariant(name="nothing-in-use-collected", parts=("store", zone), broken=_collected),
+            ]
+        return found
+
+    def laws(self) -> list[Law]:
+        found = []
+        for zone in self._world.zones:
+            found += [
+                Law(name="no-promised-name-empty", parts=(zone,), broken=_by_product(self._emptied)),
+                Law(name="generation-never-goes-back", parts=(zone,), broken=_by_product(self._went_back)),
+                Law(name="no-foreign-name-touched", parts=(zone,), broken=_by_product(self._touched)),
+            ]
+        for who in self._world.nodes:
+            parts = (who, self._world.zone_of(who))
+            found += [
+                Law(name="settled-means-installed", parts=parts, broken=self._settled_wrongly),
+                Law(name="settled-means-installed", parts=(who, "store"), broken=_settled_early),
+            ]
+        return found
+
+    def recoveries(self) -> list[Recovery]:
+        setting = self._world.setting
+        planner = self._world.planner() if setting.store_losses or setting.hands or not setting.installed else ()
+        return [
+            Recovery(
+                name="newest-plan-installable",
+                who=f"the planner and {who}" if planner else who,
+                processes=(*self._world.enactor(who), *planner),
+                parts=("store", self._world.zone_of(who)),
+                done=self._installed,
+            )
+            for who in self._world.nodes
+        ]
+
+    def _managed(self, records: Records) -> Records:
+        return frozenset(rrset for rrset in records if rrset.owner in self._world.setting.managed)
+
+    def _installed(self, store: Store, zone: Zone) -> bool:
+        fence, newest = zone.fence, store.newest
+        if fence is None or newest is None or not fence.done or not is_of(fence, newest):
+            return False
+        return self._managed(zone.records - self._world.setting.foreign) == self._world.planned[newest.hash]
+
+    def _differs(self, zone: Zone) -> str | None:
+        fence = zone.fence
+        if fence is None or not fence.done:
+            return None
+        want = next(want for hash_, want in self._world.planned.items() if hash_.startswith(fence.plan))
+        if self._managed(zone.records - self._world.setting.foreign) == want:
+            return None
+        return f"the fence says {fence_told(fence)}, and what is published is not that plan"
+
+    def _emptied(self, before: Zone, after: Zone) -> str | None:
+        for name in sorted(_with_addresses(before.records) - _with_addresses(after.records)):
+            if name in self._promised:
+                return f"{name} has no address any more"
+        return None
+
+    def _went_back(self, before: Zone, after: Zone) -> str | None:
+        was, now = before.fence, after.fence
+        if was is not None and now != was and (now is None or now.order <= was.order):
+            return f"the zone goes from {fence_told(was)} back to {fence_told(now)}"
+        old, new = self._versions(before.records), self._versions(after.records)
+        for name in sorted(old.keys() & new.keys()):
+            if new[name] < old[name]:
+                return f"{name} goes back from what was wanted at {old[name]} to what was wanted at {new[name]}"
+        return None
+
+    def _versions(self, records: Records) -> dict[Name, int]:
+        """Return which want (the first is 1) each managed name is as in; what no want has yet, or no more, is 0."""
+        managed = self._managed(records - self._world.setting.foreign)
+        found: dict[Name, int] = {}
+        for name in self._world.setting.managed:
+            node = frozenset(rrset for rrset in managed if rrset.owner == name)
+            for number, want in enumerate(self._world.setting.wants, 1):
+                if node and node == frozenset(rrset for rrset in want if rrset.owner == name):
+                    found[name] = number
+        return found
+
+    def _touched(self, before: Zone, after: Zone) -> str | None:
+        for rrset in before.records ^ after.records:
+            if rrset.owner not in self._world.setting.managed or rrset in self._world.setting.foreign:
+                return f"{rrset.owner} is not planned, and was changed"
+        return None
+
+    def _settled_wrongly(self, before: tuple[Node, Zone], after: tuple[Node, Zone]) -> str | None:
+        node, zone = after
+        if not isinstance(node.action, Settled) or node.action == before[0].action:
+            return None
+        claimed: Fence = node.action.fence
+        if zone.fence != claimed or self._differs(zone) is not None:
+            return f"it says {fence_told(claimed)}, and {fence_told(zone.fence)} is published"
+        return None
+
+
+def _settled_early(before: tuple[Node, Store], after: tuple[Node, Store]) -> str | None:
+    node, store = after
+    if not isinstance(node.action, Settled) or node.action == before[0].action:
+        return None
+    if store.newest is None or node.action.fence.plan != digits_of(store.newest):
+        return f"it says {fence_told(node.action.fence)}, and the newest is {head_told(store.newest)}"
+    return None
+
+
+def _collected(store: Store, zone: Zone) -> str | None:
+    if zone.fence is None:
+        return None
+    in_use = sorted(each for each in store.collected if each >= zone.fence.generation)
+    return f"plan {in_use[0]} is gone while {fence_told(zone.fence)} is published" if in_use else None
+
+
+def _crowded(zone: Zone) -> str | None:
+    for rrset in zone.records:
+        if rrset.rtype == RRType.CNAME and any(o.owner == rrset.owner for o in zone.records if o is not rrset):
+            return f"{rrset.owner} has a CNAME and something else"
+    return None
+
+
+def _with_addresses(records: Records) -> set[Name]:
+    return {rrset.owner for rrset in records if rrset.rtype in ADDRESSES}
+
+
+def _by_product(broken: Callable[[Zone, Zone], str | None]) -> Callable[[tuple[Zone], tuple[Zone]], str | None]:
+    """Return the law of what the product does; what people do by hand is none of it."""
+
+    def law(before: tuple[Zone], after: tuple[Zone]) -> str | None:
+        (was,), (now,) = before, after
+        if was.hands != now.hands or (was.records is now.records and was.fence is now.fence):
+            return None
+        return broken(was, now)
+
+    return law
