@@ -89,20 +89,21 @@ class _Watch:
         ]
 
     def _managed(self, records: Records) -> Records:
-        return frozenset(rrset for rrset in records if rrset.owner in self._world.setting.managed)
+        setting = self._world.setting
+        return frozenset(rrset for rrset in records - setting.foreign if rrset.owner in setting.managed)
 
     def _installed(self, store: Store, zone: Zone) -> bool:
         fence, newest = zone.fence, store.newest
         if fence is None or newest is None or not fence.done or not is_of(fence, newest):
             return False
-        return self._managed(zone.records - self._world.setting.foreign) == self._world.planned[newest.hash]
+        return self._managed(zone.records) == self._world.planned[newest.hash]
 
     def _differs(self, zone: Zone) -> str | None:
         fence = zone.fence
         if fence is None or not fence.done:
             return None
         want = next(want for hash_, want in self._world.planned.items() if hash_.startswith(fence.plan))
-        if self._managed(zone.records - self._world.setting.foreign) == want:
+        if self._managed(zone.records) == want:
             return None
         return f"the fence says {fence_told(fence)}, and what is published is not that plan"
 
@@ -116,22 +117,16 @@ class _Watch:
         was, now = before.fence, after.fence
         if was is not None and now != was and (now is None or now.order <= was.order):
             return f"the zone goes from {fence_told(was)} back to {fence_told(now)}"
-        old, new = self._versions(before.records), self._versions(after.records)
-        for name in sorted(old.keys() & new.keys()):
-            if new[name] < old[name]:
-                return f"{name} goes back from what was wanted at {old[name]} to what was wanted at {new[name]}"
+        for name in sorted(self._world.setting.managed):
+            old, new = self._wants_of(name, before.records), self._wants_of(name, after.records)
+            if old and new and max(new) < min(old):
+                return f"{name} goes back from what was wanted at {min(old)} to what was wanted at {max(new)}"
         return None
 
-    def _versions(self, records: Records) -> dict[Name, int]:
-        """Return which want (the first is 1) each managed name is as in; what no want has yet, or no more, is 0."""
-        managed = self._managed(records - self._world.setting.foreign)
-        found: dict[Name, int] = {}
-        for name in self._world.setting.managed:
-            node = frozenset(rrset for rrset in managed if rrset.owner == name)
-            for number, want in enumerate(self._world.setting.wants, 1):
-                if node and node == frozenset(rrset for rrset in want if rrset.owner == name):
-                    found[name] = number
-        return found
+    def _wants_of(self, name: Name, records: Records) -> list[int]:
+        """Return the numbers of the wants (the first is 1) that a name is as in; none where it is not there."""
+        node = _at(name, self._managed(records))
+        return [number for number, want in enumerate(self._world.setting.wants, 1) if node and node == _at(name, want)]
 
     def _touched(self, before: Zone, after: Zone) -> str | None:
         for rrset in before.records ^ after.records:
@@ -144,9 +139,9 @@ class _Watch:
         if not isinstance(node.action, Settled) or node.action == before[0].action:
             return None
         claimed: Fence = node.action.fence
-        if zone.fence != claimed or self._differs(zone) is not None:
-            return f"it says {fence_told(claimed)}, and {fence_told(zone.fence)} is published"
-        return None
+        if zone.fence != claimed:
+            return f"it says {fence_told(claimed)}, and {fence_told(zone.fence)} stands"
+        return self._differs(zone)
 
 
 def _settled_early(before: tuple[Node, Store], after: tuple[Node, Store]) -> str | None:
@@ -163,6 +158,10 @@ def _collected(store: Store, zone: Zone) -> str | None:
         return None
     in_use = sorted(each for each in store.collected if each >= zone.fence.generation)
     return f"plan {in_use[0]} is gone while {fence_told(zone.fence)} is published" if in_use else None
+
+
+def _at(name: Name, records: Records) -> Records:
+    return frozenset(rrset for rrset in records if rrset.owner == name)
 
 
 def _crowded(zone: Zone) -> str | None:

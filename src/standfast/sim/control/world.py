@@ -35,7 +35,18 @@ from standfast.control.plan import PlanHead, make_plan
 from standfast.control.publishing import Batch, BatchLimits, Late, Outcome, Reading, Refused, Unclear, Written
 from standfast.dns.changes import key_of
 from standfast.sim.control.explorer import Move, Process
-from standfast.sim.control.parts import ENACTORS, ZONE, Cleaner, Node, Planner, Records, Setting, Store, Zone, content_of
+from standfast.sim.control.parts import (
+    ENACTORS,
+    ZONE,
+    Cleaner,
+    Node,
+    Planner,
+    Records,
+    Setting,
+    Store,
+    Zone,
+    content_of,
+)
 from standfast.sim.control.told import action_told, batch_told, fence_told, head_told
 
 UNDER_WAY_MAX: Final = 2  # writes that are late at once; faults end before it in every setting there is
@@ -120,7 +131,7 @@ class World:
             plan = planner.plan
             if store.newest != planner.head:
                 yield Move(
-                    words=f"the planner cannot keep plan {plan.generation}: {head_told(store.newest)} is the newest now",
+                    words=f"the planner cannot keep plan {plan.generation}: {head_told(store.newest)} is newer",
                     after=(Planner(wanted=planner.wanted), store),
                 )
                 return
@@ -152,17 +163,19 @@ class World:
         assert read.goal is not None
         want, head = self.setting.wants[read.goal], read.head
         forked = head is not None and any(
-            fence is not None and fence.generation == head.generation and not is_of(fence, head) for fence in read.fences
+            fence is not None and fence.generation == head.generation and not is_of(fence, head)
+            for fence in read.fences
         )
         base = head if read.found is None else None
-        was = self.planned[base.hash] if base else read.found or frozenset()
-        if base is not None and was == want and not forked:
+        before = content_of(self.planned[base.hash] if base else ())
+        found = content_of(self.planned[base.hash] if base else read.found or ())
+        if base is not None and self.planned[base.hash] == want and not forked:
             return Planner(wanted=read.goal)
         plan = make_plan(
             zone=ZONE,
             generation=self.decide.next_generation(head, read.fences),
             base=base,
-            changes=repair(content_of(want), content_of(was), content_of(was)),
+            changes=repair(content_of(want), before, found),
             made_at_s=0.0,
         )
         self.planned[plan.hash] = want
