@@ -223,7 +223,7 @@ class World:
                     after = self._stepped(node, PlansRead(plans=plans))
                 case AskWhole(plan=plan, after=since) if node.half is None:
                     plans = tuple(each for each in store.plans if since < each.generation <= plan.generation)
-                    kept = next((each.head for each in store.plans if each.generation == plan.generation), None)
+                    kept = next((each.head for each in store.plans if each.head == plan), None)
                     words = f"{who} reads what plan {plan.generation} plans" + ("" if kept else ": it is gone")
                     after = replace(node, half=(kept, plans))
                 case _:
