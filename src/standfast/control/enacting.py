@@ -43,7 +43,10 @@ class AskPlans:
 
 @value
 class AskWhole:
-    """Read all that is published, all that `plan` plans, and the plans of `AskPlans`: `WholeRead` or `Failed`."""
+    """Read all that is published, all that `plan` plans, and the plans of `AskPlans`: `WholeRead` or `Failed`.
+
+    It is about this very plan: another of its number, of a store that was lost and began anew, is none of it.
+    """
 
     plan: PlanHead
     after: int

@@ -33,10 +33,11 @@ class Plan:
     """What is to change from the plan before, in the order in which it is to be published.
 
     `base` is None where nothing is known of what was planned before, the first time of all or after a lost store:
-    then `changes` are what differs from what was found published. `made_at_s` (seconds since the epoch) is no part
-    of the hash: what is planned from the same is the same. `hash`, a SHA-256, is over `octets`, which say all of the
-    plan and, by the hash of its base, all that led to it. They are all that has to be kept of it (`read_plan`), and
-    are made once: half a million changes take their time.
+    then `changes` are all that is planned, of which some may be published as it is, and what goes of what was found
+    published, so that no two plans of one hash are of different content. `made_at_s` (seconds since the epoch) is no
+    part of the hash: what is planned from the same is the same. `hash`, a SHA-256, is over `octets`, which say all of
+    the plan and, by the hash of its base, all that led to it. They are all that has to be kept of it (`read_plan`),
+    and are made once: half a million changes take their time.
     """
 
     zone: Name

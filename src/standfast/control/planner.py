@@ -95,9 +95,18 @@ def _numbered(subject: Subject, base: Base, inputs: Inputs) -> Plan:
         zone=subject.facts.zone.intent.origin,
         generation=next_generation(base.head, base.published.values()),
         base=base.head if base.is_known else None,
-        changes=subject.changes,
+        changes=subject.changes if base.is_known else _whole(subject),
         made_at_s=inputs.now_s,
     )
+
+
+def _whole(subject: Subject) -> list[Change]:
+    """Return all that is planned, and what goes for it: a plan without a base says all itself, and so does its hash."""
+    goes = [change for change in subject.changes if change.after is None]
+    kept = [
+        (rrset, subject.before.get(owner, _EMPTY)) for owner, node in subject.after.items() for rrset in node.values()
+    ]
+    return [*(Change(before=before.get(rrset.rtype), after=rrset) for rrset, before in kept), *goes]
 
 
 def _changes(

@@ -56,8 +56,11 @@ class PlanStore(Protocol):
         """Return a plan; None where it was never there, or was collected."""
         ...
 
-    async def content(self, zone: Name, generation: int) -> Content | None:
-        """Return all that was planned with that generation; None as above."""
+    async def content(self, head: PlanHead) -> Content | None:
+        """Return all that was planned with that very plan; None where it was never there, or was collected.
+
+        A store that was lost may have given the plan's number to another one: that is none of it.
+        """
         ...
 
     async def generations(self, zone: Name) -> Sequence[int]:

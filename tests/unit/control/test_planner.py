@@ -63,3 +63,16 @@ def test_a_publisher_that_cannot_be_read_does_not_keep_a_known_zone_from_being_p
     base = Base(head=after(first).head, content=first.content, published={"own": Unreadable(why="time-out")})
     ill = HEALTHY | {"a": pool("-192.0.2.1 -192.0.2.2")}
     assert plan_zone(zone(managed()), inputs(ill), base).verdict is Verdict.PUBLISH
+
+
+def test_plans_that_go_on_from_nothing_known_differ_where_what_they_plan_does() -> None:
+    fence = Fence(generation=9, step=1, done=True, plan="0" * 16, writer="lost.1.1")
+    made = []
+    for address in ("192.0.2.1", "192.0.2.2"):  # each time it is published already, after the store was lost
+        base = Base(content=standing(NAME, address), published={"own": fence})
+        plan = plan_zone(zone(managed()), inputs({"a": pool(f"+{address}"), "b": pool("")}), base).plan
+        assert plan is not None
+        made.append(plan)
+    assert {plan.generation for plan in made} == {10}
+    assert made[0].hash != made[1].hash
+    assert [applied({}, plan.changes) for plan in made] == [standing(NAME, "192.0.2.1"), standing(NAME, "192.0.2.2")]

@@ -62,8 +62,12 @@ async def fill(store: PlanStore, *contents: Content) -> list[PlanHead]:
     return heads
 
 
+def head_of(generation: int) -> PlanHead:
+    return made(*CONTENTS)[generation - 1][0].head
+
+
 async def is_as_planned(store: PlanStore, generation: int) -> bool:
-    found = await store.content(ZONE, generation)
+    found = await store.content(head_of(generation))
     return found is not None and shown(found) == shown(CONTENTS[generation - 1])
 
 
@@ -71,7 +75,7 @@ def test_an_empty_store_has_nothing(opened: Open) -> None:
     async def scene(store: PlanStore) -> None:
         assert await store.newest(ZONE) is None
         assert await store.plan(ZONE, 1) is None
-        assert await store.content(ZONE, 1) is None
+        assert await store.content(head_of(1)) is None
         assert await store.proposal(ZONE) is None
         assert not await store.generations(ZONE)
         assert not await store.overrides()
@@ -126,17 +130,31 @@ def test_of_many_planners_at_once_exactly_one_adds_its_plan(opened: Open) -> Non
 
 
 def test_a_plan_that_is_chained_to_nothing_has_its_content_all_the_same(opened: Open) -> None:
+    planned = make_plan(zone=ZONE, generation=3, base=None, changes=(), made_at_s=0.0)
+
     async def keep(store: PlanStore) -> None:
         heads = await fill(store, *CONTENTS[:2])
-        planned = make_plan(zone=ZONE, generation=3, base=None, changes=(), made_at_s=0.0)
         assert await store.add(planned, CONTENTS[2], after=heads[-1])
 
     async def give(store: PlanStore) -> None:
-        for generation in (1, 2, 3):
+        for generation in (1, 2):
             assert await is_as_planned(store, generation)
+        found = await store.content(planned.head)
+        assert found is not None
+        assert shown(found) == shown(CONTENTS[2])
 
     play(opened, keep)
     play(opened, give)
+
+
+def test_another_plan_of_the_same_number_is_not_given_for_the_one_that_was_asked_for(opened: Open) -> None:
+    async def scene(store: PlanStore) -> None:
+        (plan, whole), *_ = made(content(a(WWW, 7)))
+        assert await store.add(plan, whole, after=None)
+        assert await store.content(plan.head) is not None
+        assert await store.content(head_of(1)) is None
+
+    play(opened, scene)
 
 
 def test_what_is_collected_is_gone_and_all_others_can_still_be_given(opened: Open) -> None:
@@ -147,7 +165,7 @@ def test_what_is_collected_is_gone_and_all_others_can_still_be_given(opened: Ope
     async def give(store: PlanStore) -> None:
         assert list(await store.generations(ZONE)) == [2, 4]
         assert await store.plan(ZONE, 1) is None
-        assert await store.content(ZONE, 3) is None
+        assert await store.content(head_of(3)) is None
         assert await is_as_planned(store, 2)
         assert await is_as_planned(store, 4)
         await store.collect(ZONE, [2])

@@ -122,9 +122,14 @@ class SqlitePlanStore:
 
         return await self._in_turn(read)
 
-    async def content(self, zone: Name, generation: int) -> Content | None:
-        """Return all that was planned with that generation; None as above."""
-        return await self._in_turn(lambda: self._content(zone, generation))
+    async def content(self, head: PlanHead) -> Content | None:
+        """Return all that was planned with that very plan; None where it was never there, or was collected."""
+
+        def read() -> Content | None:
+            row = self._one(_HASH, head.zone, head.generation)
+            return self._content(head.zone, head.generation) if row and row[0].decode() == head.hash else None
+
+        return await self._in_turn(read)
 
     async def generations(self, zone: Name) -> Sequence[int]:
         """Return all that are kept, in order."""
