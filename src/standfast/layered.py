@@ -38,9 +38,8 @@ class Edits(Generic[K, V]):
 
 
 def changed(mapping: Mapping[K, V], changes: Mapping[K, V | None]) -> Mapping[K, V]:
-    """Return `mapping` with `changes` made; None for what goes."""
-    base, layer = (mapping.base, mapping.layer) if isinstance(mapping, Layered) else (mapping, {})
-    layer = {**layer, **changes}
+    """Return `mapping` with `changes` made, which nobody changes from now on; None for what goes."""
+    base, layer = (mapping.base, {**mapping.layer, **changes}) if isinstance(mapping, Layered) else (mapping, changes)
     made = Layered(base, layer)
     return made if len(layer) <= min(LAYER_MAX, len(base) // LAYER_PART) else made.whole()
 
@@ -91,11 +90,9 @@ class Layered(Mapping[K, V]):
     def whole(self) -> dict[K, V]:
         """Return the same in one piece."""
         made = dict(self.base)
-        for key, value in self.layer.items():
-            if value is None:
-                made.pop(key, None)
-            else:
-                made[key] = value
+        made.update(cast(Mapping[K, V], self.layer))
+        for key in [key for key, value in self.layer.items() if value is None]:
+            del made[key]
         return made
 
 

@@ -348,9 +348,11 @@ def _loss(subject: Subject) -> Iterator[Fault]:
     draft, before = subject.draft, subject.before
     if before is None or before.origin != draft.origin:
         return
+    if subject.loss_max == 1:
+        return
     looked_at = before.nodes if subject.only is None else subject.only
     lost = [owner for owner in looked_at if before.nodes.get(owner) and not draft.nodes.get(owner)]
-    if not lost or subject.loss_max == 1:
+    if not lost:
         return
     had = sum(1 for node in before.nodes.values() if node) - 1  # but for the origin, which nothing can take away
     if len(lost) > subject.loss_max * had:

@@ -3,8 +3,10 @@
 A difference is told per owner and type, as an incremental transfer and a person want it (RFC 1995 section 2).
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Final
 
 from standfast.authority.denial import Denial, Nsec3Denial, NsecDenial, canonical, hash_of, is_of_chain, merged
 from standfast.authority.zone import EMPTY, Node, Zone, denial_of, targets_of
@@ -12,6 +14,10 @@ from standfast.dns.changes import Change, key_of, same
 from standfast.dns.model import Name, RRset, RRType
 from standfast.dns.name import parent
 from standfast.layered import Edits, changed
+
+_RRSIG: Final = int(RRType.RRSIG)  # plain numbers are compared faster, and that is done for every change
+_NSEC3: Final = int(RRType.NSEC3)
+_RARE: Final = frozenset(map(int, (RRType.NS, RRType.CNAME, RRType.DNAME, RRType.RRSIG, RRType.NSEC3)))
 
 
 def difference(old: Zone, new: Zone) -> list[Change]:
@@ -49,24 +55,32 @@ def apply(zone: Zone, changes: Iterable[Change]) -> Zone:
     nodes: dict[Name, dict[int, RRset]] = {}
     signatures: dict[Name, dict[int, RRset]] = {}
     nsec3: dict[Name, RRset | None] = {}
+    leading: set[Name] = set()
     for change in changes:
         rrset = change.before or change.after
         assert rrset is not None
-        owner, rtype, covered = key_of(rrset)
-        if rtype == RRType.NSEC3:
-            nsec3[owner] = change.after
-            continue
-        edited, there, key = (
-            (signatures, zone.signatures, covered) if rtype == RRType.RRSIG else (nodes, zone.nodes, rtype)
-        )
-        node = edited.get(owner)
+        owner, key = rrset.owner, rrset.rtype
+        edited, there = nodes, zone.nodes
+        if key in _RARE:
+            if key == _NSEC3:
+                nsec3[owner] = change.after
+                continue
+            if key == _RRSIG:
+                edited, there, key = signatures, zone.signatures, key_of(rrset)[2]
+            else:
+                leading.add(owner)
+        node, after = edited.get(owner), change.after
         if node is None:
-            node = edited[owner] = dict(there.get(owner, EMPTY))
-        if change.after is None:
+            before = there.get(owner)
+            if not before and after is not None:
+                edited[owner] = {key: after}
+                continue
+            node = edited[owner] = dict(before or EMPTY)
+        if after is None:
             node.pop(key, None)
         else:
-            node[key] = change.after
-    made = _with_nodes(zone, nodes) if nodes else zone
+            node[key] = after
+    made = _with_nodes(zone, nodes, leading) if nodes else zone
     if signatures:
         made = replace(
             made, signatures=changed(zone.signatures, {owner: node or None for owner, node in signatures.items()})
@@ -76,55 +90,84 @@ def apply(zone: Zone, changes: Iterable[Change]) -> Zone:
     return replace(made, denial=_denial(zone, made, nodes, nsec3))
 
 
-def _with_nodes(zone: Zone, edited: Mapping[Name, Node]) -> Zone:
-    """Return `zone` with these nodes in the place of theirs, and all that is known of names as it is with them."""
-    origin = zone.origin
-    nodes, children, leads = Edits(zone.nodes), Edits(zone.children), Edits(zone.leads)
-    cuts, dnames, wildcards = (_Members(there) for there in (zone.cuts, zone.dnames, zone.wildcards))
+def _with_nodes(zone: Zone, edited: Mapping[Name, Node], leading: Collection[Name]) -> Zone:
+    """Return `zone` with these nodes in the place of theirs, and all that is known of names as it is with them.
 
-    def count(owner: Name, more: int) -> int:
-        number = (children.get(owner) or 0) + more
-        children.put(owner, number or None)
-        return number
-
-    for owner, node in edited.items():
-        before = zone.nodes.get(owner, EMPTY)
-        at = owner
-        if node or owner == origin or children.get(owner):
-            is_new = nodes.get(owner) is None
-            nodes.put(owner, node or EMPTY)
-            while is_new:  # and so may be those above it, for its sake
-                if at.startswith("*."):
-                    wildcards.put(parent(at), there=True)
-                at = parent(at)
-                count(at, 1)
-                is_new = nodes.get(at) is None
-                if is_new:
-                    nodes.put(at, EMPTY)
-        elif nodes.get(owner) is not None:
-            while True:
-                nodes.put(at, None)
-                if at.startswith("*."):
-                    wildcards.put(parent(at), there=False)
-                at = parent(at)
-                if count(at, -1) or nodes.get(at) or at == origin:
-                    break
-        cuts.put(owner, there=RRType.NS in node and owner != origin)
+    `leading` are those of them where an NS, CNAME or DNAME was or is.
+    """
+    cuts, dnames = (_Members(there) for there in (zone.cuts, zone.dnames))
+    leads = Edits(zone.leads)
+    for owner in leading:
+        node = edited[owner]
+        cuts.put(owner, there=RRType.NS in node and owner != zone.origin)
         dnames.put(owner, there=RRType.DNAME in node)
-        old, new = targets_of(before, origin), targets_of(node, origin)
+        old, new = targets_of(zone.nodes.get(owner, EMPTY), zone.origin), targets_of(node, zone.origin)
         for target in old - new:
             leads.put(target, tuple(each for each in leads.get(target) or () if each != owner) or None)
         for target in new - old:
             leads.put(target, (*(leads.get(target) or ()), owner))
-    return replace(
-        zone,
-        nodes=nodes.done(),
-        children=children.done(),
-        leads=leads.done(),
-        cuts=cuts.done(),
-        dnames=dnames.done(),
-        wildcards=wildcards.done(),
-    )
+    gone = [owner for owner, node in edited.items() if not node]
+    names = _Names(zone, {owner: node for owner, node in edited.items() if node} if gone else {**edited})
+    for owner in gone:
+        names.go(owner)
+    return replace(names.done(), leads=leads.done(), cuts=cuts.done(), dnames=dnames.done())
+
+
+class _Names:
+    """Changes to which names there are: those that have records, or any below them (RFC 4592 section 2.2.2)."""
+
+    def __init__(self, zone: Zone, nodes: dict[Name, Node | None]) -> None:
+        """Have `nodes`, none of which is empty, be there too."""
+        self._zone = zone
+        self._nodes = nodes
+        self._children: dict[Name, int] = {}
+        self._wildcards = _Members(zone.wildcards)
+        there = zone.nodes
+        new: Collection[Name] = [owner for owner in nodes if owner not in there]
+        while new:  # and so may be those above them, for their sake
+            for owner in new:
+                if owner.startswith("*."):
+                    self._wildcards.put(parent(owner), there=True)
+            above = Counter(map(parent, new))
+            for owner, more in above.items():
+                self._count(owner, more)
+            new = [owner for owner in above if owner not in there and owner not in nodes]
+            nodes.update(dict.fromkeys(new, EMPTY))
+
+    def go(self, owner: Name) -> None:
+        """Have no records be at `owner`."""
+        if self._at(owner) is None:
+            return
+        if owner == self._zone.origin or self._count(owner, 0):
+            self._nodes[owner] = EMPTY
+            return
+        while True:
+            self._nodes[owner] = None
+            if owner.startswith("*."):
+                self._wildcards.put(parent(owner), there=False)
+            owner = parent(owner)
+            if self._count(owner, -1) or self._at(owner) or owner == self._zone.origin:
+                return
+
+    def done(self) -> Zone:
+        """Return the zone with all changes."""
+        children = {owner: number or None for owner, number in self._children.items()}
+        return replace(
+            self._zone,
+            nodes=changed(self._zone.nodes, self._nodes),
+            children=changed(self._zone.children, children),
+            wildcards=self._wildcards.done(),
+        )
+
+    def _at(self, owner: Name) -> Node | None:
+        return self._nodes[owner] if owner in self._nodes else self._zone.nodes.get(owner)
+
+    def _count(self, owner: Name, more: int) -> int:
+        number = self._children.get(owner)
+        if number is None:
+            number = self._zone.children.get(owner, 0)
+        self._children[owner] = number = number + more
+        return number
 
 
 def _denial(zone: Zone, made: Zone, nodes: Collection[Name], nsec3: Collection[Name]) -> Denial | None:

@@ -5,10 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from standfast.dns.changes import Change
+from standfast.dns.changes import Change, counted
 
 DELTAS_MAX: Final = 1000  # steps that are remembered; a secondary that is further behind was away for long
 RECORDS_ALWAYS: Final = 1000  # that any zone may remember: of a small one, a step is soon as large as the whole
+
+
+STEP_PART: Final = 0.75  # of a zone: a step that is larger is hardly shorter than the zone itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,11 +21,17 @@ class Delta:
     before: int
     after: int
     changes: tuple[Change, ...]
+    records: int  # that go and come
 
-    @property
-    def records(self) -> int:
-        """How many records go and come."""
-        return sum(len(change.removed) + len(change.added) for change in self.changes)
+
+def delta_of(before: int, after: int, changes: tuple[Change, ...]) -> Delta:
+    """Return the step that `changes` are, counted."""
+    return Delta(before=before, after=after, changes=changes, records=sum(counted(changes)))
+
+
+def worth_a_step(records: int, *, zone_records: int) -> bool:
+    """Say whether a step of so many records is kept as one; else a transfer of the whole is about as short."""
+    return records <= max(RECORDS_ALWAYS, STEP_PART * zone_records)
 
 
 class Journal:

@@ -1,5 +1,7 @@
 """What one RRset was and is: the unit in which zones are compared, published and kept. Data only."""
 
+from collections.abc import Iterable
+
 from standfast.dns.model import Name, RRset, RRType
 from standfast.values import value
 
@@ -33,6 +35,20 @@ class Change:
     @property
     def _is_whole(self) -> bool:
         return self.before is None or self.after is None or self.before.ttl_s != self.after.ttl_s
+
+
+def counted(changes: Iterable[Change]) -> tuple[int, int]:
+    """Return how many records go in all, and how many come."""
+    go = come = 0
+    for change in changes:
+        before, after = change.before, change.after
+        if before is None or after is None:  # nearly always where there are half a million
+            go += len(before.rdatas) if before is not None else 0
+            come += len(after.rdatas) if after is not None else 0
+        else:
+            go += len(change.removed)
+            come += len(change.added)
+    return go, come
 
 
 def key_of(rrset: RRset) -> Key:

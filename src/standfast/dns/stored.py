@@ -9,11 +9,13 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from standfast.dns.changes import Change
-from standfast.dns.model import RRset
-from standfast.dns.wire import WireError, name_from_text, name_to_text
+from standfast.dns.model import Name, RRset
+from standfast.dns.name import ROOT
+from standfast.dns.wire import LABEL_OCTETS_MAX, NAME_OCTETS_MAX, WireError, name_from_text, name_to_text
 
 _CHECKSUM_OCTETS: Final = 4
 _HEAD = struct.Struct("!HII")  # type, TTL, number of records
+_pack_head = struct.Struct("!HIIH").pack  # and the length of the first
 _LENGTH = struct.Struct("!H")
 _BEFORE: Final = 1  # which of the two a change has
 _AFTER: Final = 2
@@ -21,10 +23,10 @@ _AFTER: Final = 2
 
 def pack_rrsets(rrsets: Iterable[RRset]) -> bytes:
     """Return RRsets as octets."""
-    out = bytearray()
+    pages = _Pages()
     for rrset in rrsets:
-        _write(out, rrset)
-    return _sealed(out)
+        pages.add(rrset)
+    return _sealed(pages.out)
 
 
 def unpack_rrsets(octets: bytes) -> Iterator[RRset]:
@@ -42,13 +44,15 @@ def unpack_rrsets(octets: bytes) -> Iterator[RRset]:
 
 def pack_changes(changes: Iterable[Change]) -> bytes:
     """Return changes as octets."""
-    out = bytearray()
+    pages = _Pages()
     for change in changes:
-        out.append((_BEFORE if change.before else 0) | (_AFTER if change.after else 0))
-        for rrset in (change.before, change.after):
-            if rrset is not None:
-                _write(out, rrset)
-    return _sealed(out)
+        before, after = change.before, change.after
+        pages.out.append((_BEFORE if before else 0) | (_AFTER if after else 0))
+        if before is not None:
+            pages.add(before)
+        if after is not None:
+            pages.add(after)
+    return _sealed(pages.out)
 
 
 def unpack_changes(octets: bytes) -> Iterator[Change]:
@@ -70,14 +74,32 @@ def unpack_changes(octets: bytes) -> Iterator[Change]:
         yield Change(before=before, after=after)
 
 
-def _write(out: bytearray, rrset: RRset) -> None:
-    owner = name_from_text(rrset.owner)
-    out.append(len(owner))
-    out += owner
-    out += _HEAD.pack(rrset.rtype, rrset.ttl_s, len(rrset.rdatas))
-    for rdata in rrset.rdatas:
-        out += _LENGTH.pack(len(rdata))
-        out += rdata
+class _Pages:
+    """Octets in the making. Of half a million names nearly all are a label below one that was there before."""
+
+    __slots__ = ("_above", "out")
+
+    def __init__(self) -> None:
+        self.out = bytearray()
+        self._above: dict[Name, bytes] = {}  # the octets of names that others are directly below
+
+    def add(self, rrset: RRset) -> None:
+        """Append one RRset."""
+        rdatas, owner = rrset.rdatas, self._owner(rrset.owner)
+        head = _pack_head(rrset.rtype, rrset.ttl_s, len(rdatas), len(rdatas[0]))
+        self.out += b"%c%b%b%b" % (len(owner), owner, head, rdatas[0])
+        for rdata in rdatas[1:]:
+            self.out += _LENGTH.pack(len(rdata)) + rdata
+
+    def _owner(self, name: Name) -> bytes:
+        label, _, above = name.partition(".")
+        if not label or "\\" in label or len(label) > LABEL_OCTETS_MAX:
+            return name_from_text(name)
+        octets = self._above.get(above)
+        if octets is None:
+            octets = self._above[above] = name_from_text(above or ROOT)
+        owner = b"%c%b%b" % (len(label), label.encode("ascii"), octets)
+        return owner if len(owner) <= NAME_OCTETS_MAX else name_from_text(name)
 
 
 def _read(body: bytes, at: int) -> tuple[RRset, int]:

@@ -1,6 +1,6 @@
 """The journal: the steps from any serial that it remembers lead to now, and it does not grow without bound."""
 
-from standfast.authority.journal import DELTAS_MAX, RECORDS_ALWAYS, Delta, Journal
+from standfast.authority.journal import DELTAS_MAX, RECORDS_ALWAYS, Delta, Journal, delta_of, worth_a_step
 from standfast.dns.changes import Change
 from standfast.dns.model import RRset, RRType
 
@@ -8,7 +8,7 @@ from standfast.dns.model import RRset, RRType
 def delta(before: int, after: int, *, records: int = 2) -> Delta:
     rdatas = tuple(number.to_bytes(4, "big") for number in range(records))
     added = RRset(owner="www.example.org.", rtype=RRType.A, ttl_s=60, rdatas=rdatas)
-    return Delta(before=before, after=after, changes=(Change(before=None, after=added),))
+    return delta_of(before, after, (Change(before=None, after=added),))
 
 
 def journal(*serials: int, zone_records: int = 1_000_000) -> Journal:
@@ -67,3 +67,9 @@ def test_a_step_that_is_larger_than_the_zone_is_not_remembered() -> None:
     steps.add(delta(2, 3, records=3000), zone_records=2000)
     assert steps.since(2) is None
     assert not len(steps)
+
+
+def test_a_step_that_is_hardly_shorter_than_the_zone_is_none() -> None:
+    assert worth_a_step(RECORDS_ALWAYS, zone_records=1)
+    assert worth_a_step(7_500, zone_records=10_000)
+    assert not worth_a_step(7_501, zone_records=10_000)

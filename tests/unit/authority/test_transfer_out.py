@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from standfast.authority.diff import apply, difference
-from standfast.authority.journal import Delta, Journal
+from standfast.authority.journal import Journal, delta_of
 from standfast.authority.transfer_out import (
     MESSAGE_OCTETS,
     Form,
@@ -49,7 +49,7 @@ def history(*zones: Zone) -> Journal:
     """Return the journal of a zone that was each of `zones` in turn."""
     journal = Journal()
     for old, new in pairwise(zones):
-        delta = Delta(before=old.serial, after=new.serial, changes=tuple(difference(old, new)))
+        delta = delta_of(old.serial, new.serial, tuple(difference(old, new)))
         journal.add(delta, zone_records=1000)
     return journal
 

@@ -1,6 +1,7 @@
 """Zones as octets: what comes back is what was kept, and octets that changed are told."""
 
 import pytest
+from dns.exception import DNSException
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,7 +10,7 @@ from standfast.authority.zone import zone_of
 from standfast.dns.changes import Change
 from standfast.dns.model import RRset, RRType
 from standfast.dns.stored import pack_changes, pack_rrsets, unpack_changes, unpack_rrsets
-from standfast.dns.wire import WireError
+from standfast.dns.wire import WireError, name_from_text
 from zones import zone
 
 RRSETS = st.builds(
@@ -61,3 +62,19 @@ def test_octets_that_changed_are_told() -> None:
 def test_without_its_soa_it_is_no_zone() -> None:
     with pytest.raises(WireError):
         zone_of("example.org.", [])
+
+
+LABELS = st.sampled_from(["a", "A-9_", "*", "\\.", "a\\.b", "\\009", "x" * 63, "x" * 64])
+OWNERS = st.lists(LABELS, max_size=6).map(lambda labels: "".join(f"{label}." for label in labels) or ".")
+
+
+@given(OWNERS)
+def test_an_owner_is_packed_as_it_stands_in_a_message_or_refused_as_it_is_there(owner: str) -> None:
+    rrset = RRset(owner=owner, rtype=1, ttl_s=1, rdatas=(b"",))
+    try:
+        octets = name_from_text(owner)
+    except (WireError, DNSException) as error:
+        with pytest.raises(type(error)):
+            pack_rrsets([rrset])
+    else:
+        assert pack_rrsets([rrset])[4:][1 : 1 + len(octets)] == octets

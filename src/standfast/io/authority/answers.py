@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from standfast.authority.lookup import answer, trace
 from standfast.authority.voided import names_touched
@@ -11,6 +12,8 @@ from standfast.dns.standing import Made, StandingAnswers
 from standfast.io.authority.zones import Published, ServedZones
 from standfast.io.clients.client import Client
 from standfast.io.clients.datagrams import FastPath
+
+VOIDED_MAX: Final = 10_000  # changes whose names are looked through, some 20 ms; of more, all answers are made anew
 
 
 class Answers:
@@ -45,7 +48,8 @@ class Answers:
         if published.before is None:
             self.begin()
             return
-        names = names_touched(published.before, published.after, published.changes)
+        few = len(published.changes) <= VOIDED_MAX
+        names = names_touched(published.before, published.after, published.changes) if few else None
         if names is None:
             self._standing.clear()
         else:

@@ -18,7 +18,7 @@ from typing import Any, Final, Self, TypeVar
 import structlog
 
 from standfast.authority.diff import apply
-from standfast.authority.journal import RECORDS_ALWAYS, Delta
+from standfast.authority.journal import RECORDS_ALWAYS, Delta, delta_of
 from standfast.authority.source import Source
 from standfast.authority.zone import Zone, zone_of
 from standfast.dns.model import Name, RRset
@@ -125,7 +125,7 @@ class ZoneStore:
             steps: list[Delta] = []
             query = "SELECT number, before, after, changes FROM steps WHERE origin = ? ORDER BY number"
             for at, before, after, changes in self._connection.execute(query, (origin,)):
-                steps.append(Delta(before=before, after=after, changes=tuple(unpack_changes(changes))))
+                steps.append(delta_of(before, after, tuple(unpack_changes(changes))))
                 if at > number:
                     zone = apply(zone, steps[-1].changes)
             if steps and steps[-1].after != zone.serial:

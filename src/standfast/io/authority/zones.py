@@ -10,21 +10,21 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import structlog
 
 from standfast.authority.access import NO_RULES, NOBODY, ZoneRules
 from standfast.authority.checks import LOSS_MAX, judge
 from standfast.authority.diff import apply, difference
-from standfast.authority.journal import Delta, Journal
+from standfast.authority.journal import Delta, Journal, worth_a_step
 from standfast.authority.reach import judge_changes
 from standfast.authority.serials import later
 from standfast.authority.signing import unsigned
 from standfast.authority.source import Offer, Source, offer_of
 from standfast.authority.zone import Draft, Zone
 from standfast.control.fence import Fence, fence_in, fence_name
-from standfast.dns.changes import Change
+from standfast.dns.changes import Change, counted
 from standfast.dns.masterfile import Fault
 from standfast.dns.model import ExtendedError, Name, RRType
 from standfast.errors import StandfastError
@@ -32,6 +32,7 @@ from standfast.io.authority.signer import CannotSign, Signer
 from standfast.io.authority.store import Stored, ZoneStore
 from standfast.io.state.state_dir import StoreError
 
+INLINE_MAX: Final = 1_000  # changes that are made and judged in the event loop; more, over 10 ms of work, in a thread
 _T = TypeVar("_T")
 
 Cause = Literal["state", "file", "update", "plan", "transfer", "signing"]
@@ -290,24 +291,24 @@ class ServedZones:
     async def _keep(self, history: _History, published: Published, source: Source | None) -> None:
         """Put the step into the history, but first on the disk where there is more to a zone than its file."""
         new, before, is_file = published.after, published.before, published.cause == "file"
-        records = sum(len(change.added) - len(change.removed) for change in published.changes)
-        records = history.records + records if before else records_of(new)
-        step = None
-        if before is not None and later(new.serial, before.serial):
-            step = Delta(before=before.serial, after=new.serial, changes=published.changes)
         source = source or history.source
         changed = not is_file and (history.changed or published.cause != "signing")
         kept = self._store is not None and (history.kept or not is_file or self._signs(new.origin))
-        if self._store is not None and kept:
-            after_kept = step if history.kept else None  # else what is on the disk, if anything, is not what it follows
-            commit = partial(self._store.commit, source=source, changed=changed, records=records)
-            await asyncio.to_thread(commit, new, after_kept)
+
+        def keep() -> tuple[int, Delta | None]:
+            records, step = _step(published, history.records)
+            if self._store is not None and kept:
+                after_kept = step if history.kept else None  # else what is on the disk, if anything, is not before it
+                self._store.commit(new, after_kept, source=source, changed=changed, records=records)
+            return records, step
+
+        records, step = await asyncio.to_thread(keep) if kept else keep()
         history.records, history.source, history.changed, history.kept = records, source, changed, kept
         if step is not None:
             history.journal.add(step, zone_records=records)
         else:
             history.journal.clear()
-        if step is None and before is not None:
+        if before is not None and not later(new.serial, before.serial):
             log.warning("zone.serial", zone=new.origin, serial=new.serial, before=before.serial)
 
     async def _keep_whole(self, store: ZoneStore, history: _History, origin: Name) -> None:
@@ -338,10 +339,10 @@ class ServedZones:
         if base is None or changes is None:
             whole = partial(judge, Draft.of(new), promises, before=base, loss_max=loss_max)
             faults = (await asyncio.to_thread(whole))[0]
-        elif cause == "transfer":  # of many changes, perhaps
+        elif len(changes) > INLINE_MAX:
             faults = await asyncio.to_thread(judge_changes, base, new, changes, promises, loss_max=loss_max)
         else:
-            faults = judge_changes(base, new, changes, promises)
+            faults = judge_changes(base, new, changes, promises, loss_max=loss_max)
         if faults:
             self.refused[cause] += 1
             log.error(
@@ -373,6 +374,18 @@ class ServedZones:
 def records_of(zone: Zone) -> int:
     """Return how many records there are in `zone`."""
     return sum(len(rrset.rdatas) for rrset in zone.rrsets())
+
+
+def _step(published: Published, records: int) -> tuple[int, Delta | None]:
+    """Return how many records the zone has now, of `records` before, and the step that led there, if it is kept."""
+    before, after = published.before, published.after
+    if before is None:
+        return records_of(after), None
+    go, come = counted(published.changes)
+    records += come - go
+    if not later(after.serial, before.serial) or not worth_a_step(go + come, zone_records=records):
+        return records, None
+    return records, Delta(before=before.serial, after=after.serial, changes=published.changes, records=go + come)
 
 
 def fence_of(zone: Zone) -> Fence | None:

@@ -14,7 +14,7 @@ from typing import Final
 import pytest
 
 from standfast.authority.diff import difference
-from standfast.authority.journal import RECORDS_ALWAYS, Delta
+from standfast.authority.journal import RECORDS_ALWAYS, Delta, delta_of
 from standfast.authority.source import Source
 from standfast.authority.zone import Zone
 from standfast.io.authority.store import APPLICATION_ID, FILE_NAME, FORMAT_VERSION, Stored, ZoneStore
@@ -41,7 +41,7 @@ def zone(serial: int, names: int = 1) -> Zone:
 
 
 def step(before: Zone, after: Zone) -> Delta:
-    return Delta(before=before.serial, after=after.serial, changes=tuple(difference(before, after)))
+    return delta_of(before.serial, after.serial, tuple(difference(before, after)))
 
 
 def commit(store: ZoneStore, before: Zone | None, after: Zone, *, changed: bool = True) -> None:

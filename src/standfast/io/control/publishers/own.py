@@ -20,13 +20,12 @@ from standfast.control.plan import Content, Node
 from standfast.control.publishing import Batch, Late, Outcome, PublisherError, PublisherFacts, Reading, Refused, Written
 from standfast.dns.changes import Change, same
 from standfast.dns.model import Name, RRType
-from standfast.io.authority.zones import ServedZones, StaleZone, UnfitZone, fence_of
+from standfast.io.authority.zones import INLINE_MAX, ServedZones, StaleZone, UnfitZone, fence_of
 from standfast.io.state.state_dir import StoreError
 from standfast.layered import changed
 
 ATTEMPTS_MAX: Final = 8  # who else may publish in between is a client, a file or the signer, and each of them ends
 RETRY_S: Final = 5.0  # a disk that is full, a zone that is not there yet
-INLINE_MAX: Final = 1_000  # changes that are made in the event loop; more, some 10 ms of work, in a thread
 
 _APEX: Final = frozenset({RRType.SOA, RRType.NS})  # are the authority's own
 

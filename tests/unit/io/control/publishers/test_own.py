@@ -13,6 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+import dns.asyncquery
+import dns.message
 import pytest
 import structlog.testing
 from hypothesis import given, settings
@@ -28,6 +30,7 @@ from standfast.dns.changes import Change
 from standfast.dns.codec import rrset_from_text
 from standfast.dns.model import Name, RRset, RRType
 from standfast.dns.servers import Server
+from standfast.io.authority import answers
 from standfast.io.authority.service import AuthorityService
 from standfast.io.authority.zones import Published, StaleZone
 from standfast.io.clients.cookies import Cookies
@@ -50,9 +53,11 @@ def file(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def serving(file: Path, rules: ZoneRules = NO_RULES) -> AsyncIterator[tuple[AuthorityService, OwnPublisher]]:
+async def serving(
+    file: Path, rules: ZoneRules = NO_RULES, *, listen: tuple[Server, ...] = ()
+) -> AsyncIterator[tuple[AuthorityService, OwnPublisher]]:
     config = AuthorityConfig(
-        listen=(), zones=(file,), state_dir=file.parent / "state", rules={ORIGIN: rules}, planned=True
+        listen=listen, zones=(file,), state_dir=file.parent / "state", rules={ORIGIN: rules}, planned=True
     )
     async with AuthorityService(config, cookies=Cookies(None, time.monotonic), now=time.time) as service:
         yield service, OwnPublisher("own", service.parts.zones)
@@ -372,7 +377,28 @@ def test_answers_go_on_while_a_large_plan_is_published(file: Path) -> None:
             ticking = asyncio.create_task(tick())
             assert await own.write(batch(None, fence(1), *many)) == Written()
             ticking.cancel()
+            assert service.parts.zones.journal(ORIGIN).since(1) is None  # a transfer of the whole is as short
             assert ticks > 10
             assert hosts(service, "n19999.example.org.") == [19_999 % 256]
+
+    run(scene())
+
+
+@pytest.mark.parametrize("voided_max", [0, 1_000])
+def test_who_asks_again_gets_what_a_plan_has_changed_however_much_that_was(
+    file: Path, voided_max: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "VOIDED_MAX", voided_max)
+
+    async def scene() -> None:
+        async with serving(file, listen=(Server("127.0.0.1", 0),)) as (service, own):
+            (bound,) = service.bound
+            for generation, host in enumerate((1, 2, 3)):
+                expect = fence(generation) if generation else None
+                await own.write(batch(expect, fence(generation + 1), a(WWW, host)))
+                for _ in range(3):
+                    query = dns.message.make_query(WWW, "A")
+                    reply = await dns.asyncquery.udp(query, bound.host, port=bound.port, timeout=WAIT_S)
+                    assert [str(rdata) for rdata in reply.answer[0]] == [f"192.0.2.{host}"]
 
     run(scene())
