@@ -47,7 +47,7 @@ from standfast.control.enacting import (
 from standfast.control.fence import Fence
 from standfast.control.generations import digits_of, folded, is_of
 from standfast.control.plan import PlanHead
-from standfast.control.publishing import Batch, Late, Outcome, Refused, Unclear, Written
+from standfast.control.publishing import Batch, Late, Refused, Unclear, Written
 from standfast.dns.changes import Change
 from standfast.dns.model import Name
 
@@ -69,6 +69,8 @@ def step(state: State, event: Event) -> Step:
     Raises:
         ValueError: the event is no answer to the action.
     """
+    if (done := taken(state, event)) is not None:
+        return _gone_on(state, done)
     match state.phase, event:
         case (Resting() | Paused()) as resting, Wake(whole=whole):
             return _woken(state, resting, whole=whole)
@@ -83,16 +85,27 @@ def step(state: State, event: Event) -> Step:
             return _written_down(state, fence, plan, changes)
         case AskingWhole() as asking, WholeRead() as read:
             return _repaired(state, asking, read)
-        case Writing() as writing, Written() | Late() | Refused() | Unclear():
-            return _answered(state, writing, event)
+        case Writing() as writing, (Late() | Refused() | Unclear()) as outcome:
+            return _answered(state, writing, outcome)
         case ReadingBack() as reading, FenceRead(fence=fence):
-            return _read_back(state, reading, fence)
+            return _not_ours(state, reading, fence)
         case ((AskingFence(whole=whole) | AskingNewest(whole=whole) | AskingWhole(whole=whole)), Failed(why=why)):
             return _rest(state, Cause.UNREAD, why, whole=whole)
         case ((AskingPlans() | ReadingBack()), Failed(why=why)):
             return _rest(state, Cause.UNREAD, why)
         case phase, _:
             raise ValueError(f"{event} is no answer to {phase}")
+
+
+def taken(state: State, event: Event) -> Writing | None:
+    """Return the write that `event` says is done, as the machine `state` will take it; None where it says no such."""
+    match state.phase, event:
+        case Writing() as writing, Written():
+            return writing
+        case ReadingBack(writing=writing), FenceRead(fence=fence) if fence == writing.batch.fence:
+            return writing
+        case _:
+            return None
 
 
 def _woken(state: State, resting: Resting | Paused, *, whole: bool) -> Step:
@@ -170,10 +183,8 @@ def _write(
     return State(job=state.job, phase=writing, writes=state.writes + 1), Write(batch=batch)
 
 
-def _answered(state: State, writing: Writing, outcome: Outcome) -> Step:
+def _answered(state: State, writing: Writing, outcome: Late | Refused | Unclear) -> Step:
     match outcome:
-        case Written():
-            return _gone_on(state, writing)
         case Late():
             return _to(state, ReadingBack(writing=writing, late=True), AskFence())
         case Unclear():
@@ -187,10 +198,9 @@ def _answered(state: State, writing: Writing, outcome: Outcome) -> Step:
             assert_never(outcome)
 
 
-def _read_back(state: State, reading: ReadingBack, fence: Fence | None) -> Step:
+def _not_ours(state: State, reading: ReadingBack, fence: Fence | None) -> Step:
+    """Decide by another fence than the write would have left."""
     writing = reading.writing
-    if fence == writing.batch.fence:
-        return _gone_on(state, writing)
     if fence != writing.batch.expect:
         return _rest(state, Cause.MOVED, "another enactor has published meanwhile", retry_s=AT_ONCE_S)
     if reading.late:

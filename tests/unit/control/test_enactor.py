@@ -371,6 +371,7 @@ def test_any_number_of_enactors_in_any_order_with_any_faults_end_at_the_newest_p
     one.publisher.deliver()
     one.publisher.faults.clear()
     for walker in walkers:
+        walker.rest()  # with what it knew; what came since then, it looks for when it is woken
         assert isinstance(walker.settle(), Settled)
     newest = one.plans.newest
     assert newest is not None
