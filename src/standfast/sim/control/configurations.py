@@ -103,6 +103,17 @@ CONFIGURATIONS: Final = (
         setting=Setting(foreign=STRANGERS, wants=TWO, publishers=2, records_max=ONE_RECORD, message_faults=1),
     ),
     Configuration(
+        name="source-fails",
+        what="2 enactors, 3 plans; the source of the endpoints names nobody at any time",
+        setting=Setting(foreign=STRANGERS, wants=THREE, source_fails=True),
+    ),
+    Configuration(
+        name="store-lost-twice",
+        what="2 enactors, 2 plans of one write; the store of plans is lost twice, at any time",
+        setting=Setting(foreign=STRANGERS, wants=TWO, store_losses=2),
+        quick=False,
+    ),
+    Configuration(
         name="store-lost",
         what="2 enactors, 2 plans; the store of plans is lost at any time",
         setting=Setting(foreign=STRANGERS, wants=TWO, records_max=ONE_RECORD, store_losses=1),

@@ -45,6 +45,7 @@ class Setting:
     unreadable: bool = False  # at any time
     crashes: int = 0  # of each enactor
     store_losses: int = 0
+    source_fails: bool = False  # at any time: it names nobody
     hands: tuple[Hand, ...] = ()  # each once, at the first publisher
 
     @property
@@ -84,9 +85,10 @@ class Planner:
 
     wanted: int
     goal: int | None = None  # what it is planning for; None: it has read nothing
+    has_source: bool = True  # that named somebody
     head: PlanHead | None = None
     fences: tuple[Fence | None, ...] = ()
-    found: Records | None = None  # what is published where no plan is known to have been
+    found: Records | None = None  # what is published where that was not planned from this store
     plan: Plan | None = None  # about to be kept
 
 

@@ -4,12 +4,11 @@ Whatever decides in it is the product's own function (`Decisions`), with nothing
 product does not decide: who moves when, what becomes of messages, who crashes, what is lost, what people do by hand.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from standfast.control import cleanup, enactor, generations
-from standfast.control.difference import repair
+from standfast.control import cleanup, enactor, planner
 from standfast.control.enacting import (
     Action,
     AskFence,
@@ -29,12 +28,16 @@ from standfast.control.enacting import (
     WholeRead,
     Write,
 )
+from standfast.control.facts import Base, Inputs
 from standfast.control.fence import Fence, Seen
-from standfast.control.generations import digits_of, is_of
-from standfast.control.plan import PlanHead, make_plan
+from standfast.control.finding import Verdict
+from standfast.control.generations import digits_of
+from standfast.control.planner import Planned, plan_zone
 from standfast.control.publishing import Batch, BatchLimits, Late, Outcome, Reading, Refused, Unclear, Written
+from standfast.control.zone_index import ZoneIndex, index_zone
 from standfast.dns.changes import key_of
 from standfast.sim.control.explorer import Move, Process
+from standfast.sim.control.intents import inputs_of, intent_of, records_of
 from standfast.sim.control.parts import (
     ENACTORS,
     ZONE,
@@ -59,7 +62,7 @@ class Decisions:
     begin: Callable[[Job], tuple[State, Action]] = enactor.begin
     step: Callable[[State, Event], tuple[State, Action]] = enactor.step
     collectable: Callable[[Sequence[int], Mapping[str, Seen], int], tuple[int, ...]] = cleanup.collectable
-    next_generation: Callable[[PlanHead | None, Iterable[Seen]], int] = generations.next_generation
+    plan: Callable[[ZoneIndex, Inputs, Base], Planned] = planner.plan_zone
     accepts: Callable[[Fence | None, Batch], bool] = lambda standing, batch: standing == batch.expect
 
 
@@ -70,6 +73,7 @@ class World:
         self.setting = setting
         self.decide = decisions or Decisions()
         self.planned: dict[str, Records] = {}  # by the hash of a plan: a function of it, so no part of a state
+        self._index = index_zone(intent_of(setting))
         self.zones = tuple(f"publisher {number + 1}" for number in range(setting.publishers))
         self.nodes = tuple(f"enactor {name}" for name in ENACTORS[: setting.enactors])
         self.parts = ("store", "planner", "clean-up", *self.zones, *self.nodes)
@@ -79,13 +83,8 @@ class World:
         setting = self.setting
         store, fence, records = Store(losses=setting.store_losses), None, setting.foreign
         if setting.installed:
-            plan = make_plan(
-                zone=ZONE,
-                generation=1,
-                base=None,
-                changes=repair(content_of(setting.wants[0]), {}, {}),
-                made_at_s=0.0,
-            )
+            plan = plan_zone(self._index, inputs_of(setting.wants[0]), Base()).plan
+            assert plan is not None
             self.planned[plan.hash] = setting.wants[0]
             store = replace(store, newest=plan.head, plans=(plan,))
             fence = Fence(generation=1, step=1, done=True, plan=digits_of(plan.head), writer="first.1")
@@ -136,22 +135,27 @@ class World:
                 )
                 return
             assert planner.goal is not None
+            wanted = planner.goal if planner.has_source else planner.wanted
             kept = replace(store, newest=plan.head, plans=(*store.plans, plan))
             words = f"the planner makes plan {plan.generation}"
-            yield Move(words=words, after=(Planner(wanted=planner.goal), kept))
+            yield Move(words=words, after=(Planner(wanted=wanted), kept))
         elif planner.goal is None:
             last = len(self.setting.wants) - 1
             for goal in dict.fromkeys((min(planner.wanted + 1, last), max(planner.wanted, 0))):
                 words = f"the planner reads the newest plan: {head_told(store.newest)}"
-                yield Move(words=words, after=(replace(planner, goal=goal, head=store.newest), store))
+                read = replace(planner, goal=goal, head=store.newest)
+                yield Move(words=words, after=(read, store))
+                if self.setting.source_fails:
+                    blind = replace(read, has_source=False)
+                    yield Move(words=f"{words}; the source of its endpoints names nobody", after=(blind, store))
 
     def _looks(self, number: int) -> Callable[[Planner, Zone], Iterator[Move]]:
         def moves(planner: Planner, zone: Zone) -> Iterator[Move]:
             if planner.goal is None or planner.plan is not None or len(planner.fences) != number:
                 return
             found = planner.found
-            if found is None and not _is_known(zone.fence, planner.head):
-                found = frozenset(rrset for rrset in zone.records if rrset.owner in self.setting.managed)
+            if found is None and not Base(head=planner.head, published={"": zone.fence}).is_known:
+                found = zone.records
             read = replace(planner, fences=(*planner.fences, zone.fence), found=found)
             words = f"the planner reads the fence: {fence_told(zone.fence)}"
             yield Move(words=words, after=(self._planned(read) if len(read.fences) == len(self.zones) else read, zone))
@@ -159,27 +163,20 @@ class World:
         return moves
 
     def _planned(self, read: Planner) -> Planner:
-        """Return the planner with the plan that it makes of what it has read, if it makes one."""
+        """Return the planner with the plan that it makes of what it has read, if it makes one.
+
+        One that has to be approved is: the proof is about what may happen, and somebody may approve it.
+        """
         assert read.goal is not None
-        want, head = self.setting.wants[read.goal], read.head
-        forked = head is not None and any(
-            fence is not None and fence.generation == head.generation and not is_of(fence, head)
-            for fence in read.fences
-        )
-        base = head if read.found is None else None
-        before = content_of(self.planned[base.hash] if base else ())
-        found = content_of(self.planned[base.hash] if base else read.found or ())
-        if base is not None and self.planned[base.hash] == want and not forked:
-            return Planner(wanted=read.goal)
-        plan = make_plan(
-            zone=ZONE,
-            generation=self.decide.next_generation(head, read.fences),
-            base=base,
-            changes=repair(content_of(want), before, found),
-            made_at_s=0.0,
-        )
-        self.planned[plan.hash] = want
-        return Planner(wanted=read.wanted, goal=read.goal, head=head, plan=plan)
+        known = self.planned[read.head.hash] if read.head and read.found is None else read.found or ()
+        published = dict(zip(self.zones, read.fences, strict=True))
+        base = Base(head=read.head, content=content_of(known), published=published)
+        inputs = inputs_of(self.setting.wants[read.goal], has_source=read.has_source)
+        planned = self.decide.plan(self._index, inputs, base)
+        if planned.plan is None or planned.verdict is Verdict.REFUSE:
+            return Planner(wanted=read.wanted if planned.plan or not read.has_source else read.goal)
+        self.planned[planned.plan.hash] = records_of(planned.content)
+        return replace(read, fences=(), found=None, plan=planned.plan)
 
     # Enactors
 
@@ -361,11 +358,6 @@ def _sees(number: int) -> Callable[[Cleaner, Zone], Iterator[Move]]:
             yield Move(words=words, after=(Cleaner(fences=(*cleaner.fences, zone.fence)), zone))
 
     return moves
-
-
-def _is_known(fence: Fence | None, head: PlanHead | None) -> bool:
-    """Say whether what is published is at or below the newest plan, so that this is what the next one goes on from."""
-    return head is not None and (fence is None or fence.generation <= head.generation)
 
 
 def _late(zone: Zone, batch: Batch) -> Zone:
