@@ -3,21 +3,24 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from standfast.control.facts import Base, Inputs, Left, Proof
+from standfast.control.facts import Base, Facts, Inputs, Left, Proof
 from standfast.control.intent import Endpoint, ManagedName, Policy, PolicyKind, Promise, ZoneIntent
 from standfast.control.members import grouped, target_of, targets_of
-from standfast.control.plan import Content
+from standfast.control.plan import Content, PlanHead, make_plan
 from standfast.control.planner import Planned
 from standfast.control.pool_view import Health, PoolView
 from standfast.control.rules.bounds import Bounds
+from standfast.control.rules.table import check
 from standfast.control.store import Override
 from standfast.control.zone_index import ZoneIndex, index_zone
+from standfast.dns.changes import Change, same
 from standfast.dns.model import Name, RRset
 from standfast.dns.rdata import rrset_to_text
 
 ZONE: Final = "example.com."
 NAME: Final = "www.example.com."
 NOW_S: Final = 1_790_000_000.0
+KNOWN: Final = Base(head=PlanHead(zone=ZONE, generation=1, hash="f" * 64))
 _HEALTH: Final = {"+": Health.WELL, "-": Health.ILL, "?": Health.UNKNOWN}
 
 
@@ -83,6 +86,20 @@ def standing(name: Name = NAME, *addresses: str, ttl_s: int = 60) -> dict[Name, 
     """Return content where a name holds these endpoints."""
     targets = grouped(target_of(address) for address in addresses)
     return {name: {rtype: RRset(owner=name, rtype=rtype, ttl_s=ttl_s, rdatas=rdatas) for rtype, rdatas in targets}}
+
+
+def said(rule: str, index: ZoneIndex, facts: Inputs, before: Content, then: Content, base: Base = KNOWN) -> list[str]:
+    """Return what one rule says of a plan that leads from one content to the other: `severity name`, in order."""
+    owners = before.keys() | then.keys()
+    pairs = [
+        (before.get(owner, {}).get(rtype), then.get(owner, {}).get(rtype))
+        for owner in owners
+        for rtype in before.get(owner, {}).keys() | then.get(owner, {}).keys()
+    ]
+    changes = [Change(before=old, after=new) for old, new in pairs if not same(old, new)]
+    plan = make_plan(zone=ZONE, generation=2, base=base.head, changes=changes, made_at_s=NOW_S)
+    found = check(before, plan, Facts(zone=index, inputs=facts, base=base))
+    return sorted(f"{finding.severity} {finding.name}" for finding in found if finding.rule == rule)
 
 
 def after(planned: Planned) -> Base:

@@ -49,7 +49,7 @@ def plan_zone(zone: ZoneIndex, inputs: Inputs, base: Base) -> Planned:
     content = base.content if base.is_known else _wanted_of(zone, base.content)
     gone = [name for name in content if name not in zone.shapes and name not in zone.records]
     plain = [name for name in zone.records if name not in zone.shapes]
-    return _plan(zone, [*zone.shapes, *plain, *gone], content, inputs, base)
+    return _plan(zone, [*zone.shapes, *plain, *gone], content, inputs, base, pools_told=None)
 
 
 def plan_names(zone: ZoneIndex, names: Iterable[Name], inputs: Inputs, base: Base) -> Planned:
@@ -59,13 +59,22 @@ def plan_names(zone: ZoneIndex, names: Iterable[Name], inputs: Inputs, base: Bas
     """
     if not base.is_known:
         return plan_zone(zone, inputs, base)
-    return _plan(zone, dict.fromkeys(names), base.content, inputs, base)
+    names = dict.fromkeys(names)
+    return _plan(zone, names, base.content, inputs, base, pools_told=_pools_of(zone, names))
 
 
-def _plan(zone: ZoneIndex, names: Collection[Name], content: Content, inputs: Inputs, base: Base) -> Planned:
+def _plan(
+    zone: ZoneIndex,
+    names: Iterable[Name],
+    content: Content,
+    inputs: Inputs,
+    base: Base,
+    *,
+    pools_told: Collection[str] | None,
+) -> Planned:
     pools = Pools(inputs.pools)
     changes, waiting = _changes(zone, names, content, pools)
-    facts = Facts(zone=zone, inputs=inputs, base=base, pools_told=_pools_of(zone, names))
+    facts = Facts(zone=zone, inputs=inputs, base=base, pools_told=pools_told)
     subject = _subject(changes, content, facts, pools)
     findings = tuple(overridden(findings_on(subject), inputs.overrides, inputs.now_s))
     worst, held = verdict(findings), frozenset[Name]()
@@ -115,7 +124,7 @@ def _changes(
     """Return what is to change at `names`, and those that hold nothing yet."""
     changes: list[Change] = []
     waiting: list[Name] = []
-    thought: dict[tuple[Shape, Targets], Targets] = {}  # names that are alike are thought through once
+    thought: dict[tuple[Shape, Targets], tuple[Targets, list[int]]] = {}  # once for all names that are alike
     shapes, records = zone.shapes, zone.records
     for name in names:
         node = content.get(name, _EMPTY)

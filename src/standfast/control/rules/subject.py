@@ -23,8 +23,6 @@ Form = tuple[tuple[int, int, tuple[bytes, ...]], ...]  # a node without its name
 
 SHOWN_MAX: Final = 5  # endpoints that a finding names; it says how many there are
 
-_NOTHING: Final[Node] = {}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
@@ -84,10 +82,10 @@ class Subject:
     @cached_property
     def groups(self) -> Sequence[Group]:
         """Every name that changes, in the order of the first of each group."""
-        before, after, shapes = self.before, self.after, self.facts.zone.shapes
+        before, after, shape = self.before.get, self.after.get, self.facts.zone.shapes.get
         found: dict[tuple[Shape | None, Form, Form], list[Name]] = {}
         for name in self.touched:
-            key = shapes.get(name), _form(before.get(name, _NOTHING)), _form(after.get(name, _NOTHING))
+            key = shape(name), _form(before(name)), _form(after(name))
             names = found.get(key)
             if names is None:
                 found[key] = [name]
@@ -112,7 +110,12 @@ class Subject:
         return sorted(self.facts.zone.pools if told is None else told)
 
 
-def _form(node: Node) -> Form:
+def _form(node: Node | None) -> Form:
+    if not node:
+        return ()
+    if len(node) == 1:  # nearly always
+        (rrset,) = node.values()
+        return ((rrset.rtype, rrset.ttl_s, rrset.rdatas),)
     return tuple([(rtype, rrset.ttl_s, rrset.rdatas) for rtype, rrset in node.items()])
 
 

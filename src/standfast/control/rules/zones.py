@@ -40,23 +40,21 @@ def not_our_zone(subject: Subject) -> Iterator[Finding]:
     """Every name that changes lies in the zone, and is not the fence's."""
     zone = subject.facts.zone
     origin, fence = zone.intent.origin, fence_name(zone.intent.origin)
-    for name in subject.touched:
-        is_wanted = name in zone.shapes or name in zone.records
-        ours = name not in zone.foreign if is_wanted else is_below(name, origin)
-        if not ours or name == fence:
-            yield Finding(
-                rule="not-our-zone",
-                severity=Severity.REFUSE,
-                name=name,
-                text=f"is the fence of {origin}" if ours else f"does not lie in {origin}",
-                advice="move the name to the zone that it lies in, or take it out of the intent",
-            )
+    advice = "move the name to the zone that it lies in, or take it out of the intent"
+    for group in subject.groups:
+        known = zone.foreign if group.shape is not None else None  # looked at once, when the intent was put in order
+        for name in group.names if known is None else known.intersection(group.names) if known else ():
+            if not is_below(name, origin):
+                text = f"does not lie in {origin}"
+                yield Finding(rule="not-our-zone", severity=Severity.REFUSE, name=name, text=text, advice=advice)
+    if fence in subject.touched:
+        text = f"is the fence of {origin}, which says what is published"
+        yield Finding(rule="not-our-zone", severity=Severity.REFUSE, name=fence, text=text, advice=advice)
 
 
 def unknown_publication(subject: Subject) -> Iterator[Finding]:
     """What was not planned here is not written over unasked."""
     base = subject.facts.base
-    found = sum(len(node) for node in subject.before.values())
     unread = sorted(name for name, seen in base.published.items() if isinstance(seen, Unreadable))
     if base.strangers:
         text = f"at {', '.join(base.strangers)} stands what was not planned here: a store was lost, or it was restored"
@@ -66,6 +64,7 @@ def unknown_publication(subject: Subject) -> Iterator[Finding]:
         text = "the zone is planned for the first time, and something stands already"
     else:
         return
+    found = sum(len(node) for node in subject.before.values())
     changes = sum(change.before is not None for change in subject.changes)
     yield Finding(
         rule="unknown-publication",
