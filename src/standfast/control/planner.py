@@ -133,25 +133,36 @@ def _changes(
             _follow(node, records.get(name, _EMPTY), changes)
             continue
         standing = targets_of(node)
-        wanted = thought.get((shape, standing))
-        if wanted is None:
-            wanted = thought[shape, standing] = desired(shape, standing, pools)
+        key = shape, standing
+        known = thought.get(key)
+        if known is None:
+            known = thought[key] = _thought(shape, standing, pools)
+        wanted, gone = known
         if not wanted:
             waiting.append(name)
         if name in records or len(node) > len(standing):
-            written = {
-                rtype: rrset for rtype, rrset in records.get(name, _EMPTY).items() if rtype not in ENDPOINT_TYPES
-            }
-            _follow({rtype: rrset for rtype, rrset in node.items() if rtype not in ENDPOINT_TYPES}, written, changes)
+            _follow(_beside(node), _beside(records.get(name, _EMPTY)), changes)
+        ttl_s = shape.ttl_s
         for rtype, rdatas in wanted:
             before = node.get(rtype)
-            if before is None or before.ttl_s != shape.ttl_s or before.rdatas != rdatas:
-                after = RRset(owner=name, rtype=rtype, ttl_s=shape.ttl_s, rdatas=rdatas)
+            if before is None or before.rdatas != rdatas or before.ttl_s != ttl_s:
+                after = RRset(owner=name, rtype=rtype, ttl_s=ttl_s, rdatas=rdatas)
                 changes.append(Change(before=before, after=after))
-        if wanted is not standing:
-            types = [rtype for rtype, _ in wanted]
-            changes.extend(Change(before=node[rtype], after=None) for rtype, _ in standing if rtype not in types)
+        for rtype in gone:
+            changes.append(Change(before=node[rtype], after=None))
     return changes, tuple(waiting)
+
+
+def _thought(shape: Shape, standing: Targets, pools: Pools) -> tuple[Targets, list[int]]:
+    """Return what is wanted, and the types that go for it."""
+    wanted = desired(shape, standing, pools)
+    stays = [rtype for rtype, _ in wanted]
+    return wanted, [rtype for rtype, _ in standing if rtype not in stays]
+
+
+def _beside(node: Node) -> Node:
+    """Return what of a managed name is as it is written."""
+    return {rtype: rrset for rtype, rrset in node.items() if rtype not in ENDPOINT_TYPES}
 
 
 def _follow(node: Node, wanted: Node, changes: list[Change]) -> None:

@@ -19,14 +19,13 @@ def left(*addresses: str, ago_s: float, name: str = NAME) -> Left:
 
 
 def many(count: int, addresses_of_each: int) -> Content:
-    return {
-        name: node
-        for number in range(count)
-        for name, node in standing(
-            f"n{number}.example.com.",
-            *(f"192.0.2.{1 + number * addresses_of_each + at}" for at in range(addresses_of_each)),
-        ).items()
-    }
+    """Return so many names, each with addresses of its own."""
+    found: Content = {}
+    for number in range(count):
+        first = 1 + number * addresses_of_each
+        addresses = [f"192.0.2.{first + at}" for at in range(addresses_of_each)]
+        found = {**found, **standing(f"n{number}.example.com.", *addresses)}
+    return found
 
 
 def test_leave_velocity_fires_where_more_than_half_of_a_name_leaves() -> None:

@@ -32,17 +32,14 @@ def test_unknown_address_fires_outside_the_networks_that_are_allowed() -> None:
     "address", ["127.0.0.1", "0.0.0.0", "169.254.169.254", "224.0.0.1", "255.255.255.255", "::1", "fe80::1", "ff02::1"]
 )
 def test_unknown_address_fires_for_what_no_client_reaches(address: str) -> None:
-    pools = {"a": pool(f"+{address}")}
-    said_of_it = said(
-        "unknown-address", zone(managed(NAME, "a")), inputs(pools, bounds=Bounds()), {}, standing(NAME, address)
-    )
-    assert said_of_it == [f"refuse {NAME}"]
+    index, facts = zone(managed(NAME, "a")), inputs({"a": pool(f"+{address}")}, bounds=Bounds())
+    assert said("unknown-address", index, facts, {}, standing(NAME, address)) == [f"refuse {NAME}"]
 
 
 def test_unknown_address_fires_for_written_addresses_too() -> None:
-    index = zone(records=[rrset for rrset in standing("a.example.com.", "127.0.0.1")["a.example.com."].values()])
-    then = standing("a.example.com.", "127.0.0.1")
-    assert said("unknown-address", index, inputs({}, bounds=Bounds()), {}, then) == ["refuse a.example.com."]
+    written = standing("a.example.com.", "127.0.0.1")
+    index, facts = zone(records=list(written["a.example.com."].values())), inputs({}, bounds=Bounds())
+    assert said("unknown-address", index, facts, {}, written) == ["refuse a.example.com."]
 
 
 def test_unknown_address_only_warns_of_an_address_for_documentation() -> None:
