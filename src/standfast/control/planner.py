@@ -148,8 +148,8 @@ def _changes(
             if before is None or before.rdatas != rdatas or before.ttl_s != ttl_s:
                 after = RRset(owner=name, rtype=rtype, ttl_s=ttl_s, rdatas=rdatas)
                 changes.append(Change(before=before, after=after))
-        for rtype in gone:
-            changes.append(Change(before=node[rtype], after=None))
+        if gone:
+            changes.extend(Change(before=node[rtype], after=None) for rtype in gone)
     return changes, tuple(waiting)
 
 
