@@ -5,7 +5,6 @@ looked at is for `evidence.aim`.
 """
 
 import asyncio
-import errno
 import socket
 import ssl
 import time
@@ -15,29 +14,13 @@ from cryptography import x509
 
 from standfast.dns.model import Name
 from standfast.evidence.model import Identity, ProbeResult, ProbeSpec
-from standfast.io.faults import in_words
+from standfast.io.faults import in_words, is_local
 from standfast.io.roots import Roots
 from standfast.io.settings.addresses import is_host_name
 
 NAMES_TOLD_MAX: Final = 3  # names of somebody else's certificate that are told; it may have hundreds
 NAME_TOLD_MAX: Final = 64  # letters of each
 
-# Ours and not theirs: the look could not be taken from here, so it says nothing about who is there.
-_LOCAL_FAULTS: Final = frozenset(
-    {
-        errno.ENETUNREACH,
-        errno.ENETDOWN,
-        errno.EADDRNOTAVAIL,
-        errno.EAFNOSUPPORT,
-        errno.EACCES,
-        errno.EPERM,
-        errno.EMFILE,
-        errno.ENFILE,
-        errno.ENOBUFS,
-        errno.ENOMEM,
-        errno.EINVAL,
-    }
-)
 # Alerts and errors that mean "not in a way that you speak", which somebody who is well might say too.
 _NO_COMMON_WAY: Final = frozenset(
     {"TLSV1_ALERT_PROTOCOL_VERSION", "TLSV1_ALERT_INSUFFICIENT_SECURITY", "UNSUPPORTED_PROTOCOL"}
@@ -122,7 +105,7 @@ class _Look:
             reason = error.reason or _CLOSED
             identity = Identity.UNKNOWN if reason in _NO_COMMON_WAY else Identity.ABSENT
             return self._result(identity, reason.lower().replace("_", " "))
-        if error.errno in _LOCAL_FAULTS:
+        if is_local(error):
             return self._result(Identity.UNKNOWN, f"not askable from here: {in_words(error)}")
         # asyncio tells of an end within the handshake by an error without a number.
         return self._result(Identity.ABSENT, in_words(error) if error.errno else _CLOSED)
