@@ -1,7 +1,8 @@
-"""A path to a DNS server over TCP on which messages are held up, lost, doubled or cut off, as a script says."""
+"""A path to a server over TCP on which messages are held up, lost, doubled or cut off, as a script says."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from enum import Enum, auto
 from typing import Final
@@ -9,6 +10,9 @@ from typing import Final
 from standfast.dns.servers import Server
 
 LENGTH_OCTETS: Final = 2
+
+Reads = Callable[[asyncio.StreamReader], Awaitable[bytes]]
+"""Reads one whole message, of DNS over TCP or of HTTP."""
 
 
 class Fault(Enum):
@@ -20,30 +24,47 @@ class Fault(Enum):
     SILENT = auto()  # it arrives, and no answer comes back while anybody waits
     TWICE = auto()  # it arrives a second time, and so does an answer, that to the second before that to the first
     HELD = auto()  # it arrives when it is let go, whoever still waits for an answer by then
+    PAUSED = auto()  # it arrives when it is let go, and so does its answer
     HALF_AN_ANSWER = auto()
+    BUSY = auto()  # it never arrives, and the answer is that of the server that is busy
 
 
 class FaultyPath:
     """Listens on loopback, and hands messages on to a server, each by the next fault of `script`, then without any."""
 
-    def __init__(self, to: Server) -> None:
+    def __init__(self, to: Server, reads: Reads, busy: bytes) -> None:
         self.server = Server("127.0.0.1", 0)  # where it listens
         self.script: list[Fault] = []
         self.arrived = asyncio.Event()  # a message came that is held up
         self.let_go = asyncio.Event()
         self.answers: list[bytes] = []  # of the server, in order
         self._to = to
+        self._reads = reads
+        self._busy = busy
         self._held: list[asyncio.Task[None]] = []
+        self._serving: set[asyncio.Task[None]] = set()
+
+    async def end(self) -> None:
+        """Cut all connections."""
+        for task in (*self._serving, *self._held):
+            task.cancel()
+        await asyncio.gather(*self._serving, *self._held, return_exceptions=True)
 
     async def all_delivered(self) -> None:
         """Let go what is held up, and wait until the server has answered it."""
         self.let_go.set()
         await asyncio.gather(*self._held)
 
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve a connection."""
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
-                message = await _message(reader)
+                message = await self._reads(reader)
                 fault = self.script.pop(0) if self.script else Fault.NONE
                 for answer in await self._answers(message, fault):
                     writer.write(answer)
@@ -59,10 +80,15 @@ class FaultyPath:
         match fault:
             case Fault.CUT_BEFORE:
                 return []
+            case Fault.BUSY:
+                return [self._busy]
             case Fault.HELD:
                 self._held.append(asyncio.create_task(self._later(message)))
                 self.arrived.set()
                 return []
+            case Fault.PAUSED:
+                self.arrived.set()
+                await self.let_go.wait()
             case Fault.TWICE:
                 first = await self._handed_on(message)
                 return [await self._handed_on(message), first]
@@ -82,7 +108,7 @@ class FaultyPath:
         reader, writer = await asyncio.open_connection(self._to.host, self._to.port)
         try:
             writer.write(message)
-            answer = await _message(reader)
+            answer = await self._reads(reader)
         finally:
             writer.close()
         self.answers.append(answer)
@@ -90,18 +116,29 @@ class FaultyPath:
 
 
 @asynccontextmanager
-async def faulty_path(to: Server, *script: Fault) -> AsyncIterator[FaultyPath]:
-    """Have a path to `to` that does what `script` says."""
-    path = FaultyPath(to)
+async def faulty_path(
+    to: Server, *script: Fault, reads: Reads | None = None, busy: bytes = b""
+) -> AsyncIterator[FaultyPath]:
+    """Have a path to `to` that does what `script` says; `busy` is what a server says that is."""
+    path = FaultyPath(to, reads or dns_message, busy)
     path.script = [*script]
-    listening = await asyncio.start_server(path._serve, "127.0.0.1", 0)
+    listening = await asyncio.start_server(path.accept, "127.0.0.1", 0)
     path.server = Server("127.0.0.1", listening.sockets[0].getsockname()[1])
     try:
         yield path
     finally:
         listening.close()
+        await path.end()
 
 
-async def _message(reader: asyncio.StreamReader) -> bytes:
+async def dns_message(reader: asyncio.StreamReader) -> bytes:
+    """Read a message of DNS with its length."""
     length = await reader.readexactly(LENGTH_OCTETS)
     return length + await reader.readexactly(int.from_bytes(length, "big"))
+
+
+async def http_message(reader: asyncio.StreamReader) -> bytes:
+    """Read a request or response of HTTP/1.1 with a body of a known length, or none."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = re.search(rb"(?i)\r\ncontent-length: *([0-9]+)", head)
+    return head + await reader.readexactly(int(length[1]) if length else 0)

@@ -161,9 +161,14 @@ def standing(publisher: str, zone: Name, rrset: RRset | None) -> Fence | None:
     """
     fence = fence_in(rrset)
     if rrset is not None and fence is None:
-        why = f"the TXT at {fence_name(zone)} is no fence; delete it, then all is looked at anew"
-        raise PublisherError(publisher, zone, why)
+        raise no_fence(publisher, zone)
     return fence
+
+
+def no_fence(publisher: str, zone: Name) -> PublisherError:
+    """Return what is said of a zone with something else in the place of its fence."""
+    why = f"the TXT at {fence_name(zone)} is no fence; delete it, then all is looked at anew"
+    return PublisherError(publisher, zone, why)
 
 
 def unwritable(batch: Batch) -> str | None:
