@@ -28,6 +28,7 @@
     |- ZoneFileError ..... io: a zone must not be served; carries everything that is wrong
     |- UnfitZone ......... io: a new version of a zone must not be served; carries everything that is wrong
     |- StaleZone ......... io: a new version of a zone is not made from what is served
+    |- PublisherUnusable . io: a publisher cannot be used in this process
     |- ControlError ...... io: the running process cannot be reached, or refused a command
     |- DrillError ........ drills: a drill cannot be loaded or run
     `- PartFailed ........ drills: a server or client of the live drill did not start, or ended

@@ -1,7 +1,6 @@
 """`standfast restore`: bring names back to what they were, with one publisher and the ledger's directory alone."""
 
 import asyncio
-import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,9 +16,8 @@ from standfast.dns.changes import Change
 from standfast.dns.model import Name, RRset, type_name
 from standfast.dns.name import BadName, parse_name
 from standfast.dns.rdata import rrset_to_text
-from standfast.io.authority.primaries import Primary
 from standfast.io.control.journal import ControlJournal
-from standfast.io.control.publishers.rfc2136 import Rfc2136Publisher
+from standfast.io.control.publishers.build import PublisherUnusable, build_publisher
 from standfast.io.control.restorer import Draft, draft, look_back, write_back, zone_of
 from standfast.io.settings.config import load_publishing
 from standfast.io.settings.control import ControlConfig
@@ -114,11 +112,10 @@ def _publisher(control: ControlConfig, name: str | None) -> Publisher:
     settings = named.get(name) if name else next(iter(named.values()))
     if settings is None:
         raise click.UsageError(f'no publisher "{name}": there is {", ".join(named) or "none"}')
-    if settings.server is None:
-        raise click.UsageError(f"{settings.name} is not reached from here: name a publisher of kind rfc2136")
-    key = control.keys[settings.server.key] if settings.server.key else None
-    primary = Primary(server=settings.server.server, key=key)
-    return Rfc2136Publisher(settings.name, primary, rng=random.SystemRandom(), wall=time.time)
+    try:
+        return build_publisher(settings, control.keys, served=None)
+    except PublisherUnusable as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _tell(found: Draft, publisher: str) -> None:
