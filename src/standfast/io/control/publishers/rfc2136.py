@@ -86,7 +86,9 @@ class Rfc2136Publisher:
             rrsets = (rrset for node in found.draft.nodes.values() for rrset in node.values())
             return reading(self._name, zone, rrsets)
         why = found.why if isinstance(found, Failed) else "the transfer is not whole"
-        raise PublisherError(self._name, zone, f"{why}; allow transfers to {self._allowed}")
+        if not isinstance(found, Failed) or not found.silent:
+            why += f"; allow transfers to {self._allowed}"
+        raise PublisherError(self._name, zone, why)
 
     async def write(self, batch: Batch) -> Outcome:
         """Replace the expected fence by the next one and make the changes, by one message."""

@@ -1,0 +1,146 @@
+"""What servers that take updates say to them and to questions for the fence, and what that comes to."""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from peers.servers import hostile
+from standfast.authority.zone import Zone
+from standfast.control.fence import Fence, fence_name, fence_rrset
+from standfast.control.publishing import (
+    Batch,
+    Late,
+    Outcome,
+    PublisherError,
+    Reading,
+    Refused,
+    Unclear,
+    Written,
+)
+from standfast.dns.changes import Change
+from standfast.dns.codec import AA
+from standfast.dns.model import Rcode, RRType
+from standfast.dns.rdata import rrset_from_text
+from standfast.dns.requests import CLASS_IN, Opcode, Raw, Request, raws, read_request, response, sealed
+from standfast.dns.tsig import TsigKey
+from standfast.io.authority.primaries import Primary
+from standfast.io.control.publishers.rfc2136 import Rfc2136Publisher
+from transfers import ORIGIN, version, whole
+
+KEY = TsigKey(name="updater.example.", algorithm="hmac-sha256", secret=b"0123456789abcdef")
+NOW_S = 1_800_000_000.0
+FENCE = Fence(generation=7, step=1, done=True, plan="0123456789abcdef", writer="a.1.1")
+
+Serves = Callable[[Request], bytes]
+
+
+def there(serves: Serves, use: Callable[[Rfc2136Publisher], object]) -> object:
+    """Return what comes of `use` with a server that answers as `serves` does, everything signed."""
+
+    def answers(wire: bytes, tcp: bool) -> Sequence[bytes]:
+        request = read_request(wire, {KEY.name: KEY}, now=NOW_S)
+        assert isinstance(request, Request)
+        assert tcp
+        return [sealed(request, serves(request), now=NOW_S)]
+
+    async def run(publisher: Rfc2136Publisher) -> object:
+        return await use(publisher)  # type: ignore[misc]
+
+    with hostile(answers) as server:
+        primary = Primary(server=server, key=KEY)
+        return asyncio.run(run(Rfc2136Publisher("bind", primary, rng=random.Random(7), wall=lambda: NOW_S)))
+
+
+def fence_from(serves: Serves) -> object:
+    return there(serves, lambda publisher: publisher.fence(ORIGIN))
+
+
+def outcome(rcode: Rcode, *changes: Change) -> Outcome:
+    def serves(request: Request) -> bytes:
+        assert request.opcode == Opcode.UPDATE
+        return response(request, rcode)
+
+    batch = Batch(zone=ORIGIN, expect=None, fence=FENCE, changes=changes)
+    found = there(serves, lambda publisher: publisher.write(batch))
+    assert isinstance(found, Written | Late | Refused | Unclear)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("rcode", "kind", "again"),
+    [
+        (Rcode.NOERROR, Written, False),
+        (Rcode.NXRRSET, Late, False),
+        (Rcode.YXRRSET, Late, False),
+        (Rcode.REFUSED, Refused, True),
+        (Rcode.NOTAUTH, Refused, True),
+        (Rcode.NOTIMP, Refused, True),
+        (Rcode.FORMERR, Refused, False),
+        (Rcode.NOTZONE, Refused, False),
+        (Rcode.SERVFAIL, Unclear, False),
+    ],
+)
+def test_each_code_of_an_update_comes_to_its_outcome(rcode: Rcode, kind: type, again: bool) -> None:
+    found = outcome(rcode)
+    assert type(found) is kind
+    assert bool(getattr(found, "retry_s", None)) is again
+
+
+def test_what_no_server_would_do_is_not_sent() -> None:
+    apex = Change(before=None, after=rrset_from_text(ORIGIN, RRType.NS, 60, ["ns.example.org."]))
+    assert isinstance(outcome(Rcode.NOERROR, apex), Refused)
+    large = [
+        Change(before=None, after=rrset_from_text(f"a{number}.{ORIGIN}", RRType.TXT, 60, [f'"{"x" * 255}"']))
+        for number in range(300)
+    ]
+    refused = outcome(Rcode.NOERROR, *large)
+    assert isinstance(refused, Refused)
+    assert "at once" in refused.why
+
+
+def test_the_fence_is_what_the_primary_has() -> None:
+    records = [*raws(fence_rrset(ORIGIN, FENCE))]
+    assert fence_from(lambda request: response(request, Rcode.NOERROR, flags=AA, answer=records)) == FENCE
+    assert fence_from(lambda request: response(request, Rcode.NXDOMAIN, flags=AA)) is None
+    assert fence_from(lambda request: response(request, Rcode.NOERROR, flags=AA)) is None
+    alias = [Raw(fence_name(ORIGIN), RRType.CNAME, CLASS_IN, 60, b"\x03far\0")]
+    assert fence_from(lambda request: response(request, Rcode.NOERROR, flags=AA, answer=alias)) is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "rcode", "texts", "words"),
+    [
+        (AA, Rcode.REFUSED, [], "says REFUSED"),
+        (0, Rcode.NOERROR, [str(FENCE)], "no authority"),
+        (0, Rcode.NXDOMAIN, [], "no authority"),
+        (AA, Rcode.NOERROR, ["hello"], "is no fence"),
+        (AA, Rcode.NOERROR, [str(FENCE), "beside"], "is no fence"),
+    ],
+)
+def test_what_is_no_proof_of_the_fence_is_told(flags: int, rcode: Rcode, texts: list[str], words: str) -> None:
+    answer = [Raw(fence_name(ORIGIN), RRType.TXT, CLASS_IN, 60, bytes((len(text),)) + text.encode()) for text in texts]
+    with pytest.raises(PublisherError, match=words):
+        fence_from(lambda request: response(request, rcode, flags=flags, answer=answer))
+
+
+def read_from(zone: Zone | None) -> object:
+    def serves(request: Request) -> bytes:
+        if zone is None:
+            return response(request, Rcode.REFUSED)
+        return response(request, Rcode.NOERROR, flags=AA, answer=whole(zone))
+
+    return there(serves, lambda publisher: publisher.read(ORIGIN))
+
+
+def test_what_is_published_is_one_snapshot_with_the_fence() -> None:
+    found = read_from(version(1, f'a A 192.0.2.9\n_standfast 60 TXT "{FENCE}"\n'))
+    assert isinstance(found, Reading)
+    assert found.fence == FENCE
+    assert set(found.content) == {"a.example.org.", "ns.example.org."}
+
+
+def test_a_transfer_that_is_refused_is_told_with_what_to_do() -> None:
+    with pytest.raises(PublisherError, match=r"says REFUSED; allow transfers to the key updater\.example\."):
+        read_from(None)
