@@ -4,7 +4,8 @@ None is changed once it is made.
 """
 
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
-from typing import Final, Generic, TypeVar, cast, overload
+from operator import itemgetter
+from typing import Any, Final, Generic, TypeVar, cast, overload
 
 LAYER_MAX: Final = 4_096  # entries above the base: copied with each change, in some 30 us; the base is once in so many
 LAYER_PART: Final = 4  # of a base that is small, only so large a part is layered
@@ -77,15 +78,17 @@ class Layered(Mapping[K, V]):
         return len(self.base) + sum((value is not None) - (key in self.base) for key, value in self.layer.items())
 
     def __iter__(self) -> Iterator[K]:
-        return iter(self.whole())
+        base, layer = self.base, self.layer
+        yield from (key for key in base if key not in layer or layer[key] is not None)
+        yield from (key for key, added in layer.items() if added is not None and key not in base)
 
     def items(self) -> ItemsView[K, V]:
         """Return all entries. They are read one by one: a transfer of half a million takes its time, and no copy."""
         return _Items(self)
 
     def values(self) -> ValuesView[V]:
-        """Return all values; they are put together first, which takes time with their number."""
-        return self.whole().values()
+        """Return all values, one by one too."""
+        return _Values(self)
 
     def whole(self) -> dict[K, V]:
         """Return the same in one piece."""
@@ -113,3 +116,14 @@ class _Items(ItemsView[K, V]):
         for key, added in layer.items():
             if added is not None and key not in base:
                 yield key, added
+
+
+class _Values(ValuesView[V]):
+    """The values of a `Layered`, in the order of its `whole`."""
+
+    def __init__(self, mapping: Layered[Any, V]) -> None:
+        super().__init__(mapping)
+        self._layered = mapping
+
+    def __iter__(self) -> Iterator[V]:
+        return map(itemgetter(1), self._layered.items())

@@ -22,7 +22,7 @@ def test_a_changed_mapping_is_what_a_changed_dict_is_and_the_old_one_stays(
                 expected.pop(key, None)
             else:
                 expected[key] = value
-        assert list(mapping.items()) == list(dict(mapping).items())
+        assert list(mapping.items()) == list(dict(mapping).items()) == list(zip(mapping, mapping.values(), strict=True))
         assert dict(mapping.items()) == expected
         assert (len(mapping), set(mapping.values())) == (len(expected), set(expected.values()))
         assert all((mapping.get(key), key in mapping) == (expected.get(key), key in expected) for key in range(60))

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Final
 
 from standfast.dns.changes import Change
@@ -15,7 +16,9 @@ Node = Mapping[int, RRset]  # all planned RRsets of one name, by type
 Content = Mapping[Name, Node]  # all that is planned of a zone; nothing else of the zone is ever touched
 
 NOTHING_HASH: Final = "0" * 64  # what the first plan of all is chained to
-_GO_LAST: Final = 2
+_CNAME: Final = int(RRType.CNAME)
+_BY_AFTER: Final = attrgetter("after.owner", "after.rtype")
+_BY_BEFORE: Final = attrgetter("before.owner", "before.rtype")
 _HEAD_LINES: Final = 4  # of a plan's octets, before its changes
 
 
@@ -85,19 +88,35 @@ def read_heads(octets: bytes) -> tuple[PlanHead, PlanHead | None]:
 
 def ordered(changes: Iterable[Change]) -> tuple[Change, ...]:
     """Return `changes` so that a name is there before others point to it, and goes after they do; else by name."""
-    return tuple(sorted(changes, key=_turn))
+    turns: tuple[list[Change], ...] = ([], [], [], [])
+    come, lead, leave, go = turns
+    for change in changes:
+        after, before = change.after, change.before
+        if after is not None:
+            (lead if after.rtype == _CNAME else come).append(change)
+        elif before is not None:
+            (leave if before.rtype == _CNAME else go).append(change)
+    for those, by in zip(turns, (_BY_AFTER, _BY_AFTER, _BY_BEFORE, _BY_BEFORE), strict=True):
+        those.sort(key=by)
+    return (*come, *lead, *leave, *go)
 
 
 def applied(content: Content, changes: Iterable[Change]) -> Content:
     """Return `content` with `changes` made; what they say was there before is not looked at."""
     nodes: dict[Name, dict[int, RRset]] = {}
     for change in changes:
-        rrset = change.after or change.before
+        after = change.after
+        rrset = after or change.before
         assert rrset is not None
-        node = nodes.get(rrset.owner)
+        owner = rrset.owner
+        node = nodes.get(owner)
         if node is None:
-            node = nodes[rrset.owner] = dict(content.get(rrset.owner, {}))
-        if change.after is None:
+            there = content.get(owner)
+            if not there and after is not None:  # as all are of a first plan
+                nodes[owner] = {rrset.rtype: rrset}
+                continue
+            node = nodes[owner] = dict(there or {})
+        if after is None:
             node.pop(rrset.rtype, None)
         else:
             node[rrset.rtype] = rrset
@@ -140,11 +159,3 @@ def _plan(
 
 def _hash_of(octets: bytes) -> str:
     return hashlib.sha256(octets).hexdigest()
-
-
-def _turn(change: Change) -> tuple[int, Name, int]:
-    rrset = change.after or change.before
-    assert rrset is not None
-    leads = rrset.rtype == RRType.CNAME
-    turn = int(leads) if change.after is not None else _GO_LAST + int(not leads)
-    return turn, rrset.owner, rrset.rtype

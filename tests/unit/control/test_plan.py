@@ -75,3 +75,40 @@ def test_changes_are_applied_to_the_names_that_they_are_about_and_to_no_other() 
     after = applied(before, [Change(before=a(WWW, 9), after=a(WWW, 1)), GO, LEAD])
     assert dict(after) == {WWW: {RRType.A: a(WWW, 1)}, "alias.example.org.": {RRType.CNAME: LEAD.after}}
     assert before == {API: {RRType.A: a(API, 2)}, WWW: {RRType.A: a(WWW, 9)}}
+
+
+_NAMES = st.sampled_from([WWW, API, "a.example.org.", "*.example.org."])
+_RRSETS = st.builds(a, _NAMES, st.integers(0, 9)) | st.builds(cname, _NAMES)
+_CHANGES = st.lists(
+    st.builds(Change, before=st.none(), after=_RRSETS)
+    | st.builds(Change, before=_RRSETS, after=st.none())
+    | _RRSETS.map(lambda rrset: Change(before=rrset, after=rrset)),
+    max_size=8,
+)
+
+
+@given(_CHANGES)
+def test_changes_are_in_order_of_turn_then_name_then_type(changes: list[Change]) -> None:
+    def turn(change: Change) -> tuple[int, str, int]:
+        rrset = change.after or change.before
+        assert rrset is not None
+        leads = rrset.rtype == RRType.CNAME
+        return (int(leads) if change.after else 3 - int(leads)), rrset.owner, rrset.rtype
+
+    assert ordered(changes) == tuple(sorted(changes, key=turn))
+
+
+@given(_CHANGES, _CHANGES)
+def test_what_is_applied_one_by_one_is_what_is_applied_at_once(first: list[Change], then: list[Change]) -> None:
+    stepwise: dict[str, dict[int, RRset]] = {}
+    for change in (*first, *then):
+        rrset = change.after or change.before
+        assert rrset is not None
+        node = stepwise.setdefault(rrset.owner, {})
+        node.pop(rrset.rtype, None)
+        if change.after is not None:
+            node[rrset.rtype] = change.after
+    before = applied({}, first)
+    was = {owner: dict(node) for owner, node in before.items()}
+    assert dict(applied(before, then)) == {owner: node for owner, node in stepwise.items() if node}
+    assert dict(before) == was
