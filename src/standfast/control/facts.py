@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from standfast.control.fence import PLAN_DIGITS, Seen, Unreadable
-from standfast.control.plan import Content, PlanHead
+from standfast.control.members import ENDPOINT_TYPES
+from standfast.control.plan import Content, Plan, PlanHead
 from standfast.control.pool_view import PoolView
 from standfast.control.rules.bounds import Bounds
 from standfast.control.store import Override
@@ -96,4 +97,21 @@ def recent(left: Sequence[Left], now_s: float, window_s: float) -> tuple[Left, .
         each if each.at_s <= now_s else Left(at_s=now_s, names=each.names, targets=each.targets, count=each.count)
         for each in left
         if each.at_s > now_s - window_s
+    )
+
+
+def left_by_plan(plan: Plan) -> tuple[Left, ...]:
+    """Return what left by a plan of which nothing but its changes is known: a name that moved counts as well."""
+    gone: dict[frozenset[tuple[int, bytes]], set[Name]] = {}
+    for change in plan.changes:
+        if change.before is not None and change.before.rtype in ENDPOINT_TYPES:
+            came = () if change.after is None else change.after.rdatas
+            targets = frozenset(
+                (int(change.before.rtype), rdata) for rdata in change.before.rdatas if rdata not in came
+            )
+            if targets:
+                gone.setdefault(targets, set()).add(change.before.owner)
+    return tuple(
+        Left(at_s=plan.made_at_s, names=frozenset(names), targets=targets, count=len(targets))
+        for targets, names in gone.items()
     )

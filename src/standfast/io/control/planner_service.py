@@ -1,0 +1,450 @@
+"""A planner running: what is known is gathered, plans are kept, proposed or refused, and old ones collected.
+
+Decides nothing about names: `control.planner` and its rules do. Of several planners one leads, by a lease, which saves
+work; two at once are harmless, since a plan is kept only after the very one that it was made from.
+"""
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Final, Self
+
+import structlog
+
+from standfast.control.cleanup import collectable
+from standfast.control.facts import Base, Inputs, Left, left_by_plan, recent
+from standfast.control.fence import Fence, Seen, Unreadable
+from standfast.control.finding import Finding, Severity, Verdict
+from standfast.control.intent import Endpoint, Intent
+from standfast.control.plan import Content, Plan, PlanHead
+from standfast.control.planner import Planned, plan_names, plan_zone
+from standfast.control.pool_states import PoolStates
+from standfast.control.publishing import Publisher, PublisherError
+from standfast.control.rules.bounds import Bounds
+from standfast.control.store import Override, PlanStore, PlanStoreError, Proposal
+from standfast.control.zone_index import ZoneIndex, index_zone
+from standfast.dns.model import Name
+from standfast.io.control.journal import ControlJournal
+from standfast.ports import Random
+
+LEASE_S: Final = 10.0  # how long planning waits for another planner when the one that led is gone
+KEEP: Final = 100  # plans of each zone, whatever happens: what there is to go back to
+LOOK_EVERY_S: Final = 30.0  # at fences, and at what waits for time alone
+LOOK_PAUSE_S: Final = 0.25  # between zones: providers allow a few requests in a second
+RETRY_S: Final = 5.0
+WATCH_S: Final = 60.0
+TAKE_IN_PAUSE_S: Final = 0.1  # reports of many vantages come together
+WINDOW_S: Final = 60.0  # of the rules that speak of a minute
+INLINE_NAMES_MAX: Final = 2_000  # planned in the event loop; more, some 10 ms of work, in a thread
+FENCE_TIMEOUT_S: Final = 30.0
+
+log = structlog.get_logger("standfast.control")
+
+
+@dataclass(slots=True, kw_only=True)
+class Desk:
+    """One zone: what was planned of it last, what stands, and what is to be looked at."""
+
+    zone: ZoneIndex
+    head: PlanHead | None = None
+    content: Content | None = None  # None: it has to be read
+    published: dict[str, Seen] = field(default_factory=dict)
+    left: tuple[Left, ...] = ()
+    pools: set[str] = field(default_factory=set)  # that turned since
+    whole: bool = True
+    is_open: bool = False  # something is wanted that is not planned, and time may change that
+    proposed: Plan | None = None
+    said: tuple[Finding, ...] = ()  # what was told last
+    adding: bool = False
+
+    @property
+    def origin(self) -> Name:
+        """Return the zone's name."""
+        return self.zone.intent.origin
+
+    @property
+    def base(self) -> Base:
+        """Return what the next plan is made from."""
+        return Base(head=self.head, content=self.content or {}, published=dict(self.published))
+
+
+class PlannerService:
+    """The planner of this process, from when its context is entered until it ends. Use it within one event loop."""
+
+    def __init__(
+        self,
+        store: PlanStore,
+        publishers: Mapping[str, Publisher],
+        *,
+        journal: ControlJournal,
+        name: str,
+        quorum: int,
+        bounds: Bounds,
+        always_asks: bool,
+        now: Callable[[], float],
+        rng: Random,
+    ) -> None:
+        """Plan nothing yet.
+
+        Args:
+            store: of plans.
+            publishers: by the name that zones call them; they are only read.
+            journal: gets all that is planned, proposed and refused.
+            name: of this process.
+            quorum: how many vantages must agree that an endpoint is ill.
+            bounds: of the rules.
+            always_asks: every plan waits until it is approved.
+            now: the time, in seconds since the epoch.
+            rng: spreads what would be done at once.
+        """
+        self.desks: dict[Name, Desk] = {}
+        self.verdicts: Counter[str] = Counter()  # of plans, by `Verdict`
+        self.collected = 0  # plans
+        self.on_planned: list[Callable[[Plan], None]] = []
+        self.states = PoolStates(quorum=quorum)
+        self._store = store
+        self._publishers = publishers
+        self._journal = journal
+        self._holder = f"{name}.{secrets.token_hex(6)}"
+        self._bounds = bounds
+        self._always_asks = always_asks
+        self._now = now
+        self._rng = rng
+        self._overrides: Sequence[Override] = ()
+        self._due = asyncio.Event()
+        self._leads = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._notes: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        turns = (self._lead, self._watch_store, self._plan_due, self._look_around)
+        self._tasks = [asyncio.create_task(self._kept_running(turn)) for turn in turns]
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._notes, return_exceptions=True)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this planner is the one that plans."""
+        return self._leads.is_set()
+
+    def assign(self, intent: Intent) -> None:
+        """Want this from now on. Zones that it does not name are left as they are."""
+        desks = {}
+        for origin, wanted in intent.zones.items():
+            old = self.desks.get(origin)
+            desk = desks[origin] = old or Desk(zone=index_zone(wanted))
+            if old is not None and old.zone.intent != wanted:
+                old.zone = index_zone(wanted)
+                old.content = None
+            desk.whole = True
+        self.desks = desks
+        self.states.assign(intent.pools, self._now())
+        self._due.set()
+
+    def reported(self, vantage: str, report: Mapping[str, str], *, at_s: float) -> None:
+        """Take in what a vantage sees, at once; `at_s` is by its clock."""
+        self._touch(self.states.report(vantage, report, at_s=at_s, now_s=self._now()))
+
+    def sourced(self, pool: str, endpoints: Iterable[Endpoint], failed: str) -> None:
+        """Take in what a pool's source listed last, and why that is not of now."""
+        self._touch(self.states.source(pool, endpoints, failed, self._now()))
+
+    def settled(self, zone: Name, publisher: str, fence: Fence) -> None:
+        """Know that this fence stands: an enactor of this process says so."""
+        if zone in self.desks:
+            self.desks[zone].published[publisher] = fence
+
+    def look(self, zone: Name) -> None:
+        """Read anew what stands: an enactor found what was not planned."""
+        if zone in self.desks:
+            self._unknown(self.desks[zone])
+
+    # What is to be planned.
+
+    def _touch(self, pools: Iterable[str]) -> None:
+        for pool, turn in self.states.turns():
+            what = f"{pool}/{turn.endpoint.address}:{turn.endpoint.port}"
+            log.info("planner.health", endpoint=what, before=turn.before, now=turn.now, why=turn.why)
+            self._journal.health_turned(what, turn.before, turn.now, why=turn.why)
+        for pool in pools:
+            for desk in self.desks.values():
+                if pool in desk.zone.pools:
+                    desk.pools.add(pool)
+                    self._due.set()
+
+    def _unknown(self, desk: Desk) -> None:
+        desk.content = None
+        desk.whole = True
+        self._due.set()
+
+    async def _plan_due(self) -> None:
+        while True:
+            await self._due.wait()
+            await self._leads.wait()
+            self._due.clear()
+            failed = False
+            for desk in [desk for desk in self.desks.values() if desk.whole or desk.pools]:
+                try:
+                    await self._plan(desk)
+                except (PlanStoreError, PublisherError) as error:
+                    log.warning("planner.waits", zone=desk.origin, detail=str(error))
+                    self._unknown(desk)
+                    failed = True
+            if failed:
+                await asyncio.sleep(self._about(RETRY_S))
+
+    async def _plan(self, desk: Desk) -> None:
+        if desk.content is None:
+            await self._load(desk)
+        pools, whole = frozenset(desk.pools), desk.whole
+        desk.pools.clear()
+        desk.whole = False
+        now_s = self._now()
+        desk.left = recent(desk.left, now_s, WINDOW_S)
+        inputs = Inputs(
+            pools=self.states.views, now_s=now_s, bounds=self._bounds, left=desk.left, overrides=self._overrides
+        )
+        whole |= not desk.base.is_known
+        if whole:
+            many = len(desk.zone.shapes) + len(desk.zone.records) > INLINE_NAMES_MAX
+            planned = (
+                await asyncio.to_thread(plan_zone, desk.zone, inputs, desk.base)
+                if many
+                else plan_zone(desk.zone, inputs, desk.base)
+            )
+        else:
+            planned = plan_names(desk.zone, desk.zone.touched(pools), inputs, desk.base)
+        await (self._decided(desk, planned) if whole else self._decided_in_part(desk, planned))
+
+    async def _decided_in_part(self, desk: Desk, planned: Planned) -> None:
+        """Publish what nothing is said against; anything else is for a plan of the whole zone."""
+        if planned.plan is None and not planned.findings:
+            return
+        if planned.plan is None or planned.verdict is not Verdict.PUBLISH or self._always_asks:
+            desk.whole = True
+            self._due.set()
+        else:
+            await self._add(desk, planned.plan, planned)
+
+    async def _decided(self, desk: Desk, planned: Planned) -> None:
+        plan = planned.plan
+        against = [finding for finding in planned.findings if finding.severity is not Severity.WARN]
+        desk.is_open = bool(against) or bool(planned.held)
+        if plan is None:
+            await self._withdraw(desk)
+            self._tell(desk, planned.findings)
+            return
+        asks = planned.verdict is Verdict.ASK or (planned.verdict is Verdict.PUBLISH and self._always_asks)
+        if planned.verdict is Verdict.REFUSE:
+            await self._withdraw(desk)
+            if self._tell(desk, planned.findings):
+                self.verdicts[Verdict.REFUSE] += 1
+                self._journal.refused(desk.origin, planned.findings, plan)
+        elif not asks:
+            self._tell(desk, planned.findings)
+            if not planned.held:
+                await self._withdraw(desk)
+            await self._add(desk, plan, planned)
+        elif approved := await self._approved(desk, plan, planned.findings):
+            self._journal.approved(plan.head, person=approved.approved_by or "", reason=approved.reason)
+            await self._withdraw(desk)
+            await self._add(desk, plan, planned)
+
+    async def _approved(self, desk: Desk, plan: Plan, findings: tuple[Finding, ...]) -> Proposal | None:
+        """Return the proposal if somebody approved what `plan` changes; else have it be the one to approve."""
+        standing = await self._store.proposal(desk.origin)
+        if standing is not None and standing.plan.changes == plan.changes:
+            desk.proposed = standing.plan  # another number is no other plan to whoever approves it
+            return standing if standing.approved_by is not None else None
+        await self._store.propose(desk.origin, Proposal(plan=plan, findings=findings))
+        desk.proposed = plan
+        desk.is_open = True
+        self.verdicts[Verdict.ASK] += 1
+        self._tell(desk, findings)
+        log.warning("planner.asks", zone=desk.origin, plan=plan.hash, changes=len(plan.changes))
+        self._journal.proposed(plan, findings)
+        return None
+
+    async def _add(self, desk: Desk, plan: Plan, planned: Planned) -> None:
+        desk.adding = True
+        try:
+            added = await self._store.add(plan, planned.content, after=desk.head)
+        finally:
+            desk.adding = False
+        if not added:  # another planner was faster
+            self._unknown(desk)
+            return
+        self.verdicts[Verdict.PUBLISH] += 1
+        desk.head, desk.content = plan.head, planned.content
+        desk.left = (*desk.left, *planned.left)
+        for tell in self.on_planned:
+            tell(plan)
+        log.info("planner.planned", zone=desk.origin, generation=plan.generation, changes=len(plan.changes))
+        if planned.held:
+            desk.whole = True
+            self._due.set()
+        note = asyncio.create_task(self._journal.planned(plan, planned.content, planned.findings))
+        self._notes.add(note)
+        note.add_done_callback(self._notes.discard)
+        await asyncio.shield(note)  # what is planned is written down even if this is the end
+
+    async def _withdraw(self, desk: Desk) -> None:
+        if desk.proposed is not None or await self._store.proposal(desk.origin) is not None:
+            await self._store.propose(desk.origin, None)
+        desk.proposed = None
+
+    def _tell(self, desk: Desk, findings: tuple[Finding, ...]) -> bool:
+        """Tell what is found, once; say whether it is other than before."""
+        if {(each.rule, each.name) for each in findings} == {(each.rule, each.name) for each in desk.said}:
+            return False
+        desk.said = findings
+        for finding in findings:
+            if finding.severity is not Severity.WARN:
+                log.warning(
+                    "planner.finding", zone=desk.origin, rule=finding.rule, name=finding.name, text=finding.text
+                )
+        return True
+
+    # What is known.
+
+    async def _load(self, desk: Desk) -> None:
+        """Read what was planned last and what stands; where the one is not the other, plan from what stands."""
+        head = await self._store.newest(desk.origin)
+        desk.published = await self._fences(desk)
+        desk.head = head
+        content = await self._store.content(head) if head is not None and desk.base.is_known else None
+        if content is None:
+            content = await self._found(desk)
+        desk.content = content
+        desk.left = await self._left(desk.origin)
+        if desk.proposed is None and (proposal := await self._store.proposal(desk.origin)):
+            desk.proposed = proposal.plan
+
+    async def _left(self, zone: Name) -> tuple[Left, ...]:
+        """Return what left by the plans of the last minute, whoever made them."""
+        left: list[Left] = []
+        for generation in reversed(await self._store.generations(zone)):
+            plan = await self._store.plan(zone, generation)
+            if plan is None or plan.made_at_s <= self._now() - WINDOW_S:
+                break
+            left.extend(left_by_plan(plan))
+        return tuple(left)
+
+    async def _fences(self, desk: Desk) -> dict[str, Seen]:
+        names = desk.zone.intent.publishers
+        seen = await asyncio.gather(*(self._fence(desk.origin, name) for name in names))
+        return dict(zip(names, seen, strict=True))
+
+    async def _fence(self, zone: Name, publisher: str) -> Seen:
+        try:
+            async with asyncio.timeout(FENCE_TIMEOUT_S):
+                return await self._publishers[publisher].fence(zone)
+        except TimeoutError:
+            return Unreadable(why=f"no answer within {FENCE_TIMEOUT_S:.0f} s")
+        except PublisherError as error:
+            return Unreadable(why=error.why)
+
+    async def _found(self, desk: Desk) -> Content:
+        """Return what is published, at a publisher where something stands that was not planned here if there is one."""
+        strangers = desk.base.strangers
+        names = sorted(desk.zone.intent.publishers, key=lambda name: name not in strangers)
+        readable = [name for name in names if not isinstance(desk.published.get(name), Unreadable)]
+        if not readable:
+            why = "nothing is known of what was planned, and no publisher can be read"
+            raise PublisherError(", ".join(names), desk.origin, why)
+        return (await self._publishers[readable[0]].read(desk.origin)).content
+
+    # What goes on beside.
+
+    async def _lead(self) -> None:
+        while True:
+            try:
+                held = await self._store.lease("plan", self._holder, LEASE_S)
+            except PlanStoreError as error:
+                log.warning("planner.waits", zone=None, detail=str(error))
+                held = False
+            if held and not self.leads:
+                for desk in self.desks.values():
+                    self._unknown(desk)
+                self._leads.set()
+            elif not held:
+                self._leads.clear()
+            await asyncio.sleep(LEASE_S / 3)
+
+    async def _watch_store(self) -> None:
+        seen = 0
+        while True:
+            try:
+                seen = await self._store.changed(seen, WATCH_S)
+                await self._take_in()
+                await asyncio.sleep(TAKE_IN_PAUSE_S)
+            except PlanStoreError as error:
+                log.warning("planner.waits", zone=None, detail=str(error))
+                await asyncio.sleep(self._about(RETRY_S))
+
+    async def _take_in(self) -> None:
+        """Take in what others keep in the store: reports, overrides, approvals, and plans of other planners."""
+        for vantage, (at_s, report) in (await self._store.reports()).items():
+            self.reported(vantage, report, at_s=at_s)
+        overrides = await self._store.overrides()
+        if list(overrides) != list(self._overrides):
+            self._overrides = overrides
+            for desk in self.desks.values():
+                desk.whole = True
+                self._due.set()
+        for desk in list(self.desks.values()):
+            newest = await self._store.newest(desk.origin)
+            if newest != desk.head and not desk.adding:
+                self._unknown(desk)
+            if desk.proposed is not None:
+                proposal = await self._store.proposal(desk.origin)
+                if proposal is None or proposal.approved_by is not None:
+                    desk.whole = True
+                    self._due.set()
+
+    async def _look_around(self) -> None:
+        """Look at every zone's fences in turn, plan anew what waits for time alone, and collect what nobody needs."""
+        while True:
+            await asyncio.sleep(self._about(LOOK_EVERY_S))
+            self._touch(self.states.look(self._now()))
+            await self._leads.wait()
+            for desk in list(self.desks.values()):
+                published = await self._fences(desk)
+                strangers = desk.base.strangers
+                desk.published = published
+                if desk.base.strangers != strangers or not desk.base.is_known:
+                    self._unknown(desk)
+                elif desk.is_open:
+                    desk.whole = True
+                    self._due.set()
+                with suppress(PlanStoreError):  # it is told where it is needed
+                    await self._collect(desk, published)
+                await asyncio.sleep(LOOK_PAUSE_S)
+
+    async def _collect(self, desk: Desk, published: Mapping[str, Seen]) -> None:
+        gone = collectable(await self._store.generations(desk.origin), published, KEEP)
+        if gone:
+            await self._store.collect(desk.origin, gone)
+            self.collected += len(gone)
+            log.info("planner.collected", zone=desk.origin, plans=len(gone), up_to=gone[-1])
+
+    async def _kept_running(self, turn: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        while True:
+            try:
+                await turn()
+            except Exception:  # a fault of ours must not end what keeps names right
+                log.exception("planner.failed")
+                await asyncio.sleep(self._about(RETRY_S))
+
+    def _about(self, pause_s: float) -> float:
+        return pause_s * self._rng.uniform(0.5, 1.0)
