@@ -241,7 +241,8 @@ def test_a_dry_run_of_up_shows_the_settings_and_touches_nothing(tmp_path: Path) 
 def test_a_control_plane_alone_is_checked_and_shown_without_a_guard(tmp_path: Path) -> None:
     path = tmp_path / "standfast.toml"
     path.write_text('[control]\nrun = ["planner"]\nstate_dir = "state"\n[intent.zones]\n')
-    assert run("check", str(path)) == (0, f"{path}: fine. It runs planner and publishes to nowhere.\n", "")
+    nothing = "Wanted are 0 names and 0 records in 0 zones."
+    assert run("check", str(path)) == (0, f"{path}: fine. It runs planner and publishes to nowhere. {nothing}\n", "")
     code, out, _ = run("up", "--config", str(path), "--dry-run")
     assert (code, "upstreams" in out) == (0, False)
     assert f"state_dir       {tmp_path}/state\n" in out
