@@ -139,7 +139,7 @@ class IntentKeys(Table):
 class ListedKeys(Table):
     """What a source lists."""
 
-    endpoints: Annotated[list[EndpointKeys], Field(max_length=ENDPOINTS_MAX)]
+    endpoints: Annotated[list[EndpointKeys], Field(max_length=ENDPOINTS_MAX)] = []
 
 
 INTENT_FORM: Final = Form(

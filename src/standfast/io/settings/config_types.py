@@ -8,11 +8,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from standfast.dns.name import BadName, parse_name
 from standfast.io.settings.addresses import (
     DNS_PORT,
+    is_one_server,
     parse_access,
     parse_listen,
     parse_local,
     parse_network,
     parse_remote,
+    parse_server,
     parse_upstream,
 )
 
@@ -67,6 +69,12 @@ def _name(text: str) -> str:
         raise ValueError(str(error).rstrip(".")) from error
 
 
+def _server(text: str) -> str:
+    if not is_one_server(parse_server(text)):
+        raise ValueError(f'"{text}" is not the address of one server')
+    return text
+
+
 def _access(text: str) -> str:
     parse_access(text)
     return text
@@ -81,6 +89,7 @@ Seconds = Annotated[float, Field(ge=0, le=SECONDS_MAX)]
 Recheck = Annotated[float, Field(ge=RECHECK_MIN_S, le=SECONDS_MAX)]
 Count = Annotated[int, Field(ge=1)]
 ListenText = Annotated[str, AfterValidator(_listen)]
+ServerText = Annotated[str, AfterValidator(_server)]
 UpstreamText = Annotated[str, AfterValidator(_upstream)]
 NetworkText = Annotated[str, AfterValidator(_network)]
 LocalText = Annotated[str, AfterValidator(_local)]

@@ -13,7 +13,7 @@ from standfast.dns.model import Name
 from standfast.dns.name import parse_name
 from standfast.dns.servers import Server
 from standfast.dns.tsig import TsigKey
-from standfast.io.settings.addresses import KEY_PREFIX, parse_local, parse_remote, parse_upstream, read_resolv_conf
+from standfast.io.settings.addresses import KEY_PREFIX, parse_local, parse_remote, parse_server, read_resolv_conf
 from standfast.io.settings.control_keys import (
     NAME_MAX,
     SQLITE,
@@ -96,7 +96,7 @@ def control_of(
         quorum=keys.quorum,
         verify_every_s=keys.verify_every_s,
         approval=keys.approval,
-        resolvers=read_resolv_conf(resolv_conf) if named is None else tuple(parse_upstream(text) for text in named),
+        resolvers=read_resolv_conf(resolv_conf) if named is None else tuple(parse_server(text) for text in named),
         ca_file=base / keys.ca_file if keys.ca_file else None,
         metrics=parse_local(keys.metrics) if keys.metrics else None,
         rules=Bounds(**{key: getattr(keys.rules, key) for key in type(keys.rules).model_fields}),
@@ -135,7 +135,7 @@ def _publisher(keys: PublisherKeys) -> PublisherSettings:
         name=keys.name,
         kind=keys.kind,
         server=parse_remote(keys.server) if keys.server is not None else None,
-        verify=tuple(parse_upstream(text) for text in keys.verify),
+        verify=tuple(parse_server(text) for text in keys.verify),
         zone_ids={parse_name(name): zone_id for name, zone_id in keys.zone_ids.items()},
         endpoint_url=keys.endpoint_url,
     )

@@ -19,7 +19,7 @@ from standfast.io.settings.config_types import (
     NetworkText,
     RemoteText,
     Table,
-    UpstreamText,
+    ServerText,
 )
 
 NAME_MAX: Final = 32  # letters of a process's name: a fence's writer is that and two numbers more, of 64 in all
@@ -112,7 +112,7 @@ class PublisherKeys(Table):
     name: PlainName
     kind: Annotated[PublisherKind, CHOICE]
     server: RemoteText | None = None
-    verify: list[UpstreamText] = []
+    verify: list[ServerText] = []
     zone_ids: dict[str, str] = {}
     endpoint_url: UrlText | None = None
 
@@ -128,7 +128,7 @@ class ControlKeys(Table):
     quorum: Count = 1
     verify_every_s: Annotated[float, Field(ge=VERIFY_EVERY_MIN_S, le=SECONDS_MAX)] = 60.0
     approval: Annotated[Approval, CHOICE] = Approval.FINDINGS
-    resolvers: Annotated[list[UpstreamText], Field(min_length=1)] | None = None
+    resolvers: Annotated[list[ServerText], Field(min_length=1)] | None = None
     ca_file: str | None = None
     metrics: MetricsText | None = None
     metrics_beyond_loopback: bool = False

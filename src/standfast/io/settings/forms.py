@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from standfast.io.settings.config_types import Table
 from standfast.io.settings.toml_lines import Where
 
+PASSES_MAX: Final = 8  # each takes away what lacks something since the one before: no form has so many in each other
 SECRETS: Final = frozenset({"secret"})  # keys whose values are in no message
 
 _T = TypeVar("_T", bound=Table)
@@ -77,23 +78,39 @@ class Held(Generic[_T]):
 
     def before(self, where: Where) -> Where:
         """Return where in the data the part of the content stood that is now at `where`."""
-        found: Where = ()
-        for part in where:
-            stayed = self.left.get(found)
-            found = (*found, stayed[part] if stayed is not None and isinstance(part, int) else part)
-        return found
+        return _before(where, self.left)
 
 
 def hold(data: Mapping[str, Any], form: Form[_T]) -> Held[_T]:
-    """Hold `data` against `form`."""
-    try:
-        return Held(content=form.root.model_validate(data))
-    except ValidationError as error:
-        errors = error.errors(include_url=False)
+    """Hold `data` against `form`, whose root needs no key."""
+    rest: Any = data
+    faults: tuple[tuple[Where, str], ...] = ()
     left: dict[Where, list[int]] = {}
-    rest = _without(data, _tree(_culprit(each, form) for each in errors), (), left)
-    faults = tuple((each["loc"], _in_words(each, form)) for each in errors)
-    return Held(content=form.root.model_validate(rest), faults=faults, left=left)
+    for _ in range(PASSES_MAX):
+        try:
+            return Held(content=form.root.model_validate(rest), faults=faults, left=left)
+        except ValidationError as error:
+            errors = error.errors(include_url=False)
+        # What lacks something now that all of it was bad goes as well, and is no fault of its own
+        faults = faults or tuple((each["loc"], _in_words(each, form)) for each in errors)
+        gone: dict[Where, list[int]] = {}
+        rest = _without(rest, _tree(_culprit(each, form) for each in errors), (), gone)
+        left |= {
+            _before(where, left): _before_all(stayed, _before(where, left), left) for where, stayed in gone.items()
+        }
+    return Held(content=form.root(), faults=faults, left=left)
+
+
+def _before(where: Where, left: Mapping[Where, list[int]]) -> Where:
+    found: Where = ()
+    for part in where:
+        stayed = left.get(found)
+        found = (*found, stayed[part] if stayed is not None and isinstance(part, int) else part)
+    return found
+
+
+def _before_all(stayed: list[int], where: Where, left: Mapping[Where, list[int]]) -> list[int]:
+    return [left[where][at] for at in stayed] if where in left else stayed
 
 
 def meant(text: str, known: Iterable[str]) -> str:

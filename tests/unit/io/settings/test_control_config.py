@@ -10,7 +10,7 @@ import pytest
 
 from standfast.authority.access import Remote
 from standfast.control.rules.bounds import Bounds
-from standfast.dns.servers import Server, Transport
+from standfast.dns.servers import Server
 from standfast.dns.tsig import TsigKey
 from standfast.io.settings import config
 from standfast.io.settings.config import Config
@@ -36,7 +36,7 @@ metrics = "127.0.0.1:9155"
 name = "bind"
 kind = "rfc2136"
 server = "127.0.0.1:5353 key:Updater.example"
-verify = ["127.0.0.1:5354", "tls://127.0.0.1:5355#ns.example"]
+verify = ["127.0.0.1:5354", "192.0.2.55"]
 [[control.publisher]]
 name = "aws"
 kind = "route53"
@@ -92,7 +92,7 @@ def test_every_key_reaches_the_settings(tmp_path: Path) -> None:
                 server=Remote(server=Server("127.0.0.1", 5353), key="updater.example."),
                 verify=(
                     Server("127.0.0.1", 5354),
-                    Server("127.0.0.1", 5355, over=Transport.TLS, name="ns.example"),
+                    Server("192.0.2.55", 53),
                 ),
             ),
             PublisherSettings(
