@@ -18,8 +18,8 @@ from standfast.io.settings.config_types import (
     MetricsText,
     NetworkText,
     RemoteText,
-    Table,
     ServerText,
+    Table,
 )
 
 NAME_MAX: Final = 32  # letters of a process's name: a fence's writer is that and two numbers more, of 64 in all
