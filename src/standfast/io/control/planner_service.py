@@ -16,8 +16,8 @@ from typing import Any, Final, Self
 import structlog
 
 from standfast.control.cleanup import collectable
-from standfast.control.facts import Base, Inputs, Left, left_by_plan, recent
-from standfast.control.fence import Fence, Seen, Unreadable
+from standfast.control.facts import Base, Inputs, Left, recent
+from standfast.control.fence import Fence, Seen
 from standfast.control.finding import Finding, Severity, Verdict
 from standfast.control.intent import Endpoint, Intent
 from standfast.control.plan import Content, Plan, PlanHead
@@ -29,6 +29,7 @@ from standfast.control.store import Override, PlanStore, PlanStoreError, Proposa
 from standfast.control.zone_index import ZoneIndex, index_zone
 from standfast.dns.model import Name
 from standfast.io.control.journal import ControlJournal
+from standfast.io.control.standing import fences_of, found_at, left_lately
 from standfast.ports import Random
 
 LEASE_S: Final = 10.0  # how long planning waits for another planner when the one that led is gone
@@ -40,7 +41,6 @@ WATCH_S: Final = 60.0
 TAKE_IN_PAUSE_S: Final = 0.1  # reports of many vantages come together
 WINDOW_S: Final = 60.0  # of the rules that speak of a minute
 INLINE_NAMES_MAX: Final = 2_000  # planned in the event loop; more, some 10 ms of work, in a thread
-FENCE_TIMEOUT_S: Final = 30.0
 
 log = structlog.get_logger("standfast.control")
 
@@ -320,49 +320,15 @@ class PlannerService:
     async def _load(self, desk: Desk) -> None:
         """Read what was planned last and what stands; where the one is not the other, plan from what stands."""
         head = await self._store.newest(desk.origin)
-        desk.published = await self._fences(desk)
+        desk.published = await fences_of(desk.zone.intent, self._publishers)
         desk.head = head
         content = await self._store.content(head) if head is not None and desk.base.is_known else None
         if content is None:
-            content = await self._found(desk)
+            content = await found_at(desk.zone.intent, desk.base, self._publishers)
         desk.content = content
-        desk.left = await self._left(desk.origin)
+        desk.left = await left_lately(self._store, desk.origin, self._now() - WINDOW_S)
         if desk.proposed is None and (proposal := await self._store.proposal(desk.origin)):
             desk.proposed = proposal.plan
-
-    async def _left(self, zone: Name) -> tuple[Left, ...]:
-        """Return what left by the plans of the last minute, whoever made them."""
-        left: list[Left] = []
-        for generation in reversed(await self._store.generations(zone)):
-            plan = await self._store.plan(zone, generation)
-            if plan is None or plan.made_at_s <= self._now() - WINDOW_S:
-                break
-            left.extend(left_by_plan(plan))
-        return tuple(left)
-
-    async def _fences(self, desk: Desk) -> dict[str, Seen]:
-        names = desk.zone.intent.publishers
-        seen = await asyncio.gather(*(self._fence(desk.origin, name) for name in names))
-        return dict(zip(names, seen, strict=True))
-
-    async def _fence(self, zone: Name, publisher: str) -> Seen:
-        try:
-            async with asyncio.timeout(FENCE_TIMEOUT_S):
-                return await self._publishers[publisher].fence(zone)
-        except TimeoutError:
-            return Unreadable(why=f"no answer within {FENCE_TIMEOUT_S:.0f} s")
-        except PublisherError as error:
-            return Unreadable(why=error.why)
-
-    async def _found(self, desk: Desk) -> Content:
-        """Return what is published, at a publisher where something stands that was not planned here if there is one."""
-        strangers = desk.base.strangers
-        names = sorted(desk.zone.intent.publishers, key=lambda name: name not in strangers)
-        readable = [name for name in names if not isinstance(desk.published.get(name), Unreadable)]
-        if not readable:
-            why = "nothing is known of what was planned, and no publisher can be read"
-            raise PublisherError(", ".join(names), desk.origin, why)
-        return (await self._publishers[readable[0]].read(desk.origin)).content
 
     # What goes on beside.
 
@@ -419,7 +385,7 @@ class PlannerService:
             self._touch(self.states.look(self._now()))
             await self._leads.wait()
             for desk in list(self.desks.values()):
-                published = await self._fences(desk)
+                published = await fences_of(desk.zone.intent, self._publishers)
                 strangers = desk.base.strangers
                 desk.published = published
                 if desk.base.strangers != strangers or not desk.base.is_known:

@@ -1,0 +1,58 @@
+"""What stands: the fences at a zone's publishers, what is published there, and what left it lately. Only reads."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from standfast.control.facts import Base, Left, left_by_plan
+from standfast.control.fence import Seen, Unreadable
+from standfast.control.intent import ZoneIntent
+from standfast.control.plan import Content
+from standfast.control.publishing import Publisher, PublisherError
+from standfast.control.store import PlanStore
+from standfast.dns.model import Name
+
+FENCE_TIMEOUT_S: Final = 30.0
+
+
+async def fences_of(zone: ZoneIntent, publishers: Mapping[str, Publisher]) -> dict[str, Seen]:
+    """Return the fence that stands at each of the zone's publishers; one that is not in `publishers` cannot be read."""
+    seen = await asyncio.gather(*(_fence(zone.origin, publishers.get(name)) for name in zone.publishers))
+    return dict(zip(zone.publishers, seen, strict=True))
+
+
+async def found_at(zone: ZoneIntent, base: Base, publishers: Mapping[str, Publisher]) -> Content:
+    """Return what is published, at a publisher where something stands that was not planned here if there is one.
+
+    Raises:
+        PublisherError: none can be read.
+    """
+    names = sorted(zone.publishers, key=lambda name: name not in base.strangers)
+    readable = [name for name in names if not isinstance(base.published.get(name), Unreadable)]
+    if not readable:
+        why = "nothing is known of what was planned, and no publisher can be read"
+        raise PublisherError(", ".join(names), zone.origin, why)
+    return (await publishers[readable[0]].read(zone.origin)).content
+
+
+async def left_lately(store: PlanStore, zone: Name, since_s: float) -> tuple[Left, ...]:
+    """Return what left by the plans made after `since_s` (seconds since the epoch), whoever made them."""
+    left: list[Left] = []
+    for generation in reversed(await store.generations(zone)):
+        plan = await store.plan(zone, generation)
+        if plan is None or plan.made_at_s <= since_s:
+            break
+        left.extend(left_by_plan(plan))
+    return tuple(left)
+
+
+async def _fence(zone: Name, publisher: Publisher | None) -> Seen:
+    if publisher is None:
+        return Unreadable(why="it is not asked from here")
+    try:
+        async with asyncio.timeout(FENCE_TIMEOUT_S):
+            return await publisher.fence(zone)
+    except TimeoutError:
+        return Unreadable(why=f"no answer within {FENCE_TIMEOUT_S:.0f} s")
+    except PublisherError as error:
+        return Unreadable(why=error.why)
