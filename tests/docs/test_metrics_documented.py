@@ -6,10 +6,12 @@ from pathlib import Path
 import yaml
 
 from standfast.io.telemetry.authority_metrics import AUTHORITY_METRICS
+from standfast.io.telemetry.control_metrics import CONTROL_METRICS
 from standfast.io.telemetry.metrics import METRICS
 
 DESCRIBED = [(metric.name, metric.labels) for metric in METRICS]
 DESCRIBED += [(metric.name, metric.labels) for metric in AUTHORITY_METRICS]
+DESCRIBED += [(metric.name, metric.labels) for metric in CONTROL_METRICS]
 PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 
 

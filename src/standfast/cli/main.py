@@ -32,6 +32,8 @@ VERBS = (
     Verb("drill", "Rehearse an outage."),
     Verb("zone", "Check, show, compare and sign zone files, and see to the keys of signed zones."),
     Verb("map", "What a service hangs on, and how likely it fails."),
+    Verb("planner", "Make plans on this machine, from the intent and from what vantages see."),
+    Verb("enactor", "Publish plans from this machine, at the publishers of every zone."),
     Verb("restore", "Bring names back to what they were."),
     Verb("ledger", "Show or verify the record of every verdict, and of every plan."),
     Verb("completion", "Print the completion script for a shell."),

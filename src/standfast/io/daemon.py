@@ -1,4 +1,4 @@
-"""What `standfast up` runs: puts guard and authority together, says when they serve, takes them apart again in order.
+"""What `standfast up` runs: guard, authority, control plane; put together, said when they serve, taken apart in order.
 
 The guard's order is that of need: the state directory, the ledger, what is remembered, the core, its sockets, and last
 the control socket. What was begun is ended in reverse, however it ends.
@@ -9,7 +9,7 @@ import gc
 import random
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ from standfast.io.roots import Roots
 from standfast.io.settings.addresses import Scheme
 from standfast.io.settings.authority import AuthorityConfig
 from standfast.io.settings.config import Config
+from standfast.io.settings.control import ControlConfig
 from standfast.io.settings.places import LEDGER_NAME
 from standfast.io.state import ledger_file
 from standfast.io.state.ledger_file import LedgerFile
@@ -47,6 +48,7 @@ from standfast.io.telemetry.pages import PageServer
 from standfast.io.telemetry.traces import TracedCore
 
 if TYPE_CHECKING:
+    from standfast.io.control.plane import ControlPlane
     from standfast.io.telemetry.otlp import OtlpExporter
 
 log = structlog.get_logger("standfast")
@@ -69,6 +71,7 @@ async def _run(config: Config, tell: Callable[[str], None]) -> None:
     async with AsyncExitStack() as stack:
         serving: list[str] = []
         on_hangup: list[Callable[[], None]] = []
+        authority = None
         if config.authority is not None:
             authority = await stack.enter_async_context(_authority(config.authority))
             if config.authority.metrics is not None:
@@ -77,6 +80,10 @@ async def _run(config: Config, tell: Callable[[str], None]) -> None:
                 log.info("authority.metrics", address=str(observed.bound))
             serving.append(_authority_in_words(authority))
             on_hangup.append(authority.files.reload)
+        if config.control is not None and config.control.run:
+            plane = await stack.enter_async_context(_control(config.control, authority))
+            serving.append(str(plane))
+            on_hangup.append(plane.reload)
         if config.has_guard:
             guard = await stack.enter_async_context(_guard(config))
             serving.append(f"serving on {_in_words(guard)}, asking {', '.join(map(str, config.upstreams))}")
@@ -110,6 +117,14 @@ def _authority(config: AuthorityConfig) -> AuthorityService:
         cookies=Cookies(ServerCookies(random.SystemRandom(), clock.now()), clock.now),
         now=clock.now,
     )
+
+
+def _control(config: ControlConfig, authority: AuthorityService | None) -> AbstractAsyncContextManager["ControlPlane"]:
+    from standfast.io.control.plane import control_plane  # noqa: PLC0415  a guard need not wait for it
+
+    if authority is None:
+        return control_plane(config, roles=config.run)
+    return control_plane(config, roles=config.run, served=authority.parts.zones, served_at=authority.bound)
 
 
 @asynccontextmanager

@@ -151,7 +151,7 @@ class PlannerService:
         self.states.assign(intent.pools, self._now())
         self._due.set()
 
-    def reported(self, vantage: str, report: Mapping[str, str], *, at_s: float) -> None:
+    def reported(self, vantage: str, report: Mapping[str, str], at_s: float) -> None:
         """Take in what a vantage sees, at once; `at_s` is by its clock."""
         self._touch(self.states.report(vantage, report, at_s=at_s, now_s=self._now()))
 
@@ -361,7 +361,7 @@ class PlannerService:
     async def _take_in(self) -> None:
         """Take in what others keep in the store: reports, overrides, approvals, and plans of other planners."""
         for vantage, (at_s, report) in (await self._store.reports()).items():
-            self.reported(vantage, report, at_s=at_s)
+            self.reported(vantage, report, at_s)
         overrides = await self._store.overrides()
         if list(overrides) != list(self._overrides):
             self._overrides = overrides

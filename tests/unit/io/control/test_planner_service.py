@@ -127,9 +127,9 @@ def play(path: Path, scene: Callable[[World], Awaitable[None]]) -> str:
 def test_what_is_wanted_is_planned_and_an_endpoint_that_turns_ill_leaves(tmp_path: Path) -> None:
     async def scene(world: World) -> None:
         async with world.planner(intent(WWW, API)) as planner:
-            planner.reported("eu-1", report(), at_s=NOW_S)
+            planner.reported("eu-1", report(), NOW_S)
             await world.until_planned(content(a(WWW, 1, 2, 3), a(API, 1, 2, 3)))
-            planner.reported("eu-1", report(one=2), at_s=NOW_S + 1)
+            planner.reported("eu-1", report(one=2), NOW_S + 1)
             head = await world.until_planned(content(a(WWW, 1, 3), a(API, 1, 3)))
             assert head.generation == 2
 

@@ -1,0 +1,213 @@
+"""The control plane of one process: its roles put together, in the order of need, and taken apart again in reverse.
+
+Roles of one process tell each other at once; those of several agree by the store.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import structlog
+
+from standfast.control.intent import Intent
+from standfast.control.publishing import Publisher
+from standfast.control.store import PlanStore
+from standfast.control.verifier import Asked, Seen
+from standfast.dns.model import Name
+from standfast.dns.servers import Server
+from standfast.io.authority.zones import ServedZones
+from standfast.io.clock import SteadyClock
+from standfast.io.control.enactor_service import EnactorService
+from standfast.io.control.intent_files import load_intent
+from standfast.io.control.journal import ControlJournal
+from standfast.io.control.looking import look
+from standfast.io.control.planner_service import PlannerService
+from standfast.io.control.publishers.build import build_publishers
+from standfast.io.control.sources import Sources
+from standfast.io.control.stores.opening import open_store
+from standfast.io.control.verifier_service import VerifierService
+from standfast.io.settings.control import ControlConfig
+from standfast.io.settings.control_keys import Approval, Role
+from standfast.io.settings.places import ConfigError
+from standfast.io.telemetry.control_metrics import CONTROL_METRICS
+from standfast.io.telemetry.described import metrics_page
+from standfast.io.telemetry.pages import PageServer
+
+log = structlog.get_logger("standfast.control")
+
+
+@dataclass(slots=True, kw_only=True)
+class ControlPlane:
+    """What runs in this process. A role that it does not have is None."""
+
+    config: ControlConfig
+    intent: Intent
+    roles: frozenset[Role]
+    publishers: Mapping[str, Publisher]
+    sources: Sources | None = None
+    planner: PlannerService | None = None
+    enactor: EnactorService | None = None
+    verifier: VerifierService | None = None
+    reloading: asyncio.Task[None] | None = None
+
+    def reload(self) -> None:
+        """Read anew what is wanted; where that is wrong, what was wanted before stays."""
+        if self.reloading is None or self.reloading.done():
+            self.reloading = asyncio.create_task(self._reload())
+
+    async def adopt(self, intent: Intent) -> None:
+        """Want this from now on."""
+        self.intent = intent
+        zones = {zone.origin: zone.publishers for zone in intent.zones.values()}
+        if self.verifier is not None:
+            await self.verifier.assign(zones)
+        if self.enactor is not None:
+            self.enactor.assign(zones)
+        if self.planner is not None:
+            self.planner.assign(intent)
+        if self.sources is not None:
+            self.sources.adopt(intent.pools)
+            for pool in self.sources.states:
+                self.sourced(pool)
+
+    def sourced(self, pool: str) -> None:
+        """Have everybody know what the source of a pool lists."""
+        if self.sources is not None and self.planner is not None:
+            state = self.sources.states[pool]
+            self.planner.sourced(pool, state.endpoints, state.failed)
+
+    async def _reload(self) -> None:
+        try:
+            intent = await asyncio.to_thread(load_intent, self.config)
+        except ConfigError as error:
+            log.error("control.intent_refused", findings=[str(finding) for finding in error.findings])
+            return
+        await self.adopt(intent)
+        log.info("control.intent_read", zones=len(intent.zones), pools=len(intent.pools))
+
+    def __str__(self) -> str:
+        zones = f"{len(self.intent.zones)} zone{'' if len(self.intent.zones) == 1 else 's'}"
+        roles = ", ".join(role for role in Role if role in self.roles)
+        return f"control plane ({roles}) for {zones} as {self.config.name}"
+
+
+@asynccontextmanager
+async def control_plane(
+    config: ControlConfig,
+    *,
+    roles: Collection[Role],
+    served: ServedZones | None = None,
+    served_at: Iterable[Server] = (),
+) -> AsyncIterator[ControlPlane]:
+    """Run these roles until the context ends.
+
+    Args:
+        config: the settings.
+        roles: what this process does.
+        served: the zones of the authority in this very process, where there is one.
+        served_at: where it answers.
+
+    Raises:
+        StandfastError: it cannot start.
+    """
+    intent = await asyncio.to_thread(load_intent, config)
+    clock, rng = SteadyClock(), random.SystemRandom()
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(config))
+        journal = stack.enter_context(ControlJournal.open(config.state_dir, now=clock.now))
+        journal.started(version=version("standfast"), roles=sorted(roles))
+        stack.callback(journal.stopped)
+        publishers = build_publishers(config, served=served)
+        plane = ControlPlane(config=config, intent=intent, roles=frozenset(roles), publishers=publishers)
+        if Role.ENACTOR in roles:
+            plane.enactor = await stack.enter_async_context(_enactor(plane, store, journal, rng))
+        if Role.VERIFIER in roles:
+            verifier = _verifier(plane, store, journal, rng, served_at=tuple(served_at), clock=clock)
+            plane.verifier = await stack.enter_async_context(verifier)
+        if Role.PLANNER in roles:
+            sources = Sources(intent.pools, config, wall=clock.now, rng=rng, changed=plane.sourced)
+            plane.sources = await stack.enter_async_context(sources)
+            plane.planner = await stack.enter_async_context(_planner(plane, store, journal, rng, clock))
+        _have_them_talk(plane)
+        await plane.adopt(intent)
+        if config.metrics is not None:
+            pages = {"/metrics": metrics_page(plane, CONTROL_METRICS)}
+            observed = await stack.enter_async_context(PageServer(config.metrics, pages))
+            log.info("control.metrics", address=str(observed.bound))
+        yield plane
+        if plane.reloading is not None:
+            plane.reloading.cancel()
+
+
+def _enactor(plane: ControlPlane, store: PlanStore, journal: ControlJournal, rng: random.Random) -> EnactorService:
+    return EnactorService(
+        store,
+        plane.publishers,
+        journal=journal,
+        name=plane.config.name,
+        look_every_s=plane.config.verify_every_s,
+        reads_whole=Role.VERIFIER not in plane.roles,
+        rng=rng,
+    )
+
+
+def _verifier(
+    plane: ControlPlane,
+    store: PlanStore,
+    journal: ControlJournal,
+    rng: random.Random,
+    *,
+    served_at: tuple[Server, ...],
+    clock: SteadyClock,
+) -> VerifierService:
+    def heal(zone: Name, publisher: str) -> None:
+        if plane.enactor is not None:
+            plane.enactor.heal(zone, publisher)
+
+    async def ask(server: Server, asked: Asked) -> Seen:
+        return await look(server, asked, rng=rng, wall=clock.now)
+
+    servers = {
+        each.name: ((each.server.server,) if each.server else served_at) + each.verify
+        for each in plane.config.publishers
+    }
+    return VerifierService(
+        store,
+        {name: (publisher, servers[name]) for name, publisher in plane.publishers.items()},
+        journal=journal,
+        look=ask,
+        heal=heal,
+        every_s=plane.config.verify_every_s,
+        now=clock.now,
+        rng=rng,
+    )
+
+
+def _planner(
+    plane: ControlPlane, store: PlanStore, journal: ControlJournal, rng: random.Random, clock: SteadyClock
+) -> PlannerService:
+    return PlannerService(
+        store,
+        plane.publishers,
+        journal=journal,
+        name=plane.config.name,
+        quorum=plane.config.quorum,
+        bounds=plane.config.rules,
+        always_asks=plane.config.approval is Approval.ALWAYS,
+        now=clock.now,
+        rng=rng,
+    )
+
+
+def _have_them_talk(plane: ControlPlane) -> None:
+    """Have each role of this process hear at once what concerns it."""
+    planner, enactor, verifier = plane.planner, plane.enactor, plane.verifier
+    if planner is not None and enactor is not None:
+        planner.on_planned.append(lambda plan: enactor.look(plan.zone))
+        enactor.on_settled.append(planner.settled)
+        enactor.on_stuck.append(lambda zone, _publisher, _rest: planner.look(zone))
+    if enactor is not None and verifier is not None:
+        enactor.on_settled.append(verifier.settled)
