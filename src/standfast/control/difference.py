@@ -26,8 +26,11 @@ def repair(planned: Content, before: Content, found: Content) -> tuple[Change, .
     """
     changes: list[Change] = []
     for owner, node in planned.items():
-        there = found.get(owner, _EMPTY)
-        if there is node:
+        there = found.get(owner)
+        if not there:
+            changes.extend([Change(before=None, after=rrset) for rrset in node.values()])
+            continue
+        if there == node:  # nearly always
             continue
         changes.extend(
             Change(before=there.get(rtype), after=rrset)

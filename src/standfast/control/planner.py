@@ -109,8 +109,10 @@ def _numbered(subject: Subject, base: Base, inputs: Inputs) -> Plan:
     )
 
 
-def _whole(subject: Subject) -> list[Change]:
+def _whole(subject: Subject) -> Sequence[Change]:
     """Return all that is planned, and what goes for it: a plan without a base says all itself, and so does its hash."""
+    if not subject.before:
+        return subject.changes
     goes = [change for change in subject.changes if change.after is None]
     kept = [
         (rrset, subject.before.get(owner, _EMPTY)) for owner, node in subject.after.items() for rrset in node.values()
@@ -132,7 +134,7 @@ def _changes(
         if shape is None:
             _follow(node, records.get(name, _EMPTY), changes)
             continue
-        standing = targets_of(node)
+        standing = targets_of(node) if node else ()
         key = shape, standing
         known = thought.get(key)
         if known is None:

@@ -20,6 +20,7 @@ from standfast.dns.name import ROOT
 from standfast.dns.rdata import rrset_to_text
 
 Form = tuple[tuple[int, int, tuple[bytes, ...]], ...]  # a node without its name: type, TTL in seconds, data of each
+_Look = tuple[object, ...] | None
 
 SHOWN_MAX: Final = 5  # endpoints that a finding names; it says how many there are
 
@@ -82,21 +83,24 @@ class Subject:
     @cached_property
     def groups(self) -> Sequence[Group]:
         """Every name that changes, in the order of the first of each group."""
-        before, after, shape = self.before.get, self.after.get, self.facts.zone.shapes.get
+        before, after, shape_of = self.before.get, self.after.get, self.facts.zone.shapes.get
         found: dict[tuple[Shape | None, Form, Form], list[Name]] = {}
+        alike: dict[tuple[Shape | None, _Look, _Look], list[Name]] = {}  # the same, by what costs less to compare
         for name in self.touched:
-            key = shape(name), _form(before(name)), _form(after(name))
-            names = found.get(key)
+            shape, old, new = shape_of(name), before(name), after(name)
+            look = shape, _look(old), _look(new)
+            names = alike.get(look)
             if names is None:
-                found[key] = [name]
-            else:
-                names.append(name)
+                names = alike[look] = found.setdefault((shape, _form(old), _form(new)), [])
+            names.append(name)
         return [Group(shape=shape, before=old, after=new, names=names) for (shape, old, new), names in found.items()]
 
     @cached_property
     def touched(self) -> Mapping[Name, None]:
         """The names that change, in order."""
-        return dict.fromkeys([owner_of(change) for change in self.changes])
+        return dict.fromkeys(
+            [rrset.owner for change in self.changes if (rrset := change.after or change.before) is not None]
+        )
 
     @cached_property
     def managed(self) -> Sequence[Group]:
@@ -111,12 +115,17 @@ class Subject:
 
 
 def _form(node: Node | None) -> Form:
+    return tuple([(rtype, rrset.ttl_s, rrset.rdatas) for rtype, rrset in node.items()]) if node else ()
+
+
+def _look(node: Node | None) -> _Look:
+    """Return what tells nodes apart that do not have the very same data, as those have that a plan made alike."""
     if not node:
-        return ()
+        return None
     if len(node) == 1:  # nearly always
         (rrset,) = node.values()
-        return ((rrset.rtype, rrset.ttl_s, rrset.rdatas),)
-    return tuple([(rtype, rrset.ttl_s, rrset.rdatas) for rtype, rrset in node.items()])
+        return rrset.rtype, rrset.ttl_s, id(rrset.rdatas)
+    return tuple([(rtype, rrset.ttl_s, id(rrset.rdatas)) for rtype, rrset in node.items()])
 
 
 def _targets(form: Form) -> frozenset[Target]:
