@@ -34,6 +34,7 @@ VERBS = (
     Verb("map", "What a service hangs on, and how likely it fails."),
     Verb("planner", "Make plans on this machine, from the intent and from what vantages see."),
     Verb("enactor", "Publish plans from this machine, at the publishers of every zone."),
+    Verb("vantage", "Look at endpoints from this machine, or once at all of them."),
     Verb("restore", "Bring names back to what they were."),
     Verb("ledger", "Show or verify the record of every verdict, and of every plan."),
     Verb("completion", "Print the completion script for a shell."),

@@ -121,6 +121,7 @@ class Vantage:
         self._at: Counter[str] = Counter()  # looks in flight by address
         self._order = count()
         self._well_s: dict[str, float] = {}  # by pool
+        self._texts: dict[str, str] = {}  # of the report, but for pools
         self.looks = 0
 
     @property
@@ -145,6 +146,8 @@ class Vantage:
         self._seats = {t: seat for t, seat in self._seats.items() if targets.get(t) == seat.check}
         pools = {target.pool for target in targets}
         self._well_s = {pool: at_s for pool, at_s in self._well_s.items() if pool in pools}
+        kept = {key_of(target) for target in self._seats}
+        self._texts = {key: text for key, text in self._texts.items() if key in kept}
         self._queue = [entry for entry in self._queue if self._is_current(entry[2])]
         for target, check in targets.items():
             if target not in self._seats:
@@ -160,6 +163,7 @@ class Vantage:
             reading = read_reading(report.get(key_of(target), ""))
             if reading is not None and seat.standing.well is None:
                 seat.standing = resumed(reading, now_s)
+                self._texts[key_of(target)] = write_reading(seat.standing.reading)
 
     def due(self, now_s: float) -> list[Shot]:
         """Return the looks that are to be taken now."""
@@ -187,21 +191,21 @@ class Vantage:
         pause_s = seat.check.interval_s * (1.0 - JITTER * self._rng.random())
         seat.due_s = max(now_s, flight.began_s + pause_s)
         heappush(self._queue, (seat.due_s, next(self._order), seat))
-        before = seat.standing.reading
+        before = seat.standing.reading.state
         seat.standing = after(seat.standing, look, seat.check, now_s=now_s)
         reading = seat.standing.reading
-        return (
-            None if reading.state is before.state else Turned(target=seat.target, before=before.state, reading=reading)
-        )
+        if reading.state is before:
+            return None
+        key = key_of(seat.target)
+        if reading.state is State.UNKNOWN:
+            self._texts.pop(key, None)
+        else:
+            self._texts[key] = write_reading(reading)
+        return Turned(target=seat.target, before=before, reading=reading)
 
     def report(self) -> dict[str, str]:
         """Return what is seen of all targets of which anything can be said, and of each pool."""
-        readings = {
-            key_of(target): write_reading(seat.standing.reading)
-            for target, seat in self._seats.items()
-            if seat.standing.reading.state is not State.UNKNOWN
-        }
-        return readings | {pool_key(pool): f"{at_s:.3f}" for pool, at_s in self._well_s.items()}
+        return self._texts | {pool_key(pool): f"{at_s:.3f}" for pool, at_s in self._well_s.items()}
 
     def _is_current(self, seat: _Seat) -> bool:
         return self._seats.get(seat.target) is seat

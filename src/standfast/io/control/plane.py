@@ -5,7 +5,7 @@ Roles of one process tell each other at once; those of several agree by the stor
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Set
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -20,6 +20,7 @@ from standfast.dns.model import Name
 from standfast.dns.servers import Server
 from standfast.io.authority.zones import ServedZones
 from standfast.io.clock import SteadyClock
+from standfast.io.control.checks.check import Checker
 from standfast.io.control.enactor_service import EnactorService
 from standfast.io.control.intent_files import load_intent
 from standfast.io.control.journal import ControlJournal
@@ -28,7 +29,9 @@ from standfast.io.control.planner_service import PlannerService
 from standfast.io.control.publishers.build import build_publishers
 from standfast.io.control.sources import Sources
 from standfast.io.control.stores.opening import open_store
+from standfast.io.control.vantage_service import VantageService
 from standfast.io.control.verifier_service import VerifierService
+from standfast.io.roots import Roots
 from standfast.io.settings.control import ControlConfig
 from standfast.io.settings.control_keys import Approval, Role
 from standfast.io.settings.places import ConfigError
@@ -51,6 +54,7 @@ class ControlPlane:
     planner: PlannerService | None = None
     enactor: EnactorService | None = None
     verifier: VerifierService | None = None
+    vantage: VantageService | None = None
     reloading: asyncio.Task[None] | None = None
 
     def reload(self) -> None:
@@ -71,13 +75,23 @@ class ControlPlane:
         if self.sources is not None:
             self.sources.adopt(intent.pools)
             for pool in self.sources.states:
-                self.sourced(pool)
+                self._plan_with(pool)
+        self._look_at_all()
 
     def sourced(self, pool: str) -> None:
         """Have everybody know what the source of a pool lists."""
+        self._plan_with(pool)
+        self._look_at_all()
+
+    def _plan_with(self, pool: str) -> None:
         if self.sources is not None and self.planner is not None:
             state = self.sources.states[pool]
             self.planner.sourced(pool, state.endpoints, state.failed)
+
+    def _look_at_all(self) -> None:
+        if self.sources is not None and self.vantage is not None:
+            pools = self.intent.pools
+            self.vantage.assign(self.intent, {name: self.sources.endpoints(pool) for name, pool in pools.items()})
 
     async def _reload(self) -> None:
         try:
@@ -98,7 +112,7 @@ class ControlPlane:
 async def control_plane(
     config: ControlConfig,
     *,
-    roles: Collection[Role],
+    roles: Set[Role],
     served: ServedZones | None = None,
     served_at: Iterable[Server] = (),
 ) -> AsyncIterator[ControlPlane]:
@@ -127,12 +141,17 @@ async def control_plane(
         if Role.VERIFIER in roles:
             verifier = _verifier(plane, store, journal, rng, served_at=tuple(served_at), clock=clock)
             plane.verifier = await stack.enter_async_context(verifier)
-        if Role.PLANNER in roles:
+        if roles & {Role.PLANNER, Role.VANTAGE}:
             sources = Sources(intent.pools, config, wall=clock.now, rng=rng, changed=plane.sourced)
             plane.sources = await stack.enter_async_context(sources)
+        if Role.PLANNER in roles:
             plane.planner = await stack.enter_async_context(_planner(plane, store, journal, rng, clock))
+        if Role.VANTAGE in roles:
+            plane.vantage = _vantage(plane, store, rng, clock)
         _have_them_talk(plane)
         await plane.adopt(intent)
+        if plane.vantage is not None:
+            await stack.enter_async_context(plane.vantage)
         if config.metrics is not None:
             pages = {"/metrics": metrics_page(plane, CONTROL_METRICS)}
             observed = await stack.enter_async_context(PageServer(config.metrics, pages))
@@ -202,6 +221,11 @@ def _planner(
     )
 
 
+def _vantage(plane: ControlPlane, store: PlanStore, rng: random.Random, clock: SteadyClock) -> VantageService:
+    checker = Checker(Roots(plane.config.ca_file), rng)
+    return VantageService(store, checker, name=plane.config.name, now=clock.now, rng=rng)
+
+
 def _have_them_talk(plane: ControlPlane) -> None:
     """Have each role of this process hear at once what concerns it."""
     planner, enactor, verifier = plane.planner, plane.enactor, plane.verifier
@@ -211,3 +235,5 @@ def _have_them_talk(plane: ControlPlane) -> None:
         enactor.on_stuck.append(lambda zone, _publisher, _rest: planner.look(zone))
     if enactor is not None and verifier is not None:
         enactor.on_settled.append(verifier.settled)
+    if plane.vantage is not None and planner is not None:
+        plane.vantage.on_report.append(planner.reported)

@@ -59,4 +59,21 @@ CONTROL_METRICS: "Final[tuple[Described[ControlPlane], ...]]" = (
         "Times that what is published was seen to differ from the plan.",
         lambda s: sum(s.verifier.drifts.values()) if s.verifier else 0,
     ),
+    Described(
+        "standfast_vantage_endpoints",
+        "Endpoints that are looked at, by how this vantage sees them.",
+        lambda s: _each(s.vantage.states) if s.vantage else [],
+        ("kind",),
+    ),
+    Described(
+        "standfast_vantage_looks_total",
+        "Looks at endpoints, by what they said.",
+        lambda s: _each(s.vantage.outcomes) if s.vantage else [],
+        ("outcome",),
+    ),
+    Described(
+        "standfast_vantage_in_flight",
+        "Looks that are under way.",
+        lambda s: s.vantage.vantage.in_flight if s.vantage else 0,
+    ),
 )
