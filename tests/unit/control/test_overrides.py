@@ -59,7 +59,7 @@ def test_a_clock_that_is_set_back_does_not_make_an_override_last_longer() -> Non
 def test_what_is_set_aside_is_told_with_who_did_it_and_why_and_until_when() -> None:
     (left,) = overridden([finding()], [override()], NOW_S)
     assert left.text == finding().text
-    assert left.advice == "set aside by ada until 2026-09-21T13:34:20+00:00: a rack is being moved"
+    assert left.advice == "set aside by ada until 2026-09-21T14:14:20+00:00: a rack is being moved"
 
 
 def test_a_question_is_set_aside_like_a_refusal() -> None:
