@@ -31,14 +31,14 @@ class Member:
 
 
 class Pools:
-    """Views of pools, each put in order when it is first asked for."""
+    """Views of pools, each looked through when it is first asked for."""
 
     def __init__(self, views: Mapping[str, PoolView]) -> None:
         self.views = views
         self._members: dict[str, dict[Target, Member]] = {}
 
     def members(self, pool: str) -> Mapping[Target, Member]:
-        """Return the members of `pool`, in order; none where there is no such pool."""
+        """Return the members of `pool`; none where there is no such pool."""
         found = self._members.get(pool)
         if found is None:
             found = self._members[pool] = _members(self.views.get(pool, PoolView(endpoints={})))
@@ -102,7 +102,7 @@ def _members(view: PoolView) -> dict[Target, Member]:
         member = _member(endpoint, Health.UNKNOWN if view.broken else health)
         other = found.get(member.target)
         found[member.target] = member if other is None else joined(member, other)
-    return dict(sorted(found.items()))
+    return found
 
 
 def _member(endpoint: Endpoint, health: Health) -> Member:

@@ -5,6 +5,7 @@ To change what is demanded, change a line of `RULES`; docs/rules has a page for 
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from standfast.control.facts import Facts
@@ -56,20 +57,21 @@ def check(published: Content, plan: Plan, facts: Facts) -> list[Finding]:
 
 
 def findings_on(subject: Subject) -> list[Finding]:
-    """Return all that the rules have to say."""
-    return [finding for rule in RULES for finding in rule.find(subject)]
+    """Return all that the rules have to say, in their order and by name."""
+    found = (sorted(rule.find(subject), key=lambda finding: (finding.name, finding.text)) for rule in RULES)
+    return list(chain.from_iterable(found))
 
 
-def names_held(findings: Iterable[Finding], subject: Subject) -> frozenset[Name] | None:
-    """Return the names without which nothing would keep the plan back; None where it is the plan as a whole."""
+def names_held(findings: Iterable[Finding], subject: Subject) -> frozenset[Name]:
+    """Return the names without which nothing would keep the plan back; none where it is the plan as a whole."""
     origin = subject.facts.zone.intent.origin
     names: set[Name] = set()
     for finding in findings:
         if finding.severity is Severity.WARN:
             continue
         if finding.rule == "unknown-publication":
-            return None
+            return frozenset()
         names.add(finding.name)
         if finding.rule == "leave-velocity" and finding.name == origin:
             names.update(name for loss in losses(subject) for name in loss.group.names)
-    return frozenset(names)
+    return frozenset(names & subject.touched.keys())
