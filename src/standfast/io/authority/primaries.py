@@ -18,7 +18,7 @@ from standfast.dns.requests import CLASS_IN, Message, message, question_octets, 
 from standfast.dns.servers import Server
 from standfast.dns.tsig import TsigFault, TsigKey, Verified, VerifiedStream, sign, verify
 from standfast.dns.wire import WireError
-from standfast.io.authority.zone_files import in_the_background
+from standfast.io.bulk import in_the_background
 from standfast.io.dns_over_tcp import (
     CONNECT_S,
     LENGTH_OCTETS,

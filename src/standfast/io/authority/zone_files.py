@@ -1,10 +1,7 @@
 """Zone files on the disk: read with all that they include, judged, and given as a snapshot or as everything wrong."""
 
-import gc
 import hashlib
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -18,12 +15,11 @@ from standfast.dns.masterfile import Fault, MasterFile, MasterFileError, Record
 from standfast.dns.model import Name, RRType
 from standfast.dns.name import BadName, parse_name
 from standfast.errors import StandfastError
+from standfast.io.bulk import in_the_background
 from standfast.io.faults import in_words
 
 NOTHING: Final[Mapping[Name, Zone]] = MappingProxyType({})
 UNKNOWN: Final[Mapping[Name, bytes]] = MappingProxyType({})
-SWITCH_S: Final = 0.000_5  # after which threads take turns while a zone is read
-_SWITCH_DEFAULT_S: Final = sys.getswitchinterval()
 SUFFIXES: Final = frozenset({".zone", ".db", ".txt", ".signed"})  # of file names, after the zone's
 
 
@@ -82,26 +78,6 @@ def read_zone(
         raise ZoneFileError(faults, warnings)
     zone = draft.zone()
     return ReadZone(zone=zone, source=Source(digest=texts.digest(), serial=zone.serial), warnings=tuple(warnings))
-
-
-@contextmanager
-def in_the_background() -> Iterator[None]:
-    """Have what makes a large zone in a thread stand in the way of answers as little as can be.
-
-    Python hands over to another thread after 5 ms, and each system call of an answer would wait for that. And nobody
-    looks for cycles: a zone has none, and to look through a large one stops all for seconds. What is there at the end
-    is not looked through later either; it goes when nobody holds it any more.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    sys.setswitchinterval(SWITCH_S)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(_SWITCH_DEFAULT_S)
-        gc.freeze()
-        if was_on:
-            gc.enable()
 
 
 def origin_of(path: Path) -> Name | None:

@@ -28,6 +28,7 @@ from standfast.control.rules.bounds import Bounds
 from standfast.control.store import Override, PlanStore, PlanStoreError, Proposal
 from standfast.control.zone_index import ZoneIndex, index_zone
 from standfast.dns.model import Name
+from standfast.io.bulk import in_a_thread
 from standfast.io.control.journal import ControlJournal
 from standfast.io.control.standing import fences_of, found_at, left_lately
 from standfast.ports import Random
@@ -218,7 +219,7 @@ class PlannerService:
         if whole:
             many = len(desk.zone.shapes) + len(desk.zone.records) > INLINE_NAMES_MAX
             planned = (
-                await asyncio.to_thread(plan_zone, desk.zone, inputs, desk.base)
+                await in_a_thread(plan_zone, desk.zone, inputs, desk.base)
                 if many
                 else plan_zone(desk.zone, inputs, desk.base)
             )

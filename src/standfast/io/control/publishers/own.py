@@ -21,6 +21,7 @@ from standfast.control.publishing import Batch, Late, Outcome, PublisherError, P
 from standfast.dns.changes import Change, same
 from standfast.dns.model import Name, RRType
 from standfast.io.authority.zones import INLINE_MAX, ServedZones, StaleZone, UnfitZone, fence_of
+from standfast.io.bulk import in_a_thread
 from standfast.io.state.state_dir import StoreError
 from standfast.layered import changed
 
@@ -74,7 +75,7 @@ class OwnPublisher:
     async def _publish(self, base: Zone, batch: Batch) -> None:
         changes = (*_made(base, batch), Change(before=base.soa, after=with_serial(base.soa, following(base.serial))))
         many = len(changes) > INLINE_MAX
-        new = await asyncio.to_thread(apply, base, changes) if many else apply(base, changes)
+        new = await in_a_thread(apply, base, changes) if many else apply(base, changes)
         published = await self._served.publish(new, base=base, cause="plan", changes=changes)
         log.info(
             "zone.planned",
