@@ -115,12 +115,18 @@ class FaultyPath:
         return answer
 
 
+async def dns_message(reader: asyncio.StreamReader) -> bytes:
+    """Read a message of DNS with its length."""
+    length = await reader.readexactly(LENGTH_OCTETS)
+    return length + await reader.readexactly(int.from_bytes(length, "big"))
+
+
 @asynccontextmanager
 async def faulty_path(
-    to: Server, *script: Fault, reads: Reads | None = None, busy: bytes = b""
+    to: Server, *script: Fault, reads: Reads = dns_message, busy: bytes = b""
 ) -> AsyncIterator[FaultyPath]:
     """Have a path to `to` that does what `script` says; `busy` is what a server says that is."""
-    path = FaultyPath(to, reads or dns_message, busy)
+    path = FaultyPath(to, reads, busy)
     path.script = [*script]
     listening = await asyncio.start_server(path.accept, "127.0.0.1", 0)
     path.server = Server("127.0.0.1", listening.sockets[0].getsockname()[1])
@@ -129,12 +135,6 @@ async def faulty_path(
     finally:
         listening.close()
         await path.end()
-
-
-async def dns_message(reader: asyncio.StreamReader) -> bytes:
-    """Read a message of DNS with its length."""
-    length = await reader.readexactly(LENGTH_OCTETS)
-    return length + await reader.readexactly(int.from_bytes(length, "big"))
 
 
 async def http_message(reader: asyncio.StreamReader) -> bytes:

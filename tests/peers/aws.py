@@ -23,6 +23,15 @@ ENVIRON: Final[Mapping[str, str]] = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 
+_BUSY: Final = b"""<?xml version="1.0"?>
+<ErrorResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><Error><Type>Sender</Type>
+<Code>Throttling</Code><Message>Rate exceeded</Message></Error><RequestId>1</RequestId></ErrorResponse>"""
+BUSY_ANSWER: Final = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n%b" % (
+    len(_BUSY),
+    _BUSY,
+)
+"""What Route 53 says to who asks more than five times a second (developer guide, "Quotas")."""
+
 
 @contextmanager
 def ministack(folder: Path, port: int, services: str) -> Iterator[Server]:

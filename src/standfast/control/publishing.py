@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 from standfast.control.fence import Fence, fence_in, fence_name
 from standfast.control.plan import Content
@@ -137,6 +137,15 @@ class Publisher(Protocol):
 
     async def write(self, batch: Batch) -> Outcome:
         """Replace the expected fence by the next one and make the changes, as one operation."""
+        ...
+
+
+@runtime_checkable
+class Spreading(Protocol):
+    """A publisher whose servers have what is written one after the other, and who says when all do."""
+
+    async def is_everywhere(self, zone: Name) -> bool | None:
+        """Say whether all have what was written here last; None: nothing was. Raises `PublisherError`."""
         ...
 
 

@@ -15,7 +15,7 @@ import structlog
 
 from standfast.control.fence import Fence
 from standfast.control.plan import Plan
-from standfast.control.publishing import Publisher, PublisherError
+from standfast.control.publishing import Publisher, PublisherError, Spreading
 from standfast.control.store import PlanStore, PlanStoreError
 from standfast.control.verifier import Asked, Drift, Seen, Sight, Visibility, drift, finding_of, look_at, stands_at
 from standfast.dns.changes import Change
@@ -27,10 +27,14 @@ from standfast.ports import Random
 VISIBLE_MAX_S: Final = 60.0  # a server that shows a plan later than that is told of, and asked no more
 POLL_MIN_S: Final = 0.02  # between two looks: what is visible in 50 ms is to be seen so
 POLL_MAX_S: Final = 2.0
+SPREAD_POLL_S: Final = 5.0  # between two looks at a publisher that spreads: an account has five requests a second
+SPREAD_MAX_S: Final = 600.0  # ten times what Route 53 takes as a rule
 ASKS_MAX: Final = 16  # questions on the way at once, of one zone at one publisher
 JITTER: Final = 0.1  # of the schedule, so that zones are not all read at once
 
 log = structlog.get_logger("standfast.control")
+
+EVERYWHERE: Final = "everywhere"  # in the place of a server's name: all those of a publisher that spreads
 
 Look = Callable[[Server, Asked], Awaitable[Seen]]
 Key = tuple[Name, str]
@@ -128,7 +132,7 @@ class VerifierService:
             with suppress(PlanStoreError):  # it is told by whoever cannot do without
                 plan = await self._store.plan(watched.zone, fence.generation) if fence else None
                 if plan is not None and stands_at(fence, plan):
-                    await self._see_plan(watched, plan)
+                    await asyncio.gather(self._see_plan(watched, plan), self._see_spread(watched, plan))
 
     async def _see_plan(self, watched: Watched, plan: Plan) -> None:
         by_name = {str(server): server for server in watched.servers}
@@ -154,23 +158,46 @@ class VerifierService:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, POLL_MAX_S)
 
+    async def _see_spread(self, watched: Watched, plan: Plan) -> None:
+        """Wait until a publisher that spreads what is written says that it is everywhere."""
+        publisher = watched.publisher
+        everywhere: bool | None = False
+        while isinstance(publisher, Spreading) and not watched.settled.is_set():
+            with suppress(PublisherError):  # it is told by whoever cannot do without
+                everywhere = await publisher.is_everywhere(watched.zone)
+            after_s = self._now() - watched.at_s
+            if everywhere:
+                self._visible(watched, plan, EVERYWHERE, after_s)
+            elif everywhere is not None and after_s > SPREAD_MAX_S:
+                self.late[publisher.facts.name] += 1
+                self._alarm_not_visible(watched, f"not at all of its servers after {after_s:.0f} s")
+            elif everywhere is not None:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(SPREAD_POLL_S):
+                        await watched.settled.wait()
+                continue
+            return
+
     def _visible(self, watched: Watched, plan: Plan, server: str, after_s: float) -> None:
         watched.visible_after_s[server] = after_s
         self._journal.visible(plan.head, watched.publisher.facts.name, server, after_s=after_s)
 
     def _not_visible(self, watched: Watched, last: Iterable[Seen], changes: Mapping[Asked, Change]) -> None:
-        publisher = watched.publisher.facts.name
-        self.late[publisher] += 1
+        self.late[watched.publisher.facts.name] += 1
         for seen in last:
             change = changes[seen.asked]
             sight = look_at(seen, change.after, (change.before,))
             finding = finding_of(seen, sight, change.after)
             if finding is not None:
-                log.warning("plan.not_visible", zone=watched.zone, publisher=publisher, detail=finding.text)
-                self._journal.alarm("not-visible", watched.zone, finding.text)
+                self._alarm_not_visible(watched, finding.text)
                 break  # the first says it; `standfast verify` says all
         if any(look_at(seen, changes[seen.asked].after, ()) is not Sight.SILENT for seen in last):
-            self._heal(watched.zone, publisher)
+            self._heal(watched.zone, watched.publisher.facts.name)
+
+    def _alarm_not_visible(self, watched: Watched, text: str) -> None:
+        publisher = watched.publisher.facts.name
+        log.warning("plan.not_visible", zone=watched.zone, publisher=publisher, detail=text)
+        self._journal.alarm("not-visible", watched.zone, text)
 
     # On schedule --------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import pytest
 
 from standfast.control.fence import Fence
 from standfast.control.plan import Content, Plan, applied, make_plan
-from standfast.control.publishing import Batch, Outcome, PublisherFacts, Reading, Written
+from standfast.control.publishing import Batch, Outcome, PublisherError, PublisherFacts, Reading, Written
 from standfast.control.verifier import Asked, Seen
 from standfast.dns.changes import Change
 from standfast.dns.model import Name, RRset, RRType
@@ -63,15 +63,15 @@ class Shelf:
 class Stage:
     """A store with plans, the shelf, and a verifier that watches it."""
 
-    def __init__(self, store: SqlitePlanStore, journal: ControlJournal, every_s: float) -> None:
+    def __init__(self, store: SqlitePlanStore, journal: ControlJournal, every_s: float, shelf: Shelf) -> None:
         self.store = store
-        self.shelf = Shelf()
+        self.shelf = shelf
         self.healed: list[tuple[Name, str]] = []
         self.verifier = VerifierService(
             store,
-            {"there": (self.shelf, (PRIMARY, SECONDARY))},
+            {"there": (shelf, (PRIMARY, SECONDARY))},
             journal=journal,
-            look=self.shelf.look,
+            look=shelf.look,
             heal=lambda zone, publisher: self.healed.append((zone, publisher)),
             every_s=every_s,
             now=time.monotonic,
@@ -94,14 +94,18 @@ class Stage:
 
 
 def play(
-    tmp_path: Path, story: Callable[[Stage], Coroutine[Any, Any, None]], *, every_s: float = 3600.0
+    tmp_path: Path,
+    story: Callable[[Stage], Coroutine[Any, Any, None]],
+    *,
+    every_s: float = 3600.0,
+    shelf: Shelf | None = None,
 ) -> list[Record]:
     """Let `story` happen, and return what was written down."""
 
     async def run() -> None:
         with ControlJournal.open(tmp_path / "control") as journal:
             async with SqlitePlanStore(tmp_path / "control").opened() as store:
-                stage = Stage(store, journal, every_s)
+                stage = Stage(store, journal, every_s, shelf or Shelf())
                 async with stage.verifier:
                     await stage.verifier.assign({ZONE: ["there"]})
                     await story(stage)
@@ -186,3 +190,54 @@ def test_a_zone_that_is_watched_no_more_is_left_alone(tmp_path: Path) -> None:
         assert not stage.healed
 
     play(tmp_path, story, every_s=0.02)
+
+
+class Spread(Shelf):
+    """A publisher that says after a while that all of its servers have what was written."""
+
+    def __init__(self, looks: int | None) -> None:
+        super().__init__()
+        self.looks = looks  # until it says so; None: it knows of nothing that was written
+
+    async def is_everywhere(self, zone: Name) -> bool | None:
+        if self.looks is None:
+            return None
+        self.looks -= 1
+        if self.looks % 2:
+            raise PublisherError("there", zone, "it is busy")
+        return self.looks <= 0
+
+
+def test_a_publisher_that_spreads_is_visible_when_it_is_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verifier_service, "SPREAD_POLL_S", 0.01)
+
+    async def story(stage: Stage) -> None:
+        await stage.publish(1)
+        await until(lambda: "everywhere" in stage.verifier.watched[ZONE, "there"].visible_after_s)
+
+    records = play(tmp_path, story, shelf=Spread(5))
+    assert {str(each.body["server"]) for each in records} == {str(PRIMARY), str(SECONDARY), "everywhere"}
+
+
+def test_a_publisher_that_never_says_so_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verifier_service, "SPREAD_POLL_S", 0.01)
+    monkeypatch.setattr(verifier_service, "SPREAD_MAX_S", 0.1)
+
+    async def story(stage: Stage) -> None:
+        await stage.publish(1)
+        await until(lambda: stage.verifier.late["there"])
+
+    (alarm,) = [each for each in play(tmp_path, story, shelf=Spread(10**9)) if each.kind == "alarm"]
+    assert "not at all of its servers" in str(alarm.body["text"])
+
+
+def test_a_publisher_that_wrote_nothing_here_is_not_waited_for(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        await stage.publish(1)
+        await until(lambda: len(stage.verifier.watched[ZONE, "there"].visible_after_s) == 2)
+        await stage.publish(2)
+        await until(lambda: len(stage.verifier.watched[ZONE, "there"].visible_after_s) == 2)
+
+    assert "everywhere" not in {str(each.body["server"]) for each in play(tmp_path, story, shelf=Spread(None))}

@@ -155,14 +155,14 @@ class Route53Publisher:
         except PublisherError as error:  # all that was sent by now is known to have changed nothing
             return Refused(why=error.why, retry_s=RETRY_S)
 
-    async def is_everywhere(self, zone: Name) -> bool:
-        """Say whether what was last written here is at all of the zone's servers by now, which takes up to a minute.
+    async def is_everywhere(self, zone: Name) -> bool | None:
+        """Say whether all of the zone's servers have what was written here last; None: nothing was.
 
-        Raises `PublisherError`.
+        That takes up to a minute as a rule. Raises `PublisherError`.
         """
         change = self._changes.get(zone)
         if change is None:
-            return True
+            return None
         found = await self._read(zone, "get_change", Id=change)
         return bool(found["ChangeInfo"]["Status"] == "INSYNC")
 
