@@ -37,6 +37,7 @@ VERBS = (
     Verb("vantage", "Look at endpoints from this machine, or once at all of them."),
     Verb("restore", "Bring names back to what they were."),
     Verb("ledger", "Show or verify the record of every verdict, and of every plan."),
+    Verb("plan", "Show what the planner would do now, approve a plan, or set a rule aside."),
     Verb("completion", "Print the completion script for a shell."),
 )
 

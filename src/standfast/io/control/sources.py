@@ -123,7 +123,7 @@ class Sources:
         if before is None or self._sources.get(name) is not source:
             return
         state = self.states[name] = heard(before, reading, self._ways.wall())
-        if state.failed != before.failed:
+        if state.failed != before.failed and self._is_open:
             self._tell(name, source, state)
         if state.endpoints != before.endpoints and self._keep:
             await asyncio.to_thread(self._write, source, state)
