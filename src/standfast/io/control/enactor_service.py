@@ -45,7 +45,7 @@ from standfast.dns.model import Name
 from standfast.io.control.journal import ControlJournal
 from standfast.ports import Random
 
-LEASE_S: Final = 10.0  # how long the work of a process that ended waits for another one
+LEASE_S: Final = 5.0  # how long the work of a process that ended waits for another one
 RETRY_MIN_S: Final = 0.25
 RETRY_MAX_S: Final = 30.0  # a publisher that is back is noticed within that
 RETRY_DOUBLINGS_MAX: Final = 7  # from the one to the other
@@ -302,8 +302,11 @@ class EnactorService:
         self.rests[rest.cause] += 1
         line.retries = 0 if _waits_for_a_plan(rest) else line.retries + 1
         if line.rest is None or line.rest.cause is not rest.cause:
-            publisher = line.publisher.facts.name
-            log.warning("enactor.rests", zone=line.zone, publisher=publisher, cause=rest.cause, detail=rest.why)
+            publisher, cause = line.publisher.facts.name, rest.cause
+            if cause in (Cause.NO_PLAN, Cause.MOVED):
+                log.info("enactor.rests", zone=line.zone, publisher=publisher, cause=cause, detail=rest.why)
+            else:
+                log.warning("enactor.rests", zone=line.zone, publisher=publisher, cause=cause, detail=rest.why)
         line.rest = rest
         if _waits_for_a_plan(rest):
             for call in self.on_stuck:
