@@ -18,6 +18,10 @@ from standfast.drills.errors import DrillError
 from standfast.drills.live.run import SCALE, run_live
 from standfast.drills.live.screen import show_account
 from standfast.drills.live.setting import set_on_loopback
+from standfast.drills.race import telling as race
+from standfast.drills.race.live import SCALE as RACE_SCALE
+from standfast.drills.race.live import run_race
+from standfast.drills.race.simulated import run_simulated
 from standfast.drills.report import render
 from standfast.drills.runner import run_in_simulation
 from standfast.drills.scenario import Scenario, find, library
@@ -30,6 +34,7 @@ JOBS_MAX = 1024
 BROKEN_SHOWN_MAX = 10
 SCALE_MAX = 10_000.0  # the incident in a second; caches and probes, which keep their own time, cannot follow so far
 REPORT_NAME = "drill-report.html"
+RACE_MODES = ("live", "sim")
 
 
 @click.group()
@@ -48,16 +53,17 @@ def drill() -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """List the drills that come with Standfast."""
-    drills = library().values()
+    drills = [_described(scenario) for scenario in library().values()] + [_RACE]
     if as_json:
-        print_json([_described(scenario) for scenario in drills])
+        print_json(drills)
         return
-    rows = [(scenario.name, ", ".join(_modes(scenario)), scenario.title) for scenario in drills]
+    rows = [(each["name"], ", ".join(each["modes"]), each["title"]) for each in drills]
     print_table(("DRILL", "RUNS", "WHAT HAPPENS"), rows)
 
 
 def _complete(_ctx: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
-    drills = [CompletionItem(name, help=each.title) for name, each in library().items() if name.startswith(begun)]
+    titles = {name: each.title for name, each in library().items()} | {race.NAME: race.TITLE}
+    drills = [CompletionItem(name, help=title) for name, title in titles.items() if name.startswith(begun)]
     return drills or [CompletionItem(begun, type="file")]
 
 
@@ -72,7 +78,7 @@ def _complete(_ctx: click.Context, _parameter: click.Parameter, begun: str) -> l
 @click.option(
     "--scale",
     type=click.FloatRange(1, SCALE_MAX),
-    help=f"How many seconds of the story pass in a real one, live.  [default: {SCALE:g}]",
+    help=f"How many seconds of the story pass in a real one, live.  [default: {SCALE:g}; {RACE_SCALE:g} for race]",
 )
 @click.option(
     "--report",
@@ -83,28 +89,32 @@ def _complete(_ctx: click.Context, _parameter: click.Parameter, begun: str) -> l
 def run(name: str, mode: str | None, seed: str | None, scale: float | None, report: Path | None, as_json: bool) -> None:
     """Run the drill NAME, or the one in the file NAME.
 
-    It ends with exit code 0 only if the guard did all that the drill expects of it.
+    It ends with exit code 0 only if Standfast did all that the drill expects of it.
 
     \b
     Examples:
       standfast drill run us-east-1 --report report.html
+      standfast drill run race
       standfast drill run hijack --json
       standfast drill run ./my-drill.json
     """
-    try:
-        scenario = find(name)
-    except DrillError as error:
-        raise click.UsageError(str(error)) from error
-    mode = mode or _modes(scenario)[0]
+    scenario = None if name == race.NAME else _find(name)
+    mode = mode or (_modes(scenario) if scenario else RACE_MODES)[0]
     if seed is not None and mode == "live":
         raise click.UsageError("--seed is for --mode sim: what is live has no seed")
     if scale is not None and mode == "sim":
         raise click.UsageError("--scale is for --mode live: virtual time is as fast as it can be")
     if mode == "live":
-        account = asyncio.run(run_live(scenario, scale=scale or SCALE, console=Console(stderr=True)))
+        console = Console(stderr=True)
+        playing = (
+            run_live(scenario, scale=scale or SCALE, console=console)
+            if scenario
+            else run_race(scale=scale or RACE_SCALE, console=console)
+        )
+        account = asyncio.run(playing)
         report = report or (None if as_json else Path(REPORT_NAME))
     else:
-        account = run_in_simulation(scenario, seed=seed)
+        account = run_in_simulation(scenario, seed=seed) if scenario else run_simulated(seed=seed)
     if as_json:
         print_json(account.to_json())
     else:
@@ -144,6 +154,13 @@ def sim(worlds: int, seed: str, jobs: int | None, world: str | None, as_json: bo
         raise click.exceptions.Exit(NEGATIVE)
 
 
+def _find(name: str) -> Scenario:
+    try:
+        return find(name)
+    except DrillError as error:
+        raise click.UsageError(str(error)) from error
+
+
 def _write_report(account: Account, report: Path) -> None:
     try:
         report.write_text(render(account), encoding="utf-8")
@@ -178,6 +195,17 @@ def _described(scenario: Scenario) -> dict[str, Any]:
         "tags": list(scenario.tags),
         "modes": list(_modes(scenario)),
     }
+
+
+_RACE: dict[str, Any] = {
+    "name": race.NAME,
+    "title": race.TITLE,
+    "description": race.DESCRIPTION,
+    "lesson": race.LESSON,
+    "sources": list(race.SOURCES),
+    "tags": list(race.TAGS),
+    "modes": list(RACE_MODES),
+}
 
 
 def _show_fleet(fleet: Fleet) -> None:

@@ -81,6 +81,14 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """What a drill has to show that is no score, as a table: its first row is the heads."""
+
+    title: str
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """One verdict of the guard, as its ledger has it."""
 
@@ -109,6 +117,7 @@ class Account:
         notes: how it was run, as sentences.
         took_s: real seconds.
         failures: what was not as it must be; none when the drill was passed.
+        grids: what this drill has to show beside the scores.
     """
 
     drill: str
@@ -131,6 +140,7 @@ class Account:
     notes: tuple[str, ...]
     took_s: float
     failures: tuple[str, ...]
+    grids: tuple[Grid, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -141,7 +151,7 @@ class Account:
     def unscathed(self) -> bool:
         """Nobody behind the guard suffered anything."""
         totals = [contestant.total for contestant in self.contestants if contestant.name == GUARD]
-        return not any(total.outage_s or total.wrong_hold_s or total.attack_s for total in totals)
+        return bool(totals) and not any(total.outage_s or total.wrong_hold_s or total.attack_s for total in totals)
 
     def clock(self, at_s: float, *, seconds: bool = True) -> str:
         """Return the time of day at `at_s`, as the story tells it."""

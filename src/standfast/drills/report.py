@@ -20,7 +20,7 @@ ERRORS_SHOWN_MAX = 3  # kinds of error a contestant, the most frequent first; th
 def render(account: Account) -> str:
     """Return the page that shows `account`, as text in UTF-8."""
     style = (resources.files("standfast.drills") / "report.css").read_text(encoding="utf-8")
-    sections = (_head, _cards, _timeline, _scores, _decisions, _how)
+    sections = (_head, _grids, _cards, _timeline, _scores, _decisions, _how)
     body = "\n".join(part for section in sections for part in section(account))
     return f"""<!doctype html>
 <html lang="en">
@@ -58,7 +58,19 @@ def _how_well(account: Account) -> str:
     if account.unscathed:
         lasted = duration(account.ends_at_s)
         return f"Behind the guard there was no second of outage, of wrong hold or of attack in {lasted}."
-    return "The guard did all that this drill expects of it."
+    return "Standfast did all that this drill expects of it."
+
+
+def _grids(account: Account) -> Iterator[str]:
+    for grid in account.grids:
+        heads, *rows = grid.rows
+        yield f'<section><h2>{escape(grid.title)}</h2><div class="wide"><table><thead><tr>'
+        yield from (f"<th>{escape(head)}</th>" for head in heads)
+        yield "</tr></thead><tbody>"
+        for first, *cells in rows:
+            shown = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+            yield f"<tr><th>{escape(first)}</th>{shown}</tr>"
+        yield "</tbody></table></div></section>"
 
 
 def _cards(account: Account) -> Iterator[str]:

@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from standfast.drills.account import Absent, Account, State, duration
+from standfast.drills.account import Absent, Account, Grid, State, duration
 
 FRAMES_PER_S = 4
 LINE_EVERY_S = 10.0  # real seconds between two lines where there is no terminal
@@ -95,6 +95,9 @@ def show_account(console: Console, account: Account) -> None:
     )
     console.print(Text(account.lesson), soft_wrap=True)
     console.print()
+    for grid in account.grids:
+        console.print(grid_table(grid))
+        console.print()
     console.print(result_table(account))
     for absent in account.absent:
         console.print(Text(f"{absent.name} did not take part, it is not installed: {absent.install}"), soft_wrap=True)
@@ -109,11 +112,22 @@ def show_account(console: Console, account: Account) -> None:
         console.print(Text(note, style="dim"), soft_wrap=True)
     console.print()
     if account.passed:
-        console.print(Text("PASSED: the guard did all that was expected of it.", style="bold green"))
+        console.print(Text("PASSED: Standfast did all that was expected of it.", style="bold green"))
         return
     console.print(Text("FAILED:", style="bold red"))
     for failure in account.failures:
         console.print(Text(f"  {failure}"), soft_wrap=True)
+
+
+def grid_table(grid: Grid) -> Table:
+    """Return a grid as a table for people, whose cells are as long as they have to be."""
+    table = Table(title=grid.title, title_justify="left", title_style="bold", box=None, padding=(0, 2, 0, 0))
+    heads, *rows = grid.rows
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
 
 
 def result_table(account: Account) -> Table:

@@ -112,7 +112,7 @@ def test_the_scores_fit_into_eighty_columns() -> None:
     assert max(map(len, lines)) <= 80
     assert "outage of DynamoDB      2 h 52 min       0 s  " in lines
     assert "recovery after the fix      15 min         -  " in lines
-    assert lines[-1] == "PASSED: the guard did all that was expected of it."
+    assert lines[-1] == "PASSED: Standfast did all that was expected of it."
 
 
 def test_what_failed_is_told_last() -> None:
