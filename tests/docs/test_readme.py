@@ -12,16 +12,16 @@ import dns.message
 import dns.rrset
 import pytest
 
+from readme_parts import REST
 from running_guard import RunningGuard, standfast, write_config
 from standfast.io.authority.zone_files import ZoneFileError, read_zone
 from standfast.io.settings.config import load
 
 CHECKOUT = Path(__file__).parents[2]
-README = (CHECKOUT / "README.md").read_text()
-BLOCKS = re.findall(r"^```sh\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", REST, flags=re.MULTILINE | re.DOTALL)
 LINES = [line.split(" #")[0].split() for block in BLOCKS for line in block.splitlines() if line.strip()]
-CONFIGURATIONS = re.findall(r"^```toml\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
-INLINE = [command.split() for command in re.findall(r"`standfast ([^`]+)`", README)]
+CONFIGURATIONS = re.findall(r"^```toml\n(.*?)^```", REST, flags=re.MULTILINE | re.DOTALL)
+INLINE = [command.split() for command in re.findall(r"`standfast ([^`]+)`", REST)]
 
 MADE = {"drill", "test"}
 NEEDS_GUARD = {"names", "explain", "release", "guard", "ledger"}
@@ -57,7 +57,7 @@ def test_every_line_of_the_readme_is_of_a_kind_that_is_tested_here() -> None:
 
 
 def test_what_one_sees_of_a_drill_has_the_rows_that_a_drill_prints() -> None:
-    shown = README.split("This is what one sees", 1)[1].split("```")[1].splitlines()
+    shown = REST.split("This is what one sees", 1)[1].split("```")[1].splitlines()
     rows = [line.split("  ")[0] for line in shown if line and not line.startswith(" ")]
     done = subprocess.run(
         [CHECKOUT / ".venv/bin/standfast", "drill", "run", "us-east-1", "--mode", "sim"],
