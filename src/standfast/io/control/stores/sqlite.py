@@ -379,5 +379,5 @@ def _finding(said: Mapping[str, str]) -> Finding:
 
 _WHAT_TO_DO: Final = (
     "Put back a copy of it, or move it elsewhere: then the next plan is made from what is published, "
-    "and waits for its approval."
+    "and waits for its approval where it would change any of it."
 )
