@@ -17,10 +17,10 @@ from standfast.dns.model import Name, Rcode, RRType, rcode_name, type_name
 from standfast.dns.name import name_from_wire
 from standfast.dns.requests import CLASS_IN, Message, Raw, message, question_octets
 from standfast.dns.servers import Server
-from standfast.io.control.checks.http import NotHttp, exchange
 from standfast.io.control.source_lists import LIST_OCTETS_MAX, read_list
 from standfast.io.dns_over_tcp import ask, unreached
 from standfast.io.faults import in_words
+from standfast.io.http1 import NotHttp, exchange
 from standfast.ports import Random
 
 _PORTS: Final = {"http": 80, "https": 443}

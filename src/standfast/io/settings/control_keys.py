@@ -80,7 +80,8 @@ def _url(text: str) -> str:
 
 def _store(text: str) -> str:
     if text.startswith(ETCD_PREFIX):
-        _url(text.removeprefix(ETCD_PREFIX))
+        for url in text.removeprefix(ETCD_PREFIX).split(","):
+            _url(url)
     elif text != SQLITE:
         raise ValueError(f'"{text}" is no store - there are "{SQLITE}" and "{ETCD_PREFIX}http://127.0.0.1:2379"')
     return text

@@ -18,7 +18,8 @@ from control_world import ZONE, Plans, a, content, shown
 from standfast.control.plan import make_plan
 from standfast.control.store import PlanStoreError
 from standfast.dns.changes import Change
-from standfast.io.control.stores.sqlite import FILE_NAME, FORGOTTEN_ALWAYS, SqlitePlanStore
+from standfast.io.control.stores.rows import FORGOTTEN_ALWAYS
+from standfast.io.control.stores.sqlite import FILE_NAME, SqlitePlanStore
 
 WWW: Final = "www.example.org."
 PATIENCE_S: Final = 60.0

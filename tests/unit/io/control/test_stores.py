@@ -1,7 +1,7 @@
 """Every store of plans, on what the planner and the enactors rely on. A new one is one more line in `STORES`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -9,10 +9,14 @@ from typing import Final, TypeAlias
 import pytest
 
 from control_world import ZONE, Plans, a, content, shown, txt
+from etcd_server import EtcdServer
 from standfast.control.finding import Finding, Severity
 from standfast.control.plan import Content, Plan, PlanHead, make_plan
 from standfast.control.store import Override, PlanStore, Proposal
+from standfast.io.control.stores.etcd import EtcdPlanStore
+from standfast.io.control.stores.etcd_gateway import EtcdGateway
 from standfast.io.control.stores.sqlite import SqlitePlanStore
+from standfast.io.roots import Roots
 
 WWW, API, OLD = "www.example.org.", "api.example.org.", "old.example.org."
 CONTENTS: Final = (
@@ -26,15 +30,31 @@ PATIENCE_S: Final = 20.0  # for what takes milliseconds, on a machine that is bu
 Open: TypeAlias = Callable[[], AbstractAsyncContextManager[PlanStore]]
 Scene: TypeAlias = Callable[[PlanStore], Awaitable[None]]
 
-STORES: Final[Mapping[str, Callable[[Path], Open]]] = {
-    "sqlite": lambda path: lambda: SqlitePlanStore(path).opened(),
-}
+
+def in_sqlite(request: pytest.FixtureRequest) -> Open:
+    folder: Path = request.getfixturevalue("tmp_path")
+    return lambda: SqlitePlanStore(folder / "control").opened()
+
+
+def in_etcd(request: pytest.FixtureRequest) -> Open:
+    server: EtcdServer = request.getfixturevalue("etcd")
+    prefix = f"{request.node.name}/"
+    return lambda: EtcdPlanStore(EtcdGateway([server.url], context=Roots().probes), prefix=prefix).opened()
+
+
+STORES: Final[Mapping[str, Callable[[pytest.FixtureRequest], Open]]] = {"sqlite": in_sqlite, "etcd": in_etcd}
+
+
+@pytest.fixture(scope="module")
+def etcd(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[EtcdServer]:
+    with EtcdServer(tmp_path_factory.mktemp("etcd"), free_port) as server:
+        yield server
 
 
 @pytest.fixture(params=STORES)
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+def opened(request: pytest.FixtureRequest) -> Open:
     """Return what opens the store, each time as another process would."""
-    return STORES[request.param](tmp_path / "control")
+    return STORES[request.param](request)
 
 
 def play(opened: Open, scene: Scene) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from standfast.control.health import Ill, Look, NotLooked, Well
 from standfast.control.intent import HealthCheck
-from standfast.io.control.checks.http import Answer, NotHttp, exchange
+from standfast.io.http1 import Answer, NotHttp, exchange
 from standfast.io.roots import Roots
 
 HTTPS_PORT: Final = 443

@@ -9,7 +9,7 @@ damaged, foreign or of another version is not touched: what is published does no
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
@@ -17,19 +17,18 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
-from standfast.control.finding import Finding, Severity
 from standfast.control.plan import Content, Plan, PlanHead, applied, read_plan
 from standfast.control.store import Override, PlanStoreError, Proposal
-from standfast.dns.model import Name, RRset
-from standfast.dns.stored import pack_rrsets, unpack_rrsets
+from standfast.dns.model import Name
+from standfast.dns.stored import pack_rrsets
 from standfast.dns.wire import WireError
 from standfast.io.clock import SteadyClock
+from standfast.io.control.stores.rows import FORGOTTEN_ALWAYS, finding_of, is_alone, nodes_of, rrsets_of
 from standfast.io.state.sqlite_file import ERRORS, Format, connect, is_damage, make_ready, transaction, unusable
 from standfast.io.state.state_dir import StoreError, make_private
 
 FILE_NAME: Final = "plans.sqlite"
 POLL_S: Final = 0.1  # how late a change by another process is seen; one number is read, in some 10 us
-FORGOTTEN_ALWAYS: Final = 1 << 20  # octets of forgotten plans that are never worth writing a whole for
 REPORTS_KEPT_S: Final = 86_400.0  # a vantage that is silent for longer is gone
 
 _FORMAT: Final = Format(
@@ -94,9 +93,9 @@ class SqlitePlanStore:
 
     async def add(self, plan: Plan, content: Content, *, after: PlanHead | None) -> bool:
         """Keep `plan` as the newest, if `after` is that until now; say whether it is kept."""
-        alone = _is_alone(plan, content)
+        alone = is_alone(plan, content)
         # Octets that hold what others do not lead to are packed before anybody waits for the file.
-        whole = None if alone or (after and plan.base == after) else pack_rrsets(_rrsets(content))
+        whole = None if alone or (after and plan.base == after) else pack_rrsets(rrsets_of(content))
         row = (plan.zone, plan.generation, plan.hash, plan.octets, plan.made_at_s, alone, whole)
 
         def write() -> bool:
@@ -186,7 +185,7 @@ class SqlitePlanStore:
             octets, made_at_s, findings, approved_by, reason = row
             return Proposal(
                 plan=read_plan(octets, made_at_s=made_at_s),
-                findings=tuple(_finding(each) for each in json.loads(findings)),
+                findings=tuple(finding_of(each) for each in json.loads(findings)),
                 approved_by=None if approved_by is None else approved_by.decode(),
                 reason=reason.decode(),
             )
@@ -294,10 +293,7 @@ class SqlitePlanStore:
         (octets,) = self._one("SELECT whole FROM plans WHERE zone = ? AND generation = ?", zone, start)
         if octets is None:  # the plan itself is all there is
             return start - 1, {}
-        nodes: dict[Name, dict[int, RRset]] = {}
-        for rrset in unpack_rrsets(octets):
-            nodes.setdefault(rrset.owner, {})[rrset.rtype] = rrset
-        return start, nodes
+        return start, nodes_of(octets)
 
     def _compact(self, zone: Name) -> None:
         """Let rows of forgotten plans go from which nothing is made, and make that so where they are many."""
@@ -317,7 +313,7 @@ class SqlitePlanStore:
         if forgotten > max(FORGOTTEN_ALWAYS, size):
             content = self._content(zone, lowest)
             assert content is not None
-            octets = pack_rrsets(_rrsets(content))
+            octets = pack_rrsets(rrsets_of(content))
             self._run("UPDATE plans SET whole = ? WHERE zone = ? AND generation = ?", octets, zone, lowest)
             start = lowest
         self._run("DELETE FROM plans WHERE zone = ? AND generation < ? AND forgotten", zone, start)
@@ -353,28 +349,12 @@ class SqlitePlanStore:
         return PlanStoreError(str(StoreError(self.path, reason, _WHAT_TO_DO)))
 
 
-def _is_alone(plan: Plan, content: Content) -> bool:
-    """Say whether the plan's changes are all that is planned, as they are of the first one."""
-    if plan.base is not None or any(change.before for change in plan.changes):
-        return False
-    return len(plan.changes) == sum(map(len, content.values()))
-
-
 def _plan(row: tuple[bytes, bytes, float]) -> Plan:
     hash_, octets, made_at_s = row
     plan = read_plan(octets, made_at_s=made_at_s)
     if plan.hash.encode() != hash_:
         raise WireError(f"plan {plan.generation} of {plan.zone} is not what it was")
     return plan
-
-
-def _rrsets(content: Content) -> Iterable[RRset]:
-    return chain.from_iterable(node.values() for node in content.values())
-
-
-def _finding(said: Mapping[str, str]) -> Finding:
-    severity, others = Severity(said["severity"]), {key: each for key, each in said.items() if key != "severity"}
-    return Finding(severity=severity, **others)
 
 
 _WHAT_TO_DO: Final = (

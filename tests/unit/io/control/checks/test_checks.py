@@ -18,7 +18,8 @@ from standfast.dns.codec import decode_query, encode_response, encode_truncated
 from standfast.dns.model import Query, Rcode, Reply, RRset, RRType
 from standfast.drills.live.authority import Certificate, ThrowawayAuthority, issue_self_signed
 from standfast.io.control.checks.check import Checker
-from standfast.io.control.checks.http import BODY_MAX, HEAD_MAX
+from standfast.io.control.checks.http import BODY_MAX
+from standfast.io.http1 import HEAD_MAX
 from standfast.io.roots import Roots
 
 HOST = "www.example.org."
