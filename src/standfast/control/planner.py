@@ -17,7 +17,7 @@ from standfast.control.overrides import overridden
 from standfast.control.plan import Content, Node, Plan, applied, make_plan
 from standfast.control.rules.losses import left_by
 from standfast.control.rules.subject import Subject, owner_of
-from standfast.control.rules.table import findings_on, names_held
+from standfast.control.rules.table import findings_on, names_held, told
 from standfast.control.zone_index import Shape, ZoneIndex
 from standfast.dns.changes import Change, same
 from standfast.dns.model import Name, RRset
@@ -88,7 +88,7 @@ def _plan(
         plan=_numbered(subject, base, inputs) if planned else None,
         content=subject.after,
         verdict=worst,
-        findings=findings,
+        findings=tuple(told(findings, zone.intent.origin)),
         held=held,
         waiting=waiting,
         left=left_by(subject),

@@ -207,3 +207,14 @@ def test_a_written_record_beside_managed_addresses_stays_with_them() -> None:
     assert moved.content[NAME][16] == text
     bare = plan_zone(zone(managed()), inputs(ILL), after(moved))
     assert 16 not in bare.content[NAME]
+
+
+def test_of_what_is_said_of_very_many_names_the_first_are_told_and_the_rest_counted() -> None:
+    names = [managed(f"n{number}.example.com.") for number in range(1_000)]
+    first = plan_zone(zone(*names, managed()), inputs(HEALTHY), Base())
+    fewer = plan_zone(zone(managed()), inputs(HEALTHY), after(first))
+    assert (fewer.verdict, len(fewer.findings)) == (Verdict.ASK, 101)
+    assert (fewer.findings[-1].name, fewer.findings[-1].text) == (ZONE, "and 900 more like these")
+    others = plan_zone(zone(managed()), inputs(ILL), after(first))
+    assert (others.verdict, len(others.held)) == (Verdict.PUBLISH, 1_000)
+    assert held_at(others.content) == ["198.51.100.1", "198.51.100.2"]

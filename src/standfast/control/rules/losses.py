@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from standfast.control.desired import pool_of
 from standfast.control.facts import Left, recent
 from standfast.control.finding import Finding, Severity
 from standfast.control.members import ENDPOINT_TYPES, Target
@@ -99,17 +98,17 @@ def losses(subject: Subject) -> Sequence[Loss]:
     found = []
     for group in subject.groups:
         count = len(group.stood) - len(group.stands)
-        if count > 0 and (group.stands or group.shape is not None) and not entered(group, subject):
+        moves = enters(group, subject) and group.stands.isdisjoint(group.stood)
+        if count > 0 and (group.stands or group.shape is not None) and not moves:
             found.append(Loss(group=group, count=count))
     return found
 
 
-def entered(group: Group, subject: Subject) -> bool:
-    """Say whether a name leaves its pool for another: what stands is of a pool that it was not in before."""
-    if not group.stood or not group.stands or group.shape is None:
-        return False
-    stands, stood = (pool_of(targets, group.pools, subject.pools) for targets in (group.stands, group.stood))
-    return stands != stood
+def enters(group: Group, subject: Subject) -> bool:
+    """Say whether a name gets an endpoint of a pool that had none there before."""
+    members = [subject.pools.members(pool) for pool in group.pools]
+    old = [each for each in members if not group.stood.isdisjoint(each)]
+    return bool(group.stood) and any(not any(target in each for each in old) for target in group.gained)
 
 
 def left_by(subject: Subject) -> tuple[Left, ...]:

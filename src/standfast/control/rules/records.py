@@ -7,7 +7,7 @@ from typing import Final
 
 from standfast.control.finding import Finding, Severity
 from standfast.control.members import ENDPOINT_TYPES
-from standfast.control.rules.losses import entered
+from standfast.control.rules.losses import enters
 from standfast.control.rules.subject import Subject, shown
 from standfast.dns.model import RRType, type_name
 from standfast.evidence.aim import may_probe
@@ -88,12 +88,12 @@ def replica_unproven(subject: Subject) -> Iterator[Finding]:
     for group in subject.managed:
         assert group.shape is not None
         replica = group.shape.replica
-        if replica is None or not entered(group, subject):
+        if replica is None or not enters(group, subject):
             continue
         proof = proofs.get(replica)
         if proof is None or proof.until_s <= now_s:
             missing = "was never proven" if proof is None else f"is proven no more since {now_s - proof.until_s:.0f} s"
-            text = f"would move to {shown(group.stands)}, while its replica {replica} {missing}"
+            text = f"would move to {shown(group.gained)}, while its replica {replica} {missing}"
             advice = "prove the replica, or override the rule for this name where losing writes is the lesser evil"
             yield from group.findings("replica-unproven", text, advice)
 

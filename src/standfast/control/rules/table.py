@@ -5,7 +5,7 @@ To change what is demanded, change a line of `RULES`; docs/rules has a page for 
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
 from typing import Final
 
 from standfast.control.facts import Facts
@@ -18,6 +18,10 @@ from standfast.control.rules.records import cname_alone, replica_unproven, ttl_b
 from standfast.control.rules.subject import Subject
 from standfast.control.rules.zones import apex_and_delegation, not_our_zone, unknown_publication
 from standfast.dns.model import Name
+
+FINDINGS_MAX: Final = (
+    100  # of one rule that are told one by one: nobody reads more, and a zone may have a million
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,18 @@ def findings_on(subject: Subject) -> list[Finding]:
     """Return all that the rules have to say, in their order and by name."""
     found = (sorted(rule.find(subject), key=lambda finding: (finding.name, finding.text)) for rule in RULES)
     return list(chain.from_iterable(found))
+
+
+def told(findings: Iterable[Finding], zone: Name) -> Iterator[Finding]:
+    """Yield the findings, those beyond the first `FINDINGS_MAX` of a rule as one, as bad as the worst of them."""
+    for rule, found in groupby(findings, key=lambda finding: finding.rule):
+        of_rule = list(found)
+        yield from of_rule[:FINDINGS_MAX]
+        if rest := of_rule[FINDINGS_MAX:]:
+            severities = {finding.severity for finding in rest}
+            worst = next(severity for severity in Severity if severity in severities)
+            text = f"and {len(rest)} more like these"
+            yield Finding(rule=rule, severity=worst, name=zone, text=text, advice=rest[0].advice)
 
 
 def names_held(findings: Iterable[Finding], subject: Subject) -> frozenset[Name]:

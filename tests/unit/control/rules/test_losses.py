@@ -61,6 +61,12 @@ def test_leave_velocity_fires_where_too_many_leave_one_name_though_they_are_a_sm
     assert said("leave-velocity", zone(managed()), inputs(POOLS), before, then) == [f"ask {NAME}"]
 
 
+def test_leave_velocity_fires_where_a_pool_leaves_a_name_that_keeps_the_other() -> None:
+    index = zone(managed(kind=PolicyKind.ALL_HEALTHY))
+    before = standing(NAME, *SIX[:2], "198.51.100.1")
+    assert f"ask {NAME}" in said("leave-velocity", index, inputs(POOLS), before, standing(NAME, "198.51.100.1"))
+
+
 def test_leave_velocity_is_silent_where_half_of_a_name_leaves() -> None:
     assert said("leave-velocity", zone(managed()), inputs(POOLS), WHOLE, standing(NAME, *SIX[:3])) == []
 

@@ -111,6 +111,11 @@ def test_replica_unproven_fires_where_the_proof_has_ended() -> None:
     assert said("replica-unproven", zone(managed(replica="orders")), ended, ONE, MOVED) == [f"refuse {NAME}"]
 
 
+def test_replica_unproven_fires_where_another_pool_joins() -> None:
+    both = standing(NAME, "192.0.2.1", "192.0.2.2", "198.51.100.1")
+    assert said("replica-unproven", zone(managed(replica="orders")), inputs(POOLS), ONE, both) == [f"refuse {NAME}"]
+
+
 def test_replica_unproven_is_silent_while_the_proof_lasts() -> None:
     proven = inputs(POOLS, proofs={"orders": Proof(until_s=NOW_S + 1)})
     assert said("replica-unproven", zone(managed(replica="orders")), proven, ONE, MOVED) == []
