@@ -53,13 +53,9 @@ def _failover(shape: Shape, standing: frozenset[Target], pools: Pools) -> frozen
         return standing
     staying = _fit(pools.members(current), standing)
     kept = _keeps(shape.promise, staying)
-    if kept and not pools.is_broken(current):
-        preferred = [pool for pool in order[: order.index(current)] if _is_sound(pools.members(pool))]
-        return _first_fit(preferred, shape, pools) or frozenset(staying)
-    if kept:
-        return frozenset(staying)
-    moved = _NOTHING if pools.is_broken(current) else _first_fit(order, shape, pools)
-    return moved or _nobody_leaves(standing, staying)
+    better = [pool for pool in order[: order.index(current)] if _is_sound(pools.members(pool))] if kept else order
+    moved = _NOTHING if pools.is_broken(current) else _first_fit(better, shape, pools)
+    return moved or (frozenset(staying) if kept else _nobody_leaves(standing, staying))
 
 
 def _all_healthy(shape: Shape, standing: frozenset[Target], pools: Pools) -> frozenset[Target]:

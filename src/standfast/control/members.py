@@ -96,6 +96,18 @@ def grouped(targets: Iterable[Target]) -> Targets:
     return tuple((rtype, tuple(by_type[rtype])) for rtype in ENDPOINT_TYPES if rtype in by_type)
 
 
+def joined(one: Member, other: Member) -> Member:
+    """Return the member that stands for both: one record leads to both, so it is as ill as the worse of them."""
+    healths = {one.health, other.health}
+    return Member(
+        target=one.target,
+        health=next(health for health in (Health.ILL, Health.UNKNOWN, Health.WELL) if health in healths),
+        drained=one.drained or other.drained,
+        weight=max(one.weight, other.weight),
+        capacity=max(one.capacity, other.capacity),
+    )
+
+
 def _members(view: PoolView) -> dict[Target, Member]:
     found: dict[Target, Member] = {}
     for endpoint, health in view.endpoints.items():
@@ -112,16 +124,4 @@ def _member(endpoint: Endpoint, health: Health) -> Member:
         drained=endpoint.drained,
         weight=endpoint.weight,
         capacity=endpoint.capacity,
-    )
-
-
-def joined(one: Member, other: Member) -> Member:
-    """Return the member that stands for both: one record leads to both, so it is as ill as the worse of them."""
-    healths = {one.health, other.health}
-    return Member(
-        target=one.target,
-        health=next(health for health in (Health.ILL, Health.UNKNOWN, Health.WELL) if health in healths),
-        drained=one.drained or other.drained,
-        weight=max(one.weight, other.weight),
-        capacity=max(one.capacity, other.capacity),
     )

@@ -19,9 +19,7 @@ from standfast.control.rules.subject import Subject
 from standfast.control.rules.zones import apex_and_delegation, not_our_zone, unknown_publication
 from standfast.dns.model import Name
 
-FINDINGS_MAX: Final = (
-    100  # of one rule that are told one by one: nobody reads more, and a zone may have a million
-)
+FINDINGS_MAX: Final = 100  # of one rule that are told one by one: nobody reads more, and a zone may have a million
 
 
 @dataclass(frozen=True, slots=True)
