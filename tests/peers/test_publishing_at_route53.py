@@ -366,7 +366,6 @@ def test_nobody_listens_is_nothing_written(hosted: Hosted, free_port: Callable[[
         )
         outcome = await there.write(hosted.write(None, after(None)))
         assert isinstance(outcome, Refused)
-        assert outcome.retry_s
 
     asyncio.run(run())
 

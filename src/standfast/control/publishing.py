@@ -73,7 +73,11 @@ class Late:
 
 @value
 class Refused:
-    """Nothing was changed, for another reason; to be tried again after `retry_s` seconds, where that may help."""
+    """Nothing was changed, for another reason.
+
+    `retry_s` seconds later the very same write is welcome: the publisher is busy, and only asks for patience. Without
+    it, all has to be looked at anew.
+    """
 
     why: str
     retry_s: float | None = None

@@ -14,7 +14,6 @@ from standfast.dns.model import Name, Rcode, RRType, rcode_name
 from standfast.dns.requests import CLASS_ANY, CLASS_NONE, Opcode, Raw, message, question_octets, raws
 
 OCTETS_MAX: Final = 64_000  # of 65,535, with room for header, zone and signature
-RETRY_S: Final = 60.0  # to a server that will not: somebody has to change its configuration, or load the zone
 _OPCODE_AT: Final = 11  # bits from the right, in the flags
 
 
@@ -49,7 +48,8 @@ def update_outcome(rcode: int) -> Outcome:
     """Return what the answer to an UPDATE with this code means (RFC 2136 sections 2.2 and 3).
 
     Only the fence is a prerequisite, so where one does not hold, it is the fence. SERVFAIL is also what a secondary
-    says that handed the message on and heard nothing (section 6): then the primary may have done it.
+    says that handed the message on and heard nothing (section 6): then the primary may have done it. What is refused
+    is not to be sent again as it is: by the time that the server would take it, another plan may be the newest.
     """
     match rcode:
         case Rcode.NOERROR:
@@ -58,8 +58,7 @@ def update_outcome(rcode: int) -> Outcome:
             return Late()
         case Rcode.SERVFAIL:
             return Unclear(why="it says SERVFAIL")
-    advice, retry_s = _ADVICE.get(rcode, ("", None))
-    return Refused(why=f"it says {rcode_name(rcode)}{advice}", retry_s=retry_s)
+    return Refused(why=f"it says {rcode_name(rcode)}{_ADVICE.get(rcode, '')}")
 
 
 def _prerequisites(batch: Batch) -> Iterator[Raw]:
@@ -96,10 +95,10 @@ def _updates(batch: Batch) -> Iterator[Raw]:
     yield from raws(fence_rrset(batch.zone, batch.fence))
 
 
-_ADVICE: Final[dict[int, tuple[str, float | None]]] = {
-    Rcode.REFUSED: (": allow updates of the zone to this key, or see in its log what it will not have", RETRY_S),
-    Rcode.NOTAUTH: (": it is not the primary server of the zone, or does not know the key", RETRY_S),
-    Rcode.NOTIMP: (": it takes no updates; switch them on, or name another server", RETRY_S),
-    Rcode.FORMERR: (": it cannot read what is to be written", None),
-    Rcode.NOTZONE: (": a name is not in its zone", None),
+_ADVICE: Final[dict[int, str]] = {
+    Rcode.REFUSED: ": allow updates of the zone to this key, or see in its log what it will not have",
+    Rcode.NOTAUTH: ": it is not the primary server of the zone, or does not know the key",
+    Rcode.NOTIMP: ": it takes no updates; switch them on, or name another server",
+    Rcode.FORMERR: ": it cannot read what is to be written",
+    Rcode.NOTZONE: ": a name is not in its zone",
 }

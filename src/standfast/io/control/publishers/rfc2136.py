@@ -5,7 +5,6 @@ what a message says and what an answer means is in `control.updates`.
 """
 
 from collections.abc import Callable
-from typing import Final
 
 from standfast.authority.secondary import Failed
 from standfast.authority.transfer_in import Whole
@@ -31,8 +30,6 @@ from standfast.dns.wire import WireError
 from standfast.io.authority.primaries import Primaries, Primary
 from standfast.io.dns_over_tcp import ANSWER_S, Unanswered, Unsent, ask
 from standfast.ports import Random
-
-RETRY_S: Final = 5.0  # to a server that cannot be reached
 
 
 class Rfc2136Publisher:
@@ -101,7 +98,7 @@ class Rfc2136Publisher:
             return Refused(why=f"{error.reason}; it cannot be written at once")
         match answer:
             case Unsent(why=why):
-                return Refused(why=why, retry_s=RETRY_S)
+                return Refused(why=why)
             case Unanswered(why=why):
                 return Unclear(why=why)
         return update_outcome(answer.rcode)

@@ -58,13 +58,18 @@ ANSWER_S: Final = 30.0
 READS_MAX: Final = 5  # of one page, as often as the service is busy; botocore waits longer and longer between
 READINGS_MAX: Final = 4  # of a whole zone that changes while it is read
 PAGE_MAX: Final = 300  # record sets, which is the service's own bound
-RETRY_S: Final = 30.0  # somebody has to change something: a permission, a zone
 BUSY_RETRY_S: Final = 2.0  # an account has five requests a second for all that it does
 
 _BUSY: Final = frozenset(
     {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "PriorRequestNotComplete"}
 )
-_UNSENT: Final = (EndpointConnectionError, ConnectTimeoutError, NoCredentialsError, PartialCredentialsError)
+_UNSENT: Final = (
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
 
 
 @value
@@ -153,7 +158,7 @@ class Route53Publisher:
             sent = await self._send(batch.zone, zone_id, changes)
             return sent if not isinstance(sent, _Rejected) else await self._late(batch) or Refused(why=sent.why)
         except PublisherError as error:  # all that was sent by now is known to have changed nothing
-            return Refused(why=error.why, retry_s=RETRY_S)
+            return Refused(why=error.why)
 
     async def is_everywhere(self, zone: Name) -> bool | None:
         """Say whether all of the zone's servers have what was written here last; None: nothing was.
@@ -261,11 +266,9 @@ def _outcome(error: BotoCoreError | ClientError) -> Outcome | _Rejected:
         if code in _BUSY:
             return Refused(why=_words(error), retry_s=BUSY_RETRY_S)
         if error.response["ResponseMetadata"]["HTTPStatusCode"] < http.HTTPStatus.INTERNAL_SERVER_ERROR:
-            return Refused(why=_words(error), retry_s=None if code == "InvalidInput" else RETRY_S)
-    elif isinstance(error, ParamValidationError):
-        return Refused(why=_words(error))
+            return Refused(why=_words(error))
     elif isinstance(error, _UNSENT):
-        return Refused(why=_words(error), retry_s=RETRY_S)
+        return Refused(why=_words(error))
     return Unclear(why=_words(error))
 
 
