@@ -16,6 +16,7 @@ from standfast.control.intent import Intent
 from standfast.control.publishing import Publisher
 from standfast.control.store import PlanStore
 from standfast.control.verifier import Asked, Seen
+from standfast.control.zone_index import ZoneIndex, index_zone
 from standfast.dns.model import Name
 from standfast.dns.servers import Server
 from standfast.io.authority.zones import ServedZones
@@ -71,7 +72,7 @@ class ControlPlane:
         if self.enactor is not None:
             self.enactor.assign(zones)
         if self.planner is not None:
-            self.planner.assign(intent)
+            self.planner.assign(intent, await asyncio.to_thread(_indexed, intent))
         if self.sources is not None:
             self.sources.adopt(intent.pools)
             for pool in self.sources.states:
@@ -159,6 +160,10 @@ async def control_plane(
         yield plane
         if plane.reloading is not None:
             plane.reloading.cancel()
+
+
+def _indexed(intent: Intent) -> Mapping[Name, ZoneIndex]:
+    return {origin: index_zone(zone) for origin, zone in intent.zones.items()}
 
 
 def _enactor(plane: ControlPlane, store: PlanStore, journal: ControlJournal, rng: random.Random) -> EnactorService:

@@ -9,18 +9,18 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
 import structlog
 
 from standfast.control.cleanup import collectable
-from standfast.control.facts import Base, Inputs, Left, recent
+from standfast.control.facts import Inputs, recent
 from standfast.control.fence import Fence, Seen
 from standfast.control.finding import Finding, Severity, Verdict
 from standfast.control.intent import Endpoint, Intent
-from standfast.control.plan import Content, Plan, PlanHead
+from standfast.control.plan import Plan
 from standfast.control.planner import Planned, plan_names, plan_zone
 from standfast.control.pool_states import PoolStates
 from standfast.control.publishing import Publisher, PublisherError
@@ -29,6 +29,7 @@ from standfast.control.store import Override, PlanStore, PlanStoreError, Proposa
 from standfast.control.zone_index import ZoneIndex, index_zone
 from standfast.dns.model import Name
 from standfast.io.bulk import in_a_thread
+from standfast.io.control.desk import Desk
 from standfast.io.control.journal import ControlJournal
 from standfast.io.control.standing import fences_of, found_at, left_lately
 from standfast.ports import Random
@@ -36,41 +37,15 @@ from standfast.ports import Random
 LEASE_S: Final = 10.0  # how long planning waits for another planner when the one that led is gone
 KEEP: Final = 100  # plans of each zone, whatever happens: what there is to go back to
 LOOK_EVERY_S: Final = 30.0  # at fences, and at what waits for time alone
-LOOK_PAUSE_S: Final = 0.25  # between zones: providers allow a few requests in a second
+LOOK_SHARE_S: Final = 0.25  # of that, for each zone there is: providers allow a few requests in a second
 RETRY_S: Final = 5.0
 WATCH_S: Final = 60.0
 TAKE_IN_PAUSE_S: Final = 0.1  # reports of many vantages come together
 WINDOW_S: Final = 60.0  # of the rules that speak of a minute
+WHOLE_AT_ONCE_MAX: Final = 2  # zones that are planned whole; plans of a few names wait for none of them
 INLINE_NAMES_MAX: Final = 2_000  # planned in the event loop; more, some 10 ms of work, in a thread
 
 log = structlog.get_logger("standfast.control")
-
-
-@dataclass(slots=True, kw_only=True)
-class Desk:
-    """One zone: what was planned of it last, what stands, and what is to be looked at."""
-
-    zone: ZoneIndex
-    head: PlanHead | None = None
-    content: Content | None = None  # None: it has to be read
-    published: dict[str, Seen] = field(default_factory=dict)
-    left: tuple[Left, ...] = ()
-    pools: set[str] = field(default_factory=set)  # that turned since
-    whole: bool = True
-    is_open: bool = False  # something is wanted that is not planned, and time may change that
-    proposed: Plan | None = None
-    said: tuple[Finding, ...] = ()  # what was told last
-    adding: bool = False
-
-    @property
-    def origin(self) -> Name:
-        """Return the zone's name."""
-        return self.zone.intent.origin
-
-    @property
-    def base(self) -> Base:
-        """Return what the next plan is made from."""
-        return Base(head=self.head, content=self.content or {}, published=dict(self.published))
 
 
 class PlannerService:
@@ -116,41 +91,47 @@ class PlannerService:
         self._now = now
         self._rng = rng
         self._overrides: Sequence[Override] = ()
-        self._due = asyncio.Event()
         self._leads = asyncio.Event()
+        self._whole = asyncio.Semaphore(WHOLE_AT_ONCE_MAX)
         self._tasks: list[asyncio.Task[None]] = []
         self._notes: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        turns = (self._lead, self._watch_store, self._plan_due, self._look_around)
-        self._tasks = [asyncio.create_task(self._kept_running(turn)) for turn in turns]
+        self._tasks = [self._begun(turn) for turn in (self._lead, self._watch_store, self._judge)]
         return self
 
     async def __aexit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        for task in self._tasks:
+        tasks = [*self._tasks, *(task for desk in self.desks.values() for task in desk.tasks)]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, *self._notes, return_exceptions=True)
+        await asyncio.gather(*tasks, *self._notes, return_exceptions=True)
 
     @property
     def leads(self) -> bool:
         """Whether this planner is the one that plans."""
         return self._leads.is_set()
 
-    def assign(self, intent: Intent) -> None:
-        """Want this from now on. Zones that it does not name are left as they are."""
+    def assign(self, intent: Intent, indexed: Mapping[Name, ZoneIndex] | None = None) -> None:
+        """Want this from now on. Zones that it does not name are left as they are.
+
+        `indexed` are its zones in order, where that took place elsewhere: it takes time with the names.
+        """
+        self.states.assign(intent.pools, self._now())
         desks = {}
         for origin, wanted in intent.zones.items():
-            old = self.desks.get(origin)
-            desk = desks[origin] = old or Desk(zone=index_zone(wanted))
-            if old is not None and old.zone.intent != wanted:
-                old.zone = index_zone(wanted)
-                old.content = None
-            desk.whole = True
+            zone = indexed[origin] if indexed else index_zone(wanted)
+            old = self.desks.pop(origin, None)
+            desk = desks[origin] = old or Desk(zone=zone)
+            desk.zone = zone
+            desk.load()
+            if old is None:
+                desk.tasks = (self._begun(partial(self._plan_on, desk)), self._begun(partial(self._look_on, desk)))
+        for desk in self.desks.values():
+            for task in desk.tasks:
+                task.cancel()
         self.desks = desks
-        self.states.assign(intent.pools, self._now())
-        self._due.set()
 
     def reported(self, vantage: str, report: Mapping[str, str], at_s: float) -> None:
         """Take in what a vantage sees, at once; `at_s` is by its clock."""
@@ -168,7 +149,7 @@ class PlannerService:
     def look(self, zone: Name) -> None:
         """Read anew what stands: an enactor found what was not planned."""
         if zone in self.desks:
-            self._unknown(self.desks[zone])
+            self.desks[zone].load()
 
     # What is to be planned.
 
@@ -180,29 +161,23 @@ class PlannerService:
         for pool in pools:
             for desk in self.desks.values():
                 if pool in desk.zone.pools:
-                    desk.pools.add(pool)
-                    self._due.set()
+                    desk.plan(pool)
 
-    def _unknown(self, desk: Desk) -> None:
-        desk.content = None
-        desk.whole = True
-        self._due.set()
-
-    async def _plan_due(self) -> None:
+    async def _plan_on(self, desk: Desk) -> None:
+        """Plan a zone whenever it is due. One whose publishers are silent holds up no other."""
         while True:
-            await self._due.wait()
+            await desk.due.wait()
             await self._leads.wait()
-            self._due.clear()
-            failed = False
-            for desk in [desk for desk in self.desks.values() if desk.whole or desk.pools]:
-                try:
-                    await self._plan(desk)
-                except (PlanStoreError, PublisherError) as error:
-                    log.warning("planner.waits", zone=desk.origin, detail=str(error))
-                    self._unknown(desk)
-                    failed = True
-            if failed:
+            desk.due.clear()
+            try:
+                await self._plan(desk)
+            except (PlanStoreError, PublisherError) as error:
+                log.warning("planner.waits", zone=desk.origin, detail=str(error))
+                desk.load()
                 await asyncio.sleep(self._about(RETRY_S))
+            except Exception:
+                desk.load()
+                raise
 
     async def _plan(self, desk: Desk) -> None:
         if desk.content is None:
@@ -217,24 +192,22 @@ class PlannerService:
         )
         whole |= not desk.base.is_known
         if whole:
-            many = len(desk.zone.shapes) + len(desk.zone.records) > INLINE_NAMES_MAX
-            planned = (
-                await in_a_thread(plan_zone, desk.zone, inputs, desk.base)
-                if many
-                else plan_zone(desk.zone, inputs, desk.base)
-            )
+            async with self._whole:
+                many = len(desk.zone.shapes) + len(desk.zone.records) > INLINE_NAMES_MAX
+                planned = (
+                    await in_a_thread(plan_zone, desk.zone, inputs, desk.base)
+                    if many
+                    else plan_zone(desk.zone, inputs, desk.base)
+                )
         else:
             planned = plan_names(desk.zone, desk.zone.touched(pools), inputs, desk.base)
         await (self._decided(desk, planned) if whole else self._decided_in_part(desk, planned))
 
     async def _decided_in_part(self, desk: Desk, planned: Planned) -> None:
         """Publish what nothing is said against; anything else is for a plan of the whole zone."""
-        if planned.plan is None and not planned.findings:
-            return
-        if planned.plan is None or planned.verdict is not Verdict.PUBLISH or self._always_asks:
-            desk.whole = True
-            self._due.set()
-        else:
+        if planned.verdict is not Verdict.PUBLISH or (planned.plan is not None and self._always_asks):
+            desk.plan()
+        elif planned.plan is not None:
             await self._add(desk, planned.plan, planned)
 
     async def _decided(self, desk: Desk, planned: Planned) -> None:
@@ -283,7 +256,7 @@ class PlannerService:
         finally:
             desk.adding = False
         if not added:  # another planner was faster
-            self._unknown(desk)
+            desk.load()
             return
         self.verdicts[Verdict.PUBLISH] += 1
         desk.head, desk.content = plan.head, planned.content
@@ -292,8 +265,7 @@ class PlannerService:
             tell(plan)
         log.info("planner.planned", zone=desk.origin, generation=plan.generation, changes=len(plan.changes))
         if planned.held:
-            desk.whole = True
-            self._due.set()
+            desk.plan()
         note = asyncio.create_task(self._journal.planned(plan, planned.content, planned.findings))
         self._notes.add(note)
         note.add_done_callback(self._notes.discard)
@@ -342,7 +314,7 @@ class PlannerService:
                 held = False
             if held and not self.leads:
                 for desk in self.desks.values():
-                    self._unknown(desk)
+                    desk.load()
                 self._leads.set()
             elif not held:
                 self._leads.clear()
@@ -367,36 +339,36 @@ class PlannerService:
         if list(overrides) != list(self._overrides):
             self._overrides = overrides
             for desk in self.desks.values():
-                desk.whole = True
-                self._due.set()
+                desk.plan()
         for desk in list(self.desks.values()):
             newest = await self._store.newest(desk.origin)
             if newest != desk.head and not desk.adding:
-                self._unknown(desk)
+                desk.load()
             if desk.proposed is not None:
                 proposal = await self._store.proposal(desk.origin)
                 if proposal is None or proposal.approved_by is not None:
-                    desk.whole = True
-                    self._due.set()
+                    desk.plan()
 
-    async def _look_around(self) -> None:
-        """Look at every zone's fences in turn, plan anew what waits for time alone, and collect what nobody needs."""
+    async def _judge(self) -> None:
+        """Judge the health of all pools anew, now and then: vantages may have fallen silent."""
         while True:
             await asyncio.sleep(self._about(LOOK_EVERY_S))
             self._touch(self.states.look(self._now()))
+
+    async def _look_on(self, desk: Desk) -> None:
+        """Look at a zone's fences, plan anew what waits for time alone, and collect what nobody needs."""
+        while True:
+            await asyncio.sleep(self._about(max(LOOK_EVERY_S, LOOK_SHARE_S * len(self.desks))))
             await self._leads.wait()
-            for desk in list(self.desks.values()):
-                published = await fences_of(desk.zone.intent, self._publishers)
-                strangers = desk.base.strangers
-                desk.published = published
-                if desk.base.strangers != strangers or not desk.base.is_known:
-                    self._unknown(desk)
-                elif desk.is_open:
-                    desk.whole = True
-                    self._due.set()
-                with suppress(PlanStoreError):  # it is told where it is needed
-                    await self._collect(desk, published)
-                await asyncio.sleep(LOOK_PAUSE_S)
+            published = await fences_of(desk.zone.intent, self._publishers)
+            strangers = desk.base.strangers
+            desk.published = published
+            if desk.base.strangers != strangers or not desk.base.is_known:
+                desk.load()
+            elif desk.is_open:
+                desk.plan()
+            with suppress(PlanStoreError):  # it is told where it is needed
+                await self._collect(desk, published)
 
     async def _collect(self, desk: Desk, published: Mapping[str, Seen]) -> None:
         gone = collectable(await self._store.generations(desk.origin), published, KEEP)
@@ -404,6 +376,9 @@ class PlannerService:
             await self._store.collect(desk.origin, gone)
             self.collected += len(gone)
             log.info("planner.collected", zone=desk.origin, plans=len(gone), up_to=gone[-1])
+
+    def _begun(self, turn: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+        return asyncio.create_task(self._kept_running(turn))
 
     async def _kept_running(self, turn: Callable[[], Coroutine[Any, Any, None]]) -> None:
         while True:

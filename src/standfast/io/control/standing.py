@@ -12,7 +12,7 @@ from standfast.control.publishing import Publisher, PublisherError
 from standfast.control.store import PlanStore
 from standfast.dns.model import Name
 
-FENCE_TIMEOUT_S: Final = 30.0
+FENCE_TIMEOUT_S: Final = 5.0  # what is not known then is told as such; a plan of what is known does not wait longer
 
 
 async def fences_of(zone: ZoneIntent, publishers: Mapping[str, Publisher]) -> dict[str, Seen]:

@@ -108,7 +108,7 @@ class World:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have what comes around come soon."""
-    for name, pause_s in (("LEASE_S", 0.3), ("LOOK_EVERY_S", 0.05), ("LOOK_PAUSE_S", 0.0), ("RETRY_S", 0.05)):
+    for name, pause_s in (("LEASE_S", 0.3), ("LOOK_EVERY_S", 0.05), ("LOOK_SHARE_S", 0.0), ("RETRY_S", 0.05)):
         monkeypatch.setattr(planner_service, name, pause_s)
 
 
@@ -224,6 +224,28 @@ def test_of_two_planners_one_leads_and_another_takes_over_when_it_ends(tmp_path:
                 second.assign(intent(WWW, hosts=(1, 2), check=CheckKind.NONE))
                 other.assign(intent(WWW, hosts=(1, 2), check=CheckKind.NONE))
                 await world.until_planned(content(a(WWW, 1, 2)))
+
+    play(tmp_path, scene)
+
+
+def test_a_zone_whose_publisher_is_silent_holds_up_no_other(tmp_path: Path) -> None:
+    wanted = intent(WWW, check=CheckKind.NONE)
+    other = ManagedName(name="www.example.net.", policy=wanted.zones[ZONE].names[0].policy)
+    silent = ZoneIntent(origin="example.net.", publishers=("memory",), names=(other,))
+    both = replace(wanted, zones={"example.net.": silent, **wanted.zones})
+
+    async def scene(world: World) -> None:
+        fence = world.publisher.fence
+        never = asyncio.Event()
+
+        async def silent(zone: str) -> Fence | None:
+            if zone == "example.net.":
+                await never.wait()
+            return await fence(zone)
+
+        world.publisher.fence = silent  # type: ignore[method-assign]
+        async with world.planner(both):
+            await world.until_planned(content(a(WWW, 1, 2, 3)))
 
     play(tmp_path, scene)
 
