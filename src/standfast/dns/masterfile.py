@@ -7,7 +7,6 @@ section 4), unknown types and classes (RFC 3597 section 5), and of BIND's additi
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv6Address
 from typing import Final, NamedTuple
 
 import dns.exception
@@ -16,6 +15,7 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 
+from standfast.dns.address_text import ipv4_octets, ipv6_octets
 from standfast.dns.master_text import TTL_MAX_S, Wrong, counted, plain_strings, read_ttl, scan
 from standfast.dns.model import Name, RRType, type_from_name, type_name
 from standfast.dns.name import BadName, parse_name
@@ -32,10 +32,6 @@ _SPECIAL = re.compile(r'[();"\\]')
 # Labels of at most 63 octets (RFC 1035 section 2.3.4)
 _PLAIN_NAME = re.compile(r"(?:[A-Za-z0-9_*-]{1,63}\.)*[A-Za-z0-9_*-]{1,63}\.?")
 _RANGE = re.compile(r"(\d{1,10})-(\d{1,10})(?:/(\d{1,10}))?", re.ASCII)
-_OCTETS = {str(octet): octet for octet in range(256)}
-_A_OCTETS: Final = 4
-_AAAA_GROUPS: Final = 8  # of four hexadecimal digits each
-_HEX = re.compile(r"[0-9A-Fa-f]+")
 _UINT16_MAX: Final = 65_535
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _SHOWN_MAX: Final = 100  # letters of data that are wrong
@@ -360,29 +356,10 @@ class MasterFile:
     # Data of the types that most records are of, without a detour -----------------------------------------------
 
     def _a(self, text: str, state: "_State") -> bytes:  # noqa: ARG002
-        try:
-            address = bytes(map(_OCTETS.__getitem__, text.split(".")))
-        except KeyError:
-            address = b""
-        return address if len(address) == _A_OCTETS else IPv4Address(text).packed  # which says what is wrong
+        return ipv4_octets(text)
 
     def _aaaa(self, text: str, state: "_State") -> bytes:  # noqa: ARG002
-        front, gap, back = text.partition("::")
-        groups, behind = front.split(":") if front else [], back.split(":") if back else []
-        if gap:
-            groups += ["0"] * (_AAAA_GROUPS - len(groups) - len(behind)) + behind
-        digits = "".join([group.rjust(4, "0") for group in groups])
-        if (
-            "" not in groups
-            and len(groups) == _AAAA_GROUPS
-            and len(digits) == 4 * _AAAA_GROUPS
-            and _HEX.fullmatch(digits)
-        ):
-            return bytes.fromhex(digits)
-        address = IPv6Address(text)  # written in some other way, or wrong
-        if address.scope_id is not None:
-            raise ValueError(f"{text} names a link")
-        return address.packed
+        return ipv6_octets(text)
 
     def _plain_target(self, text: str, state: "_State") -> bytes | None:
         found = self._names.get((text, state.origin))

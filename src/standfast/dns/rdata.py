@@ -4,7 +4,6 @@ Record data of the house are uncompressed octets. Those of unknown types are opa
 """
 
 import struct
-from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 import dns.exception
@@ -13,6 +12,7 @@ import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 
+from standfast.dns.address_text import ipv4_octets, ipv6_octets
 from standfast.dns.model import Name, RRset, RRType, type_name
 from standfast.dns.name import parse_name
 from standfast.dns.rdata_text import PLAIN
@@ -238,9 +238,9 @@ def _to_text(rtype: int, rdata: bytes) -> str:
 def _from_text(rtype: int, text: str) -> bytes:
     try:
         if rtype == RRType.A:
-            return IPv4Address(text).packed
-        if rtype == RRType.AAAA and "%" not in text:
-            return IPv6Address(text).packed
+            return ipv4_octets(text)
+        if rtype == RRType.AAAA:
+            return ipv6_octets(text)
     except ValueError:
         pass  # below it is told what is wrong
     try:

@@ -19,8 +19,9 @@ from standfast.control.intent import (
     ZoneIntent,
 )
 from standfast.dns.model import Name, RRset, RRType, type_from_name, type_name
-from standfast.dns.name import BadName, ancestors, is_below, parse_name
+from standfast.dns.name import BadName, ancestors, is_below, parent, parse_name
 from standfast.dns.rdata import RdataError, rrset_from_text
+from standfast.io.bulk import in_the_background
 from standfast.io.control.intent_keys import NameKeys, RecordKeys, ZoneKeys
 from standfast.io.control.intent_parts import FAULTS_MAX, Part, read_parts
 from standfast.io.control.intent_pools import is_address, pool_of
@@ -29,6 +30,7 @@ from standfast.io.settings.forms import meant
 from standfast.io.settings.places import ConfigError, Finding
 from standfast.io.settings.toml_lines import Where
 
+LARGE_OCTETS: Final = 1 << 20  # of all files: from then on, what reads them must not stand in the way of others
 ADDRESSES: Final = frozenset({RRType.A, RRType.AAAA})
 SINGLE: Final = frozenset({RRType.CNAME, RRType.DNAME})  # one record of a name at most (RFC 2181 section 10.1)
 SIGNERS: Final = frozenset(
@@ -47,6 +49,13 @@ def load_intent(control: ControlConfig) -> Intent:
     Raises:
         ConfigError: with everything that is wrong, in the order of files and lines.
     """
+    if sum(path.stat().st_size for path in control.intent if path.exists()) >= LARGE_OCTETS:
+        with in_the_background():
+            return _load_intent(control)
+    return _load_intent(control)
+
+
+def _load_intent(control: ControlConfig) -> Intent:
     parts, findings = read_parts(control)
     reader = _Reader(parts, frozenset(publisher.name for publisher in control.publishers))
     intent = reader.intent()
@@ -91,6 +100,7 @@ class _Reader:
         self._is_whole = not any(part.held.faults for part in parts)  # nothing of the pools was left out
         self._cnames: set[Name] = set()  # at which a CNAME stands, or may come to stand
         self._types: dict[str, int | None] = {}
+        self._origins: dict[Name, Name] = {}  # the zone that names directly below belong to
 
     def intent(self) -> Intent:
         """Read all parts; what is wrong with them is in `findings` afterwards."""
@@ -150,7 +160,12 @@ class _Reader:
             return None
 
     def _zone_of(self, spot: _Spot, name: Name) -> tuple[Name, _Zone] | None:
-        origin = next((each for each in ancestors(name) if each in self._zones_said), None)
+        above = parent(name)
+        origin = name if name in self._zones_said else self._origins.get(above)
+        if origin is None:
+            origin = next((each for each in ancestors(above) if each in self._zones_said), None)
+            if origin is not None:
+                self._origins[above] = origin
         if origin is None:
             known = ", ".join(sorted(self._zones_said)[:3]) or "none"
             self._fault(spot, f"{name} is in none of the zones, which are {known} - add its zone, or take it out")
