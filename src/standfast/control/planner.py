@@ -109,15 +109,16 @@ def _numbered(subject: Subject, base: Base, inputs: Inputs) -> Plan:
     )
 
 
-def _whole(subject: Subject) -> Sequence[Change]:
+def _whole(subject: Subject) -> list[Change]:
     """Return all that is planned, and what goes for it: a plan without a base says all itself, and so does its hash."""
-    if not subject.before:
-        return subject.changes
-    goes = [change for change in subject.changes if change.after is None]
-    kept = [
-        (rrset, subject.before.get(owner, _EMPTY)) for owner, node in subject.after.items() for rrset in node.values()
-    ]
-    return [*(Change(before=before.get(rrset.rtype), after=rrset) for rrset, before in kept), *goes]
+    after = subject.after
+    stays = (
+        rrset
+        for owner, node in subject.before.items()
+        for rtype, rrset in node.items()
+        if after.get(owner, _EMPTY).get(rtype) is rrset
+    )
+    return [*subject.changes, *(Change(before=rrset, after=rrset) for rrset in stays)]
 
 
 def _changes(

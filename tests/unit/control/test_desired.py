@@ -45,6 +45,16 @@ def test_fail_over(a: str, b: str, now: tuple[str, ...], then: tuple[str, ...]) 
     assert held(managed(least=2), {"a": pool(a), "b": pool(b)}, *now) == sorted(then)
 
 
+@pytest.mark.parametrize("kind", list(PolicyKind))
+def test_one_of_two_that_is_ill_leaves_where_one_is_enough(kind: PolicyKind) -> None:
+    assert held(managed(NAME, "a", kind=kind), {"a": pool(f"+{A1} -{A2}")}, A1, A2) == [A1]
+
+
+@pytest.mark.parametrize("kind", list(PolicyKind))
+def test_one_of_two_that_is_ill_stays_where_two_were_promised(kind: PolicyKind) -> None:
+    assert held(managed(NAME, "a", kind=kind, least=2), {"a": pool(f"+{A1} -{A2}")}, A1, A2) == [A1, A2]
+
+
 def test_a_name_does_not_go_back_to_a_pool_of_which_too_few_are_well() -> None:
     pools = {"a": pool(f"+{A1} -{A2} -{A3}"), "b": pool(f"+{B1}")}
     assert held(managed(), pools, B1) == [B1]
