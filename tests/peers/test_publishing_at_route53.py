@@ -19,6 +19,7 @@ from standfast.dns.changes import Change
 from standfast.dns.model import Name, RRType
 from standfast.dns.rdata import rrset_from_text
 from standfast.dns.servers import Server
+from standfast.io.control.publishers import route53
 from standfast.io.control.publishers.route53 import PAGE_MAX, Route53Publisher
 
 pytestmark = pytest.mark.peers
@@ -293,6 +294,20 @@ def test_a_batch_that_arrives_twice_is_done_once(hosted: Hosted) -> None:
             assert await hosted.publisher(path).write(batch) == Written()
             assert [answer.split(b" ", 2)[1] for answer in path.answers[1:3]] == [b"200", b"400"]
         assert await hosted.publisher().fence(hosted.zone) == batch.fence
+
+    asyncio.run(run())
+
+
+def test_a_batch_that_is_rejected_is_unclear_where_the_fence_cannot_be_read(
+    hosted: Hosted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(route53, "READS_MAX", 1)
+
+    async def run() -> None:
+        batch = hosted.write(None, after(None), hosted.to("a", RRType.A, "192.0.2.1"))
+        async with path_to(hosted, Fault.NONE, Fault.TWICE, Fault.HALF_AN_ANSWER) as path:
+            assert isinstance(await hosted.publisher(path).write(batch), Unclear)
+        assert await hosted.publisher().fence(hosted.zone) == batch.fence, "it was done"
 
     asyncio.run(run())
 

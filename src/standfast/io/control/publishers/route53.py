@@ -145,9 +145,12 @@ class Route53Publisher:
             return Refused(why=why)
         try:
             zone_id = await self._zone_id(batch.zone)
-            sent = await self._send(batch.zone, zone_id, exact_changes(batch))
-            if not isinstance(sent, _Rejected):
-                return sent
+        except PublisherError as error:
+            return Refused(why=error.why)
+        sent = await self._send(batch.zone, zone_id, exact_changes(batch))
+        if not isinstance(sent, _Rejected):
+            return sent
+        try:
             late = await self._late(batch)
             if late is not None:
                 return late
@@ -157,8 +160,8 @@ class Route53Publisher:
                 return Refused(why=changes)
             sent = await self._send(batch.zone, zone_id, changes)
             return sent if not isinstance(sent, _Rejected) else await self._late(batch) or Refused(why=sent.why)
-        except PublisherError as error:  # all that was sent by now is known to have changed nothing
-            return Refused(why=error.why)
+        except PublisherError as error:  # a batch that arrived twice is rejected too, though it was done
+            return Unclear(why=error.why)
 
     async def is_everywhere(self, zone: Name) -> bool | None:
         """Say whether all of the zone's servers have what was written here last; None: nothing was.
