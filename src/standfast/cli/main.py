@@ -35,6 +35,7 @@ VERBS = (
     Verb("planner", "Make plans on this machine, from the intent and from what vantages see."),
     Verb("enactor", "Publish plans from this machine, at the publishers of every zone."),
     Verb("vantage", "Look at endpoints from this machine, or once at all of them."),
+    Verb("verify", "Compare what servers answer with what is planned."),
     Verb("restore", "Bring names back to what they were."),
     Verb("ledger", "Show or verify the record of every verdict, and of every plan."),
     Verb("plan", "Show what the planner would do now, approve a plan, or set a rule aside."),

@@ -18,9 +18,12 @@ from standfast.dns.name import BadName, parse_name
 from standfast.dns.rdata import rrset_to_text
 from standfast.io.control.journal import ControlJournal
 from standfast.io.control.publishers.build import PublisherUnusable, build_publisher
+from standfast.io.control.publishers.outside import by_updates
 from standfast.io.control.restorer import Draft, draft, look_back, write_back, zone_of
+from standfast.io.settings.authority import AuthorityConfig
 from standfast.io.settings.config import load_publishing
 from standfast.io.settings.control import ControlConfig
+from standfast.io.settings.control_keys import PublisherKind
 from standfast.io.settings.places import find_config
 
 NAMES_MAX: Final = 100  # whoever has to bring back more has to bring back a zone, which the planner does
@@ -58,15 +61,16 @@ def restore(
       standfast restore db.example.org --dry-run
       standfast restore db.example.org --to 1041 --reason "plan 1042 was empty"
     """
-    control = load_publishing(find_config(config))
-    if control is None:
+    loaded = load_publishing(find_config(config))
+    if loaded is None:
         raise click.UsageError("the configuration has no [control]: name one with --config")
+    control, authority = loaded
     wanted = _names(names)
     zone = zone_of(wanted[0], control.state_dir)
     strangers = [name for name in wanted if zone_of(name, control.state_dir) != zone]
     if strangers:
         raise click.UsageError(f"{strangers[0]} is not in {zone}: restore the names of one zone at a time")
-    publisher = _publisher(control, publisher_name)
+    publisher = _publisher(control, authority, publisher_name, zone)
     known = look_back(control.state_dir, zone, wanted)
     for warning in known.warnings:
         click.echo(f"warning: {warning}", err=True)
@@ -103,7 +107,7 @@ def _names(texts: Sequence[str]) -> list[Name]:
     return names
 
 
-def _publisher(control: ControlConfig, name: str | None) -> Publisher:
+def _publisher(control: ControlConfig, authority: AuthorityConfig | None, name: str | None, zone: Name) -> Publisher:
     named = {each.name: each for each in control.publishers}
     if name is None and len(named) != 1:
         raise click.UsageError(
@@ -113,6 +117,8 @@ def _publisher(control: ControlConfig, name: str | None) -> Publisher:
     if settings is None:
         raise click.UsageError(f'no publisher "{name}": there is {", ".join(named) or "none"}')
     try:
+        if settings.kind is PublisherKind.AUTHORITY and authority is not None:
+            return by_updates(settings.name, authority, zone)
         return build_publisher(settings, control.keys, served=None)
     except PublisherUnusable as error:
         raise click.UsageError(str(error)) from error

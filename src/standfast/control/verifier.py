@@ -118,7 +118,8 @@ def drift(reading: Reading, head: PlanHead, planned: Content) -> Drift | None:
     if empty:
         more = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
         return Drift(why=f"empty: {empty[0]}{more}", repairs=repairs)
-    return Drift(why=f"{len(repairs)} RRsets are not as planned", repairs=repairs)
+    differs = "1 RRset is" if len(repairs) == 1 else f"{len(repairs)} RRsets are"
+    return Drift(why=f"{differs} not as planned", repairs=repairs)
 
 
 class Visibility:

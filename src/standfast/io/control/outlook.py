@@ -84,7 +84,7 @@ async def look_ahead(
         PlanStoreError: the store cannot be used.
         OSError: the file of certificate authorities cannot be read.
     """
-    publishers, unusable = ({}, ()) if offline else _publishers(control, authority)
+    publishers, unusable = ({}, ()) if offline else publishers_from_outside(control, authority)
     sources = Sources(intent.pools, control, wall=wall, keep=False)
     if not offline and sources.states:
         tell("asking sources")
@@ -115,9 +115,10 @@ def has_store(control: ControlConfig) -> bool:
     return control.store != SQLITE or (control.state_dir / FILE_NAME).exists()
 
 
-def _publishers(
+def publishers_from_outside(
     control: ControlConfig, authority: AuthorityConfig | None
 ) -> tuple[dict[str, Publisher], tuple[PublisherUnusable, ...]]:
+    """Return the publishers as a process has them that only looks, and why others cannot be used from there."""
     found: dict[str, Publisher] = {}
     unusable = []
     for settings in control.publishers:

@@ -122,6 +122,14 @@ class VerifierService:
             each.fence, each.at_s = fence, self._now()
             each.settled.set()
 
+    def visible_after_s(self) -> list[tuple[tuple[str, ...], float]]:
+        """Return how long each server took to show the last plan that it showed, of its slowest zone."""
+        slowest: dict[str, float] = {}
+        for each in self.watched.values():
+            for server, after_s in each.visible_after_s.items():
+                slowest[server] = max(after_s, slowest.get(server, 0.0))
+        return [((server,), after_s) for server, after_s in slowest.items()]
+
     # Until servers show it ----------------------------------------------------------------------------------
 
     async def _see_plans(self, watched: Watched) -> None:

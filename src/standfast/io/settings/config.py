@@ -26,6 +26,7 @@ from standfast.io.settings.addresses import (
     read_resolv_conf,
 )
 from standfast.io.settings.authority import AuthorityConfig, authority_of, describe_authority
+from standfast.io.settings.authority_rules import AUTHORITY_RULES
 from standfast.io.settings.config_file import Draft, FileKeys, read
 from standfast.io.settings.control import ControlConfig, WrittenIntent, control_of, describe_control
 from standfast.io.settings.control_rules import PUBLISHING_RULES
@@ -120,25 +121,28 @@ def load(path: Path | None, *, environ: Mapping[str, str] = os.environ, resolv_c
 
 def load_publishing(
     path: Path | None, *, environ: Mapping[str, str] = os.environ, resolv_conf: Path = RESOLV_CONF
-) -> ControlConfig | None:
+) -> tuple[ControlConfig, AuthorityConfig | None] | None:
     """Return `[control]` as far as it takes to publish, whatever else is wrong with the file; None without one.
 
-    Names are restored when something is wrong, which may well be the intent.
+    Names are restored when something is wrong, which may well be the intent. With it comes `[authority]`, unless there
+    is none, or something is wrong with that.
 
     Raises:
         ConfigError: with everything that is wrong with the publishers and their keys.
     """
     draft = _draft(path)
-    findings = [*draft.findings] if draft.content.control is None else []
+    control, authority = draft.content.control, draft.content.authority
+    findings = [*draft.findings] if control is None else []
     findings += [finding for rule in PUBLISHING_RULES for finding in rule(draft)]
     if findings:
         raise ConfigError(*findings)
-    if draft.content.control is None:
+    if control is None:
         return None
     state_dir = find_state_dir(path, environ)
-    return control_of(
-        draft.content.control, base=draft.base, state_dir=state_dir, written=None, resolv_conf=resolv_conf
-    )
+    of_control = control_of(control, base=draft.base, state_dir=state_dir, written=None, resolv_conf=resolv_conf)
+    if authority is None or any(finding for rule in AUTHORITY_RULES for finding in rule(draft)):
+        return of_control, None
+    return of_control, authority_of(authority, base=draft.base, state_dir=state_dir)
 
 
 def describe(config: Config) -> dict[str, object]:

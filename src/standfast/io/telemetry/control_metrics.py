@@ -60,6 +60,17 @@ CONTROL_METRICS: "Final[tuple[Described[ControlPlane], ...]]" = (
         lambda s: sum(s.verifier.drifts.values()) if s.verifier else 0,
     ),
     Described(
+        "standfast_control_visible_seconds",
+        "How long after its publication a server showed the last plan that it was seen to show; the slowest zone.",
+        lambda s: s.verifier.visible_after_s() if s.verifier else [],
+        ("server",),
+    ),
+    Described(
+        "standfast_control_unseen_total",
+        "Plans that a server which must show them did not show within a minute.",
+        lambda s: sum(s.verifier.late.values()) if s.verifier else 0,
+    ),
+    Described(
         "standfast_vantage_endpoints",
         "Endpoints that are looked at, by how this vantage sees them.",
         lambda s: _each(s.vantage.states) if s.vantage else [],

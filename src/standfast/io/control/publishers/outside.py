@@ -1,6 +1,7 @@
-"""An authority of this machine, seen by another process that only looks: asked where it listens, or read from its file.
+"""An authority of this machine, as another process has it: asked where it listens, or read from its file.
 
-That is for those who want to know what would be planned, before anything runs and beside what runs.
+That is for those who want to know what would be planned, before anything runs and beside what runs; and for those who
+bring a name back.
 """
 
 import random
@@ -12,9 +13,31 @@ from standfast.control.publishing import Batch, Outcome, PublisherError, Publish
 from standfast.dns.model import Name
 from standfast.io.authority.primaries import Primary
 from standfast.io.authority.zone_files import ZoneFileError, origin_of, read_zone
+from standfast.io.control.publishers.build import PublisherUnusable
 from standfast.io.control.publishers.own import content_of
 from standfast.io.control.publishers.rfc2136 import Rfc2136Publisher
 from standfast.io.settings.authority import AuthorityConfig
+
+
+def by_updates(name: str, authority: AuthorityConfig, zone: Name) -> Rfc2136Publisher:
+    """Return the authority of another process of this machine as one that takes updates of `zone`.
+
+    Raises:
+        PublisherUnusable: nobody here may update the zone there.
+    """
+    rules = authority.rules.get(zone, authority.default_rules)
+    listen = next((server for server in authority.listen if server.port), None)
+    if listen is None:
+        raise PublisherUnusable(name, "its process listens on a port that only it knows; set `listen` in [authority]")
+    keys = [authority.keys[key] for key in sorted(rules.allow_update.keys & rules.allow_transfer.keys)]
+    if not keys and not all(each.admits(listen.host, None) for each in (rules.allow_update, rules.allow_transfer)):
+        why = (
+            "it is the authority of another process, and lets nobody change the zone by the wire; give it a key, and"
+            ' allow_update = ["key:NAME"] and allow_transfer = ["key:NAME"] in [authority]'
+        )
+        raise PublisherUnusable(name, why)
+    primary = Primary(server=listen, key=keys[0] if keys else None)
+    return Rfc2136Publisher(name, primary, rng=random.SystemRandom(), wall=time.time)
 
 
 class AuthorityFromOutside:
