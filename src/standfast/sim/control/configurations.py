@@ -40,6 +40,8 @@ STRANGERS: Final = frozenset({MAIL, NOTE})  # a name of somebody else's, and som
 TWO: Final = (both(1), both(2))
 THREE: Final = (*TWO, both(3))
 
+TURNING: Final = (both(1), frozenset({ALIAS, address("www", 2)}), both(3))
+
 EMPTIES: Final = Hand(words="somebody empties the zone by hand; the fence stays", keeps=frozenset({MAIL}), fence=True)
 CLEARS: Final = Hand(words="somebody empties the zone by hand, the fence too", keeps=frozenset({MAIL}), fence=False)
 UNFENCES: Final = Hand(words="somebody deletes the fence by hand", keeps=None, fence=False)
@@ -92,7 +94,7 @@ CONFIGURATIONS: Final = (
         name="name-turns",
         what="2 enactors, 3 plans: an address becomes a CNAME, and an address again",
         setting=Setting(
-            wants=(both(1), frozenset({ALIAS, address("www", 2)}), both(3)),
+            wants=TURNING,
             foreign=frozenset({MAIL}),
             records_max=ONE_NAME,
         ),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 PART_BITS: Final = 20  # of a state for each part: a million values of one part are no small configuration any more
+ATTEMPT_MAX: Final = 30  # moves that are told of those who cannot recover
 STATES_MAX: Final = 10_000_000  # some 1.5 GB; what is larger is left to the simulation
 
 Values = tuple[Hashable, ...]
@@ -217,19 +218,18 @@ class _Search:
                     yield from ((state, words) for words, delta in group.told(state & mask) if state + delta == target)
 
     def _attempt(self, groups: "_Groups", node: int) -> Iterator[str]:
-        """Yield what those alone do, until they stop or are where they were before."""
-        been: set[int] = set()
-        while node not in been:
-            been.add(node)
+        """Yield what those alone do, always something that leads to where they were not yet, until nothing does."""
+        been = {node}
+        for _ in range(ATTEMPT_MAX):
             moves = [move for mask, group in groups for move in group.told(node & mask)]
-            ahead = [move for move in moves if move[1]]
+            ahead = [(words, node + delta) for words, delta in moves if node + delta not in been]
             if not ahead:
-                yield from [words for words, _ in moves] or ["nothing more happens"]
+                yield from [words for words, delta in moves if not delta] or ["nothing else can happen any more"]
                 return
-            words, delta = ahead[0]
-            node += delta
+            words, node = ahead[0]
+            been.add(node)
             yield words
-        yield "and so on for ever"
+        yield "and so on"
 
     def _grouped(self, processes: Iterable[Process], laws: Sequence[Law]) -> "_Groups":
         """Return the processes by the parts that they look at: those with the same are looked up as one."""

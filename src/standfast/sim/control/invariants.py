@@ -17,6 +17,7 @@ from standfast.sim.control.world import World
 
 INVARIANTS: Final[Mapping[str, str]] = {
     "no-promised-name-empty": "no write leaves a promised name without an address that had one",
+    "fence-only-grows": "every write leaves a later fence than stood: a later plan, or the next step of the same",
     "generation-never-goes-back": "neither the fence of a zone nor what a name has ever becomes that of an older plan",
     "one-plan-one-content": "where a fence says that a plan is done, the managed names are exactly as it plans them",
     "no-foreign-name-touched": "no write changes a record that no plan is about",
@@ -63,6 +64,7 @@ class _Watch:
         for zone in self._world.zones:
             found += [
                 Law(name="no-promised-name-empty", parts=(zone,), broken=_by_product(self._emptied)),
+                Law(name="fence-only-grows", parts=(zone,), broken=_by_product(_not_later)),
                 Law(name="generation-never-goes-back", parts=(zone,), broken=_by_product(self._went_back)),
                 Law(name="no-foreign-name-touched", parts=(zone,), broken=_by_product(self._touched)),
             ]
@@ -81,7 +83,7 @@ class _Watch:
             Recovery(
                 name="newest-plan-installable",
                 who=f"the planner and {who}" if planner else who,
-                processes=(*self._world.enactor(who), *planner),
+                processes=(*planner, *self._world.enactor(who)),
                 parts=("store", self._world.zone_of(who)),
                 done=self._installed,
             )
@@ -115,7 +117,7 @@ class _Watch:
 
     def _went_back(self, before: Zone, after: Zone) -> str | None:
         was, now = before.fence, after.fence
-        if was is not None and now != was and (now is None or now.order <= was.order):
+        if was is not None and (now is None or now.generation < was.generation):
             return f"the zone goes from {fence_told(was)} back to {fence_told(now)}"
         for name in sorted(self._world.setting.managed):
             old, new = self._wants_of(name, before.records), self._wants_of(name, after.records)
@@ -139,8 +141,9 @@ class _Watch:
         if not isinstance(node.action, Settled) or node.action == before[0].action:
             return None
         claimed: Fence = node.action.fence
-        if zone.fence != claimed:
-            return f"it says {fence_told(claimed)}, and {fence_told(zone.fence)} stands"
+        standing = zone.fence
+        if standing is None or not standing.done or standing.plan != claimed.plan:
+            return f"it says {fence_told(claimed)}, and {fence_told(standing)} stands"
         return self._differs(zone)
 
 
@@ -151,6 +154,13 @@ def _settled_early(before: tuple[Node, Store], after: tuple[Node, Store]) -> str
     if store.newest is None or node.action.fence.plan != digits_of(store.newest):
         return f"it says {fence_told(node.action.fence)}, and the newest is {head_told(store.newest)}"
     return None
+
+
+def _not_later(before: Zone, after: Zone) -> str | None:
+    was, now = before.fence, after.fence
+    if was is None or was == now or (now is not None and now.order > was.order):
+        return None
+    return f"{fence_told(was)} stood, and the write leaves {fence_told(now)}, which is no later"
 
 
 def _collected(store: Store, zone: Zone) -> str | None:

@@ -30,8 +30,8 @@ def batch_told(batch: Batch) -> str:
 def action_told(action: Action) -> str:
     """Return what comes of an action that ends something."""
     match action:
-        case Settled(fence=fence):
-            return f", and is done: {fence_told(fence)}"
+        case Settled():
+            return ", and is done"
         case Rest(why=why):
             return f", and rests: {why}"
         case _:
