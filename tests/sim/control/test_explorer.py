@@ -100,7 +100,12 @@ def test_a_state_that_none_recovers_from_is_found_with_what_is_then_done_in_vain
     assert stuck == ("from here on the walker alone never gets there", "to 1", "nothing else can happen any more")
     round_about = ways - {(2, 9)} | {(2, 1)}
     turning = explore(walking(ways, recovering=round_about)).broken["comes-home"]
-    assert turning == ("from here on the walker alone never gets there", "to 1", "to 2", "nothing else can happen any more")
+    assert turning == (
+        "from here on the walker alone never gets there",
+        "to 1",
+        "to 2",
+        "nothing else can happen any more",
+    )
 
 
 @given(st.frozensets(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=20))

@@ -222,8 +222,8 @@ def numbers_from_the_store(zone: ZoneIndex, inputs: Inputs, base: Base) -> Plann
 
 def collects_all_older(generations: Sequence[int], fences: Mapping[str, Seen], keep: int) -> tuple[int, ...]:
     """Collect all but the newest, whoever stands where."""
-    del fences
-    return tuple(sorted(generations)[:-keep])
+    del fences, keep
+    return tuple(sorted(generations)[:-1])
 
 
 def collects_where_nothing_stands(generations: Sequence[int], fences: Mapping[str, Seen], keep: int) -> tuple[int, ...]:
