@@ -38,6 +38,7 @@ PACKAGES = {
     "dig": "bind9-dnsutils",
     "dnssec-signzone": "bind9-utils",
     "dnssec-verify": "bind9-utils",
+    "gcc": "gcc",
     "kdig": "knot-dnsutils",
     "knotd": "knot",
     "kzonecheck": "knot-dnssecutils",
@@ -51,6 +52,7 @@ PACKAGES = {
     "nsupdate": "bind9-dnsutils",
     "pdns_server": "pdns-server pdns-backend-bind",
     "pdnsutil": "pdns-server pdns-backend-bind",
+    "spin": "spin",
     "unbound": "unbound",
 }
 SBIN = ("/usr/sbin", "/sbin")  # where servers lie, and where the PATH of a plain user may not look
