@@ -39,9 +39,10 @@ from standfast.control.enacting import (
 from standfast.control.enactor import begin, step, taken
 from standfast.control.fence import Fence
 from standfast.control.plan import Plan, PlanHead
-from standfast.control.publishing import Late, Outcome, Publisher, PublisherError, Unclear, Written
+from standfast.control.publishing import Late, Outcome, Publisher, PublisherError, Refused, Unclear, Written
 from standfast.control.store import PlanStore, PlanStoreError
 from standfast.dns.model import Name
+from standfast.io.bulk import in_a_thread
 from standfast.io.control.journal import ControlJournal
 from standfast.ports import Random
 
@@ -53,6 +54,7 @@ IN_FLIGHT_MAX: Final = 4  # readings and writes at one publisher at once: provid
 ACT_TIMEOUT_S: Final = (
     120.0  # of one reading or write, whatever its publisher thinks; half a million records take a few s
 )
+INLINE_MAX: Final = 2_000  # RRsets that are decided by in the event loop; more, some ms of work, in a thread
 STORE_RETRY_S: Final = 5.0  # until a store that could not be waited on is waited on again
 WATCH_S: Final = 60.0  # until one that says nothing is looked at all the same
 
@@ -188,7 +190,7 @@ class EnactorService:
                     event = await self._done(line, action)
                     if (written := taken(state, event)) is not None:
                         self._taken(line, written)
-                    state, action = step(state, event)
+                    state, action = await in_a_thread(step, state, event) if _is_large(event) else step(state, event)
 
     async def _on_turn(self, line: Line, state: State) -> tuple[State, Action]:
         await self._turn(line)
@@ -214,6 +216,9 @@ class EnactorService:
                 return await self._act(line, action)
         except (PublisherError, PlanStoreError) as error:
             return Failed(why=str(error))
+        except TimeoutError:
+            why = f"no answer within {ACT_TIMEOUT_S:.0f} s"
+            return Unclear(why=why) if isinstance(action, Write) else Failed(why=why)
         except Exception as error:  # whatever is wrong at one publisher is nothing to the others
             log.exception("enactor.failed", zone=line.zone, publisher=line.publisher.facts.name)
             why = f"{type(error).__name__}: {error}"
@@ -233,7 +238,10 @@ class EnactorService:
                 plans = await self._plans(zone, after, plan.generation)
                 return WholeRead(reading=await publisher.read(zone), planned=planned, plans=plans)
             case Write(batch=batch):
-                await self._has_lease(line)  # kept for as long as there is work; without it, the fence decides
+                # Kept for as long as there is work; without it, the fence decides, where there is one.
+                is_alone = await self._has_lease(line)
+                if not is_alone and not publisher.facts.fenced:
+                    return Refused(why="another process publishes there", retry_s=LEASE_S)
                 outcome = await publisher.write(batch)
                 self._count(line, outcome)
                 return outcome
@@ -330,6 +338,17 @@ class EnactorService:
 
     def _about(self, pause_s: float) -> float:
         return pause_s * self._rng.uniform(0.5, 1.0)
+
+
+def _is_large(event: Event) -> bool:
+    """Say whether it takes long enough to decide by it that clients would notice."""
+    match event:
+        case PlansRead(plans=plans):
+            return sum(len(plan.changes) for plan in plans) > INLINE_MAX
+        case WholeRead(planned=planned):
+            return planned is not None and len(planned) > INLINE_MAX
+        case _:
+            return False
 
 
 def _waits_for_a_plan(rest: Rest) -> bool:

@@ -22,6 +22,7 @@ from standfast.control.store import Override, PlanStoreError, Proposal
 from standfast.dns.model import Name
 from standfast.dns.stored import pack_rrsets
 from standfast.dns.wire import WireError
+from standfast.io.bulk import in_a_thread
 from standfast.io.clock import SteadyClock
 from standfast.io.control.stores.rows import FORGOTTEN_ALWAYS, finding_of, is_alone, nodes_of, rrsets_of
 from standfast.io.state.sqlite_file import ERRORS, Format, connect, is_damage, make_ready, transaction, unusable
@@ -95,7 +96,8 @@ class SqlitePlanStore:
         """Keep `plan` as the newest, if `after` is that until now; say whether it is kept."""
         alone = is_alone(plan, content)
         # Octets that hold what others do not lead to are packed before anybody waits for the file.
-        whole = None if alone or (after and plan.base == after) else pack_rrsets(rrsets_of(content))
+        is_led_to = alone or (after is not None and plan.base == after)
+        whole = None if is_led_to else await in_a_thread(pack_rrsets, rrsets_of(content))
         row = (plan.zone, plan.generation, plan.hash, plan.octets, plan.made_at_s, alone, whole)
 
         def write() -> bool:
