@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from standfast.control.finding import Finding, Severity
@@ -12,7 +12,7 @@ from standfast.control.rules.subject import Subject, shown
 from standfast.dns.model import RRType, type_name
 from standfast.evidence.aim import may_probe
 
-NETWORKS_MAX: Final = 65_536  # addresses whose judgement is kept
+ADDRESSES_MAX: Final = 65_536  # addresses whose judgement is kept
 
 _DOCUMENTATION: Final = tuple(
     ip_network(text)
@@ -98,12 +98,17 @@ def replica_unproven(subject: Subject) -> Iterator[Finding]:
             yield from group.findings("replica-unproven", text, advice)
 
 
-@lru_cache(maxsize=NETWORKS_MAX)
+@lru_cache(maxsize=1)
+def _parsed(networks: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(map(ip_network, networks))
+
+
+@lru_cache(maxsize=ADDRESSES_MAX)
 def _fault(packed: bytes, networks: tuple[str, ...]) -> tuple[Severity, str] | None:
     """Return what speaks against publishing an address; None: nothing does."""
     address = ip_address(packed)
     if networks:
-        inside = any(address in network for network in map(ip_network, networks) if network.version == address.version)
+        inside = any(address in network for network in _parsed(networks) if network.version == address.version)
         return None if inside else (Severity.REFUSE, "lies in none of the networks in [control.rules]")
     if address.is_loopback:
         return Severity.REFUSE, "leads every client to itself (RFC 1122 section 3.2.1.3)"
