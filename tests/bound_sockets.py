@@ -1,7 +1,11 @@
 """Sockets on loopback that a test binds before its server or client is there."""
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
+
+from standfast.dns.servers import Server
 
 PAIR_TRIES_MAX: Final = 100  # another process may have the TCP port of the number that UDP was given
 
@@ -29,3 +33,11 @@ def bound_pair(host: str = "127.0.0.1") -> tuple[socket.socket, socket.socket]:
             tries += 1
             if tries == PAIR_TRIES_MAX:
                 raise
+
+
+@contextmanager
+def nobody_listening() -> Iterator[Server]:
+    """Have an address where TCP is refused, and where nobody else can come to listen meanwhile."""
+    with socket.socket() as tcp:
+        tcp.bind(("127.0.0.1", 0))
+        yield Server(*tcp.getsockname())

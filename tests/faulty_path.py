@@ -10,6 +10,7 @@ from typing import Final
 from standfast.dns.servers import Server
 
 LENGTH_OCTETS: Final = 2
+ANSWERED_S: Final = 20.0  # by a server that works, however busy its machine is
 
 Reads = Callable[[asyncio.StreamReader], Awaitable[bytes]]
 """Reads one whole message, of DNS over TCP or of HTTP."""
@@ -43,9 +44,12 @@ class FaultyPath:
         self._busy = busy
         self._held: list[asyncio.Task[None]] = []
         self._serving: set[asyncio.Task[None]] = set()
+        self._handing: set[asyncio.Task[bytes]] = set()
 
     async def end(self) -> None:
-        """Cut all connections."""
+        """Cut all connections, when the server has answered what is with it."""
+        if self._handing:
+            await asyncio.wait(self._handing, timeout=ANSWERED_S)
         for task in (*self._serving, *self._held):
             task.cancel()
         await asyncio.gather(*self._serving, *self._held, return_exceptions=True)
@@ -105,6 +109,13 @@ class FaultyPath:
         await self._handed_on(message)
 
     async def _handed_on(self, message: bytes) -> bytes:
+        """Have the server answer, whoever waits for it."""
+        task = asyncio.create_task(self._exchange(message))
+        self._handing.add(task)
+        task.add_done_callback(self._handing.discard)
+        return await asyncio.shield(task)
+
+    async def _exchange(self, message: bytes) -> bytes:
         reader, writer = await asyncio.open_connection(self._to.host, self._to.port)
         try:
             writer.write(message)
@@ -121,6 +132,13 @@ async def dns_message(reader: asyncio.StreamReader) -> bytes:
     return length + await reader.readexactly(int.from_bytes(length, "big"))
 
 
+async def http_message(reader: asyncio.StreamReader) -> bytes:
+    """Read a request or response of HTTP/1.1 with a body of a known length, or none."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = re.search(rb"(?i)\r\ncontent-length: *([0-9]+)", head)
+    return head + await reader.readexactly(int(length[1]) if length else 0)
+
+
 @asynccontextmanager
 async def faulty_path(
     to: Server, *script: Fault, reads: Reads = dns_message, busy: bytes = b""
@@ -135,10 +153,3 @@ async def faulty_path(
     finally:
         listening.close()
         await path.end()
-
-
-async def http_message(reader: asyncio.StreamReader) -> bytes:
-    """Read a request or response of HTTP/1.1 with a body of a known length, or none."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = re.search(rb"(?i)\r\ncontent-length: *([0-9]+)", head)
-    return head + await reader.readexactly(int(length[1]) if length else 0)

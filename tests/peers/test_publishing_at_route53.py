@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
+from bound_sockets import nobody_listening
 from faulty_path import Fault, FaultyPath, faulty_path, http_message
 from peers.aws import BUSY_ANSWER, ENVIRON, ministack
 from standfast.control.fence import Fence
@@ -276,7 +277,7 @@ def test_an_outcome_that_is_not_known_is_read_back_and_the_same_write_is_safe_ag
         there = hosted.publisher()
         batch = hosted.write(None, after(None), hosted.to("a", RRType.A, "192.0.2.1"))
         async with path_to(hosted, Fault.NONE, fault) as path:
-            answer_s = 1.0 if fault is Fault.SILENT else 20.0
+            answer_s = 0.5 if fault is Fault.SILENT else 20.0
             assert isinstance(await hosted.publisher(path, answer_s=answer_s).write(batch), Unclear)
         found = await there.fence(hosted.zone)
         assert found == (None if fault is Fault.CUT_BEFORE else batch.fence)
@@ -374,15 +375,13 @@ def test_a_zone_that_cannot_be_found_is_told(hosted: Hosted) -> None:
     asyncio.run(run())
 
 
-def test_nobody_listens_is_nothing_written(hosted: Hosted, free_port: Callable[[], int]) -> None:
-    async def run() -> None:
-        there = Route53Publisher(
-            "aws", endpoint_url=f"http://127.0.0.1:{free_port()}", zone_ids={hosted.zone: hosted.id}
-        )
-        outcome = await there.write(hosted.write(None, after(None)))
-        assert isinstance(outcome, Refused)
+def test_nobody_listens_is_nothing_written(hosted: Hosted) -> None:
+    async def run(there: Route53Publisher) -> None:
+        assert isinstance(await there.write(hosted.write(None, after(None))), Refused)
 
-    asyncio.run(run())
+    with nobody_listening() as server:
+        there = Route53Publisher("aws", endpoint_url=f"http://{server}", zone_ids={hosted.zone: hosted.id})
+        asyncio.run(run(there))
 
 
 def test_an_answer_that_is_cut_off_is_no_reading(hosted: Hosted) -> None:

@@ -13,6 +13,7 @@ import dns.tsig
 import dns.update
 import pytest
 
+from bound_sockets import nobody_listening
 from faulty_path import Fault, faulty_path
 from peers.updatable import KEY_NAME, SECRET, SECRET_OCTETS, UPDATABLE, Updatable
 from standfast.control.fence import Fence, fence_name
@@ -232,7 +233,7 @@ def test_an_outcome_that_is_not_known_is_read_back_and_the_same_write_is_safe_ag
         stands = await there.fence(ZONE)
         batch = write(stands, after(stands), to("unclear", RRType.A, "192.0.2.10"))
         async with faulty_path(server, fault) as path:
-            outcome = await publisher(path.server, answer_s=2.0 if fault is Fault.SILENT else 30.0).write(batch)
+            outcome = await publisher(path.server, answer_s=0.5 if fault is Fault.SILENT else 30.0).write(batch)
         assert isinstance(outcome, Unclear)
         found = await there.fence(ZONE)
         assert found == (stands if fault is Fault.CUT_BEFORE else batch.fence)
@@ -342,15 +343,15 @@ def test_a_server_killed_within_a_write_has_all_of_it_or_nothing(
         asyncio.run(later(run))
 
 
-def test_nobody_listens_is_nothing_written(free_port: Callable[[], int]) -> None:
-    async def run() -> None:
-        there = publisher(Server("127.0.0.1", free_port()))
+def test_nobody_listens_is_nothing_written() -> None:
+    async def run(there: Rfc2136Publisher) -> None:
         outcome = await there.write(write(None, after(None), to("a", RRType.A, "192.0.2.1")))
         assert isinstance(outcome, Refused)
         with pytest.raises(PublisherError, match="refused"):
             await there.fence(ZONE)
 
-    asyncio.run(run())
+    with nobody_listening() as server:
+        asyncio.run(run(publisher(server)))
 
 
 def test_the_place_of_the_fence_taken_by_something_else_is_told(server: Server) -> None:

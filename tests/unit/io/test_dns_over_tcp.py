@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from bound_sockets import bound_pair
+from bound_sockets import bound_pair, nobody_listening
 from peers.servers import hostile
 from standfast.dns.codec import QR
 from standfast.dns.model import Rcode, RRType
@@ -87,10 +87,7 @@ def test_silence_says_nothing() -> None:
 
 
 def test_nobody_there_is_nothing_sent() -> None:
-    udp, tcp = bound_pair()
-    with udp:
-        server = Server(*tcp.getsockname())
-        tcp.close()
+    with nobody_listening() as server:
         assert isinstance(asyncio.run(ask(server, WIRE, KEY, wall=lambda: NOW_S)), Unsent)
 
 
