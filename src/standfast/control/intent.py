@@ -63,6 +63,9 @@ class Endpoint:
     capacity: int = CAPACITY
     drained: bool = False  # out by its owner's wish, which is no illness
 
+    def __hash__(self) -> int:
+        return hash(self.address)  # a text knows its own; endpoints are keys of all that is known of pools
+
 
 class SourceKind(StrEnum):
     """Where endpoints come from that the intent does not list itself."""

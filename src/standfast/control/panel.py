@@ -66,26 +66,30 @@ class _Heard:
 
 @dataclass(slots=True, kw_only=True)
 class _Belief:
-    """What is believed of an endpoint, what was before it last turned ill, and since when a quorum says ill."""
+    """What is believed of an endpoint, what was before it last turned ill, and since when a quorum says ill.
 
+    `told` is what was believed when that was last asked for.
+    """
+
+    place: str
     health: Health = Health.UNKNOWN
     before: Health = Health.UNKNOWN
     ill_s: float | None = None
     lost: bool = False  # it is ill with all of its pool, and that is believed
     why: str = ""
+    told: Health = Health.UNKNOWN
 
 
 @value
 class _Vote:
-    """What the vantages say of one endpoint; `health` is UNKNOWN where nothing follows from it."""
+    """What the vantages say of one endpoint that a quorum calls ill."""
 
-    health: Health
-    since_s: float = 0.0  # by our clock
-    unsteady: bool = False  # ill only to those who see that it turns too often
-    damped: bool = False  # of these, only to those to whom it looks well
-    doubted: bool = False  # ill only to vantages whose network is cut
-    fell: bool = False  # was seen well by this check before
-    why: str = ""
+    since_s: float  # by our clock
+    unsteady: bool  # ill only to those who see that it turns too often
+    damped: bool  # of these, only to those to whom it looks well
+    doubted: bool  # ill only to vantages whose network is cut
+    fell: bool  # was seen well by this check before
+    why: str
 
 
 class Panel:
@@ -129,23 +133,22 @@ class Panel:
         """Say how the endpoints of a pool are, and remember it."""
         live = [heard for heard in self._live(now_s).values() if pool in heard.pools]
         beliefs = self._beliefs.get(pool, {})
-        beliefs = self._beliefs[pool] = {endpoint: beliefs.get(endpoint) or _Belief() for endpoint in endpoints}
-        was = {endpoint: belief.health for endpoint, belief in beliefs.items()}
-        votes = {endpoint: self._vote(pool, _place(endpoint), live) for endpoint in endpoints}
-        for endpoint, vote in votes.items():
-            _count(beliefs[endpoint], vote)
-        broken = self._mass(pool, beliefs, votes, live, now_s)
-        if len(live) < self._quorum and any(belief.health is not Health.UNKNOWN for belief in beliefs.values()):
+        beliefs = self._beliefs[pool] = {
+            endpoint: beliefs.get(endpoint) or _Belief(place=f"{endpoint.address}:{endpoint.port}")
+            for endpoint in endpoints
+        }
+        ill = self._count(beliefs.values(), [(heard, heard.pools[pool]) for heard in live])
+        broken = self._mass(pool, beliefs, ill, live, now_s)
+        health: dict[Endpoint, Health] = {}
+        turns: list[Turn] = []
+        for endpoint, belief in beliefs.items():
+            health[endpoint] = belief.health
+            if belief.health is not belief.told:
+                turns.append(Turn(endpoint=endpoint, before=belief.told, now=belief.health, why=belief.why))
+                belief.told = belief.health
+        if len(live) < self._quorum and any(each is not Health.UNKNOWN for each in health.values()):
             broken = f"{len(live)} of {self._quorum} vantages that it takes report: nothing turns ill"
-        return PoolHealth(
-            health={endpoint: belief.health for endpoint, belief in beliefs.items()},
-            broken=broken,
-            turns=tuple(
-                Turn(endpoint=endpoint, before=was[endpoint], now=belief.health, why=belief.why)
-                for endpoint, belief in beliefs.items()
-                if belief.health is not was[endpoint]
-            ),
-        )
+        return PoolHealth(health=health, broken=broken, turns=tuple(turns))
 
     def forget(self, pools: Collection[str]) -> None:
         """Forget what is believed of all pools but these."""
@@ -155,32 +158,43 @@ class Panel:
     def _live(self, now_s: float) -> dict[str, _Heard]:
         return {name: heard for name, heard in self._heard.items() if now_s - heard.heard_s <= REPORT_WORTH_S}
 
-    def _vote(self, pool: str, place: str, live: Iterable[_Heard]) -> _Vote:
-        """Count what the vantages say of one endpoint."""
-        ill: list[tuple[float, Reading]] = []
-        well = unsteady = damped = doubted = 0
-        for heard in live:
-            reading = heard.pools[pool].get(place)
-            if reading is None:
-                continue
-            if reading.state is State.WELL:
-                well += 1
-            else:
-                ill.append((heard.ours(reading.since_s), reading))
-                unsteady += reading.state in (State.UNSTEADY, State.DAMPED)
-                damped += reading.state is State.DAMPED
-                doubted += reading.since_s > heard.cut_s
-        if len(ill) < self._quorum:
-            return _Vote(health=Health.WELL if well else Health.UNKNOWN)
-        ill.sort(key=lambda each: each[0])
-        since_s, reading = ill[self._quorum - 1]
+    def _count(
+        self, beliefs: Iterable[_Belief], live: Sequence[tuple[_Heard, Mapping[str, Reading]]]
+    ) -> list[tuple[_Belief, _Vote]]:
+        """Take in what the vantages say of each endpoint, and return those that a quorum calls ill."""
+        ill: list[tuple[_Belief, _Vote]] = []
+        for belief in beliefs:
+            well = 0
+            against: list[tuple[_Heard, Reading]] = []
+            for heard, readings in live:
+                reading = readings.get(belief.place)
+                if reading is None:
+                    continue
+                if reading.state is State.WELL:
+                    well += 1
+                else:
+                    against.append((heard, reading))
+            if len(against) >= self._quorum:
+                vote = self._vote(against)
+                if belief.ill_s is None:
+                    belief.ill_s, belief.before = vote.since_s, belief.health
+                ill.append((belief, vote))
+            elif well:
+                belief.health, belief.ill_s, belief.lost, belief.why = Health.WELL, None, False, ""
+        return ill  # of all others nobody says anything: what was believed stays
+
+    def _vote(self, against: Iterable[tuple[_Heard, Reading]]) -> _Vote:
+        said = sorted(((heard.ours(each.since_s), heard, each) for heard, each in against), key=lambda each: each[0])
+        since_s, _, reading = said[self._quorum - 1]
+        unsteady = sum(each.state in (State.UNSTEADY, State.DAMPED) for _, _, each in said)
+        damped = sum(each.state is State.DAMPED for _, _, each in said)
+        doubted = sum(each.since_s > heard.cut_s for _, heard, each in said)
         return _Vote(
-            health=Health.ILL,
             since_s=since_s,
-            unsteady=len(ill) - unsteady < self._quorum,
-            damped=len(ill) - damped < self._quorum,
-            doubted=len(ill) - doubted < self._quorum,
-            fell=any(each.state is not State.NEVER for _, each in ill),
+            unsteady=len(said) - unsteady < self._quorum,
+            damped=len(said) - damped < self._quorum,
+            doubted=len(said) - doubted < self._quorum,
+            fell=any(each.state is not State.NEVER for _, _, each in said),
             why=reading.why,
         )
 
@@ -188,33 +202,34 @@ class Panel:
         self,
         pool: str,
         beliefs: Mapping[Endpoint, _Belief],
-        votes: Mapping[Endpoint, _Vote],
+        ill: Sequence[tuple[_Belief, _Vote]],
         live: Collection[_Heard],
         now_s: float,
     ) -> str:
         """Believe who is ill, but for those whose illness is not believed; return why, empty where all is."""
         self._unproven.discard(pool)
-        in_use = [endpoint for endpoint in beliefs if not endpoint.drained]
-        ill = [endpoint for endpoint in beliefs if votes[endpoint].health is Health.ILL]
-        doubted = {endpoint for endpoint in ill if votes[endpoint].doubted}
+        if not ill:
+            return ""
+        in_use = [belief for endpoint, belief in beliefs.items() if not endpoint.drained]
+        used = {belief.place for belief in in_use}
+        ill_in_use = [(belief, vote) for belief, vote in ill if belief.place in used]
         new = sorted(
-            (now_s if votes[endpoint].unsteady else _ill_s(beliefs[endpoint]), _place(endpoint), endpoint)
-            for endpoint in ill
-            if not endpoint.drained and not beliefs[endpoint].lost
+            (now_s if vote.unsteady else _ill_s(belief), belief.place) for belief, vote in ill_in_use if not belief.lost
         )
-        lost_before = sum(beliefs[endpoint].lost for endpoint in in_use)
-        hit = bursts([at_s for at_s, _, _ in new], of=len(in_use) - lost_before, least=MASS_LEAST)
-        mass = {new[index][2] for index in hit}
-        if new and all(votes[endpoint].health is Health.ILL for endpoint in in_use) and not doubted:
-            if self._is_lost(pool, in_use, votes, live):
-                for endpoint in in_use:
-                    beliefs[endpoint].lost = True
+        lost_before = sum(belief.lost for belief in in_use)
+        hit = bursts([at_s for at_s, _ in new], of=len(in_use) - lost_before, least=MASS_LEAST)
+        mass = {new[index][1] for index in hit}
+        doubted = {belief.place for belief, vote in ill if vote.doubted}
+        if new and len(ill_in_use) == len(in_use) and not doubted:
+            if self._is_lost(pool, ill_in_use, live):
+                for belief in in_use:
+                    belief.lost = True
                 mass = set()
             else:
                 self._unproven.add(pool)
-                mass |= {endpoint for _, _, endpoint in new if beliefs[endpoint].health is not Health.ILL}
-        for endpoint in ill:
-            _believe(beliefs[endpoint], votes[endpoint], doubted=endpoint in mass or endpoint in doubted, now_s=now_s)
+                mass |= {belief.place for belief, _ in ill_in_use if belief.health is not Health.ILL}
+        for belief, vote in ill:
+            _believe(belief, vote, doubted=belief.place in mass or belief.place in doubted, now_s=now_s)
         if doubted:
             return f"{len(doubted)} are ill only to vantages that lost most of their pools at once"
         if not mass:
@@ -223,20 +238,18 @@ class Panel:
             return f"all {len(in_use)} turned ill, and nothing shows that it is not the measurement"
         return f"{len(mass)} of {len(in_use)} turned ill, or turn too often, at once"
 
-    def _is_lost(
-        self, pool: str, in_use: Sequence[Endpoint], votes: Mapping[Endpoint, _Vote], live: Collection[_Heard]
-    ) -> bool:
+    def _is_lost(self, pool: str, ill: Sequence[tuple[_Belief, _Vote]], live: Collection[_Heard]) -> bool:
         """Say whether a pool whose endpoints are all ill is truly lost.
 
         A vantage vouches for it if looks that it began after the last of them turned ill said well of more than half
         of the other pools. Where there is no other pool to look at, two vantages have to agree. A pool that was never
         well by its check is asked wrongly.
         """
-        if any(vote.damped for vote in votes.values()) or not any(vote.fell for vote in votes.values()):
+        if any(vote.damped for _, vote in ill) or not any(vote.fell for _, vote in ill):
             return False
         vouch = alone = 0
         for heard in live:
-            readings = [heard.pools[pool].get(_place(endpoint)) for endpoint in in_use]
+            readings = [heard.pools[pool].get(belief.place) for belief, _ in ill]
             since = [each.since_s for each in readings if each is not None and each.state in _LOOKS_ILL]
             if len(since) < len(readings) or heard.cut_s < inf:
                 continue
@@ -313,19 +326,6 @@ def _look_for_cut(heard: _Heard, changed: Iterable[str]) -> None:
     heard.cut_s = downs[min(lost)] - MASS_WINDOW_S if lost else inf
 
 
-def _count(belief: _Belief, vote: _Vote) -> None:
-    """Take in a vote, but for the illness itself."""
-    match vote.health:
-        case Health.ILL:
-            if belief.ill_s is None:
-                belief.ill_s = vote.since_s
-                belief.before = belief.health
-        case Health.WELL:
-            belief.health, belief.ill_s, belief.lost, belief.why = Health.WELL, None, False, ""
-        case Health.UNKNOWN:
-            pass  # nobody says anything: what was believed stays
-
-
 def _believe(belief: _Belief, vote: _Vote, *, doubted: bool, now_s: float) -> None:
     """Believe that an endpoint is ill; where that is doubted, what was believed before it turned is again."""
     if not doubted:
@@ -337,10 +337,6 @@ def _believe(belief: _Belief, vote: _Vote, *, doubted: bool, now_s: float) -> No
 def _ill_s(belief: _Belief) -> float:
     assert belief.ill_s is not None
     return belief.ill_s
-
-
-def _place(endpoint: Endpoint) -> str:
-    return f"{endpoint.address}:{endpoint.port}"
 
 
 def _seconds(text: str) -> float:
