@@ -119,8 +119,8 @@ class Panel:
             heard = self._heard[vantage] = _Heard(at_s=at_s, heard_s=now_s - max(0.0, now_s - at_s))
             if len(self._heard) > VANTAGES_MAX:
                 del self._heard[min(self._heard, key=lambda name: self._heard[name].heard_s)]
-        elif at_s == heard.at_s:
-            return frozenset()
+        elif at_s == heard.at_s or (at_s < heard.at_s and now_s - heard.heard_s <= REPORT_WORTH_S):
+            return frozenset()  # heard before by a shorter way; a clock that was set back is believed when that is old
         else:
             heard.at_s, heard.heard_s = at_s, now_s
         was_cut_s = heard.cut_s

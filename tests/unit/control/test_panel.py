@@ -157,6 +157,18 @@ def test_an_old_report_says_nothing_at_the_start_and_a_clock_that_is_wrong_does_
     assert panel.live(START_S + 100.0) == ()
 
 
+def test_a_report_that_comes_late_by_a_longer_way_is_not_heard() -> None:
+    panel = Panel(quorum=1)
+    endpoints = pool("us", 1)
+    key = f"us/{endpoints[0].address}:443"
+    texts = {state: {key: write_reading(Reading(state=state, since_s=START_S))} for state in (State.WELL, State.ILL)}
+    panel.hear("v", texts[State.WELL], at_s=START_S + 1.0, now_s=START_S + 1.0)
+    assert not panel.hear("v", texts[State.ILL], at_s=START_S, now_s=START_S + 2.0)
+    assert panel.judge("us", endpoints, START_S + 2.0).health[endpoints[0]] is Health.WELL
+    set_back_s = START_S + 2.0 * REPORT_WORTH_S
+    assert panel.hear("v", texts[State.ILL], at_s=START_S - 60.0, now_s=set_back_s) == {"us"}
+
+
 # Mass failure.
 
 

@@ -92,6 +92,7 @@ class PlannerService:
         self._rng = rng
         self._overrides: Sequence[Override] = ()
         self._leads = asyncio.Event()
+        self._doubted: set[str] = set()  # pools whose measurement is not believed
         self._whole = asyncio.Semaphore(WHOLE_AT_ONCE_MAX)
         self._tasks: list[asyncio.Task[None]] = []
         self._notes: set[asyncio.Task[None]] = set()
@@ -159,9 +160,24 @@ class PlannerService:
             log.info("planner.health", endpoint=what, before=turn.before, now=turn.now, why=turn.why)
             self._journal.health_turned(what, turn.before, turn.now, why=turn.why)
         for pool in pools:
+            self._doubt(pool, self.states.views[pool].broken)
             for desk in self.desks.values():
                 if pool in desk.zone.pools:
                     desk.plan(pool)
+
+    def _doubt(self, pool: str, why: str) -> None:
+        """Tell when the measurement of a pool is not believed any more, or is again."""
+        if bool(why) == (pool in self._doubted):
+            return
+        if why:
+            self._doubted.add(pool)
+            log.error("planner.disbelieves", pool=pool, why=why)
+            self._journal.health_turned(f"{pool}/", "believed", "not believed", why=why)
+            self._journal.alarm("mass-failure", None, f"pool {pool}: {why}")
+        else:
+            self._doubted.discard(pool)
+            log.warning("planner.believes", pool=pool)
+            self._journal.health_turned(f"{pool}/", "not believed", "believed", why="")
 
     async def _plan_on(self, desk: Desk) -> None:
         """Plan a zone whenever it is due. One whose publishers are silent holds up no other."""

@@ -138,6 +138,23 @@ def test_what_is_wanted_is_planned_and_an_endpoint_that_turns_ill_leaves(tmp_pat
     assert '"health"' in ledger
 
 
+def test_when_all_turn_ill_at_once_the_plan_stays_and_the_ledger_has_an_alarm_until_it_is_over(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        async with world.planner(intent(WWW)) as planner:
+            planner.reported("eu-1", report(), at_s=NOW_S)
+            head = await world.until_planned(content(a(WWW, 1, 2, 3)))
+            everything = {key: text.replace("well", "ill") for key, text in report().items()}
+            planner.reported("eu-1", everything, at_s=NOW_S + 1)
+            assert all(planner.states.views[pool].broken for pool in ("pool", "other"))
+            planner.reported("eu-1", report(one=2), at_s=NOW_S + 2)
+            after = await world.until_planned(content(a(WWW, 1, 3)))
+            assert after.generation == head.generation + 1, "no plan was made in between"
+
+    ledger = play(tmp_path, scene)
+    assert ledger.count("mass-failure") == 2
+    assert ledger.count('"after":"not believed"') == ledger.count('"before":"not believed"') == 2
+
+
 def test_what_vantages_of_other_processes_report_is_heard_by_the_store(tmp_path: Path) -> None:
     async def scene(world: World) -> None:
         async with world.planner(intent(WWW)):
