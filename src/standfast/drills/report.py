@@ -67,9 +67,8 @@ def _grids(account: Account) -> Iterator[str]:
         yield f'<section><h2>{escape(grid.title)}</h2><div class="wide"><table><thead><tr>'
         yield from (f"<th>{escape(head)}</th>" for head in heads)
         yield "</tr></thead><tbody>"
-        for first, *cells in rows:
-            shown = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-            yield f"<tr><th>{escape(first)}</th>{shown}</tr>"
+        for row in rows:
+            yield f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>"
         yield "</tbody></table></div></section>"
 
 

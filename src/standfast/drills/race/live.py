@@ -88,7 +88,7 @@ class Client:
     @property
     def title(self) -> str:
         """What it is called."""
-        return f"{self.design} {'+guard' if self.guarded else 'alone'}"
+        return f"{self.design} +guard" if self.guarded else self.design
 
 
 async def run_race(*, scale: float = SCALE, console: Console | None = None) -> Account:

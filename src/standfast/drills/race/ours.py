@@ -89,6 +89,7 @@ class Ours:
     async def run(self) -> None:
         """Plan and publish until cancelled."""
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._end_cleaning)
             for who in ENACTORS:
                 enactor = self._enactor(who, _HeldUp(self._publisher, who, self._hold_ups, self._written))
                 enactor.on_settled.append(partial(self._settled, who))
@@ -142,6 +143,11 @@ class Ours:
         task = asyncio.get_running_loop().create_task(self._clean_up(who, fence))
         self._cleaning.add(task)
         task.add_done_callback(self._cleaning.discard)
+
+    async def _end_cleaning(self) -> None:
+        for task in self._cleaning:
+            task.cancel()
+        await asyncio.gather(*self._cleaning, return_exceptions=True)
 
     async def _clean_up(self, who: str, fence: Fence) -> None:
         """Forget what nobody needs any more."""

@@ -28,7 +28,7 @@ PLACES: Final = 8  # load balancers of the region, all well all the time
 IN_USE: Final = 4  # of them in each plan
 
 ORIGINAL: Final = "original"
-OURS: Final = "standfast"
+OURS: Final = "ours"
 
 
 def places_of(generation: int) -> tuple[int, ...]:

@@ -45,7 +45,7 @@ def steps_grid(told: Sequence[Told]) -> Grid:
             for design in DESIGN_NAMES
         )
         rows.append((title, *(cell or "-" for cell in cells)))
-    return Grid(title="What happened", rows=tuple(rows))
+    return Grid(title="Step by step", rows=tuple(rows))
 
 
 def outage_grid(outage_s: Mapping[tuple[str, bool], float]) -> Grid:

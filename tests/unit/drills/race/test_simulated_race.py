@@ -73,7 +73,7 @@ def test_its_account_says_in_how_many_schedules_and_is_passed() -> None:
     assert [row[0][:1] for row in steps.rows[1:]] == ["1", "2", "3", "4", "5", "6"]
     assert others.rows[0][0].startswith("of 3 schedules")
     assert others.rows[1][2] == "0"
-    assert json.loads(json.dumps(account.to_json()))["grids"][0]["title"] == "What happened"
+    assert json.loads(json.dumps(account.to_json()))["grids"][0]["title"] == "Step by step"
     page = render(account)
     assert "points the name back from plan 8 to plan 2" in page
     assert duration(original.total.outage_s) in page
