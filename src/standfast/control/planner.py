@@ -153,7 +153,7 @@ def _changes(
                 changes.append(Change(before=before, after=after))
         if gone:
             changes.extend(Change(before=node[rtype], after=None) for rtype in gone)
-    return changes, tuple(waiting)
+    return changes, tuple(sorted(waiting))
 
 
 def _thought(shape: Shape, standing: Targets, pools: Pools) -> tuple[Targets, list[int]]:
