@@ -14,7 +14,7 @@ import pytest
 from control_world import ZONE, Plans, a, cname, content, shown
 from faulty_path import Fault, dns_message, faulty_path, http_message
 from peers.aws import BUSY_ANSWER, ENVIRON, ministack
-from peers.updatable import KEY_NAME, SECRET_OCTETS, UPDATABLE
+from peers.updatable import KEY_NAME, SECRET_OCTETS, UPDATABLE, ours
 from standfast.control.fence import Fence
 from standfast.control.plan import Content
 from standfast.control.publishing import Batch, BatchLimits, Outcome, Publisher, PublisherFacts
@@ -148,3 +148,47 @@ def test_all_plans_arrive_in_order_and_what_is_promised_is_always_there(
 
     with start(tmp_path / kind, free_port()) as server:
         asyncio.run(run(server, publisher(server)))
+
+
+def test_a_plan_that_a_server_refuses_does_not_hold_up_the_next(tmp_path: Path) -> None:
+    promised = f"{TEXT}always 60 A 192.0.2.1\n"
+    promise = f'[[authority.promise]]\nname = "{ALWAYS.rstrip(".")}"\n'
+
+    async def run(server: Server) -> None:
+        there, plans = updates(server), Plans()
+        with ControlJournal.open(tmp_path) as journal:
+            async with (
+                SqlitePlanStore(tmp_path).opened() as store,
+                EnactorService(
+                    store,
+                    {"there": there},
+                    journal=journal,
+                    name="eu-1",
+                    look_every_s=0.5,
+                    reads_whole=False,
+                    rng=random.Random(1),
+                ) as enactor,
+            ):
+                enactor.assign({ZONE: ("there",)})
+
+                async def planned(wanted: Content) -> None:
+                    before = plans.newest
+                    head = plans.plan(wanted)
+                    assert await store.add(plans.plans[head.generation], wanted, after=before)
+
+                await planned(content(a(ALWAYS, 1)))
+                async with asyncio.timeout(PATIENCE_S):
+                    while (fence := await there.fence(ZONE)) is None or not fence.done:
+                        await asyncio.sleep(0.02)
+                    await planned(content())
+                    while not enactor.outcomes["refused"]:
+                        await asyncio.sleep(0.02)
+                    assert await there.fence(ZONE) == fence
+                    await planned(content(a(ALWAYS, 3)))
+                    while (fence := await there.fence(ZONE)) is None or fence.generation != 3:
+                        await asyncio.sleep(0.02)
+                found = await there.read(ZONE)
+        assert found.content[ALWAYS][RRType.A] == a(ALWAYS, 3)
+
+    with ours(tmp_path / "ours", 0, promised, promise) as served:
+        asyncio.run(run(served.server))
