@@ -17,11 +17,12 @@ class Desk:
 
     zone: ZoneIndex
     head: PlanHead | None = None
-    content: Content | None = None  # None: it has to be read
+    content: Content = field(default_factory=dict)
     published: dict[str, Seen] = field(default_factory=dict)
     left: tuple[Left, ...] = ()
     pools: set[str] = field(default_factory=set)  # that turned since
     whole: bool = True
+    stale: bool = True  # what was planned last, and what stands, has to be read
     is_open: bool = False  # something is wanted that is not planned, and time may change that
     proposed: Plan | None = None
     said: tuple[Finding, ...] = ()  # what was told last
@@ -37,7 +38,7 @@ class Desk:
 
     def load(self) -> None:
         """Have what stands read anew, and all planned by it."""
-        self.content = None
+        self.stale = True
         self.plan()
 
     @property
@@ -48,4 +49,4 @@ class Desk:
     @property
     def base(self) -> Base:
         """Return what the next plan is made from."""
-        return Base(head=self.head, content=self.content or {}, published=dict(self.published))
+        return Base(head=self.head, content=self.content, published=dict(self.published))

@@ -196,7 +196,8 @@ class PlannerService:
                 raise
 
     async def _plan(self, desk: Desk) -> None:
-        if desk.content is None:
+        if desk.stale:
+            desk.stale = False  # before it is read: what changes meanwhile makes it so again
             await self._load(desk)
         pools, whole = frozenset(desk.pools), desk.whole
         desk.pools.clear()
@@ -247,8 +248,9 @@ class PlannerService:
             await self._add(desk, plan, planned)
         elif approved := await self._approved(desk, plan, planned.findings):
             self._journal.approved(plan.head, person=approved.approved_by or "", reason=approved.reason)
-            await self._withdraw(desk)
             await self._add(desk, plan, planned)
+            if desk.head == plan.head:  # else another planner was faster, and what was approved still is
+                await self._withdraw(desk)
 
     async def _approved(self, desk: Desk, plan: Plan, findings: tuple[Finding, ...]) -> Proposal | None:
         """Return the proposal if somebody approved what `plan` changes; else have it be the one to approve."""
