@@ -265,10 +265,11 @@ def override(
     config: Path | None,
     as_json: bool,
 ) -> None:
-    """Set a rule aside for a name, a zone and all below it, or "." for all, for some time.
+    """Set a rule aside for a while.
 
-    What the rule finds is then told and keeps nothing back. It ends by itself, after 24 hours at most, and stands in
-    the ledger with whose it is and why. The rule never-empty is set aside for one name at a time.
+    SCOPE is a name, a zone and all below it, or "." for all. What the rule finds there is told, and keeps nothing back.
+    It ends by itself, after 24 hours at most, and stands in the ledger with whose it is and why. The rule never-empty
+    is set aside for one name at a time.
 
     \b
     Examples:
@@ -308,7 +309,7 @@ def override(
 @config_option
 @json_option
 def list_(zones: tuple[Name, ...], newest: int, config: Path | None, as_json: bool) -> None:
-    """List the plans that wait for approval, and those that were made.
+    """List plans that wait, and those that were made.
 
     \b
     Examples:
@@ -355,9 +356,9 @@ def list_(zones: tuple[Name, ...], newest: int, config: Path | None, as_json: bo
 @config_option
 @json_option
 def show(zone: Name | None, generation: int | None, config: Path | None, as_json: bool) -> None:
-    """Show a plan: the one that waits for approval, else the newest, or that of GENERATION.
+    """Show a plan, and what rules have against it.
 
-    ZONE may be left out where there is one. Exit code 1 if there is no such plan.
+    That is the one that waits for approval, else the newest, or that of GENERATION. ZONE may be left out where there is one. Exit code 1 if there is no such plan.
 
     \b
     Examples:

@@ -108,11 +108,10 @@ def _outlook_in_words(outlook: Outlook) -> Iterator[str]:
     origin, planned = outlook.zone.origin, outlook.planned
     if planned is None:
         yield f"{origin} nobody can say: {outlook.failure}"
+        yield from _standing_in_words(outlook)
         return
     yield f"{origin} {_what_becomes(outlook, planned)}"
-    for publisher, seen in outlook.base.published.items():
-        if (trouble := _about_standing(outlook, seen)) is not None:
-            yield f"  at {publisher} {trouble}"
+    yield from _standing_in_words(outlook)
     if planned.plan is not None:
         yield from changes_in_words(planned.plan.changes)
     yield from findings_in_words(planned.findings)
@@ -122,7 +121,9 @@ def _outlook_in_words(outlook: Outlook) -> Iterator[str]:
         yield f"  nothing is published at {_named(planned.waiting)}: of none of the endpoints is it known how it is"
     proposal = outlook.proposal
     if proposal is not None and proposal.approved_by is None:
-        yield f'  waits for: standfast plan approve {proposal.plan.hash[:HASH_SHOWN]} --person YOU --reason "..."'
+        what = f"{count(len(proposal.plan.changes), 'change')} (standfast plan show {origin})"
+        command = f'standfast plan approve {proposal.plan.hash[:HASH_SHOWN]} --person YOU --reason "..."'
+        yield f"  waits for somebody: {what}: {command}"
 
 
 def _what_becomes(outlook: Outlook, planned: Planned) -> str:
@@ -139,6 +140,12 @@ def _what_becomes(outlook: Outlook, planned: Planned) -> str:
             return f"would wait for approval of {what}"
         case Verdict.REFUSE:
             return f"would stay as it is: refused is {what}"
+
+
+def _standing_in_words(outlook: Outlook) -> Iterator[str]:
+    for publisher, seen in outlook.base.published.items():
+        if (trouble := _about_standing(outlook, seen)) is not None:
+            yield f"  at {publisher} {trouble}"
 
 
 def _about_standing(outlook: Outlook, seen: Seen) -> str | None:

@@ -3,7 +3,7 @@
 The files are read as one: zones, pools, names and records may stand in any of them, each once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,7 +25,7 @@ from standfast.io.bulk import in_the_background
 from standfast.io.control.intent_keys import NameKeys, RecordKeys, ZoneKeys
 from standfast.io.control.intent_parts import FAULTS_MAX, Part, read_parts
 from standfast.io.control.intent_pools import is_address, pool_of
-from standfast.io.settings.control import ControlConfig
+from standfast.io.settings.control import ControlConfig, PublisherSettings
 from standfast.io.settings.forms import meant
 from standfast.io.settings.places import ConfigError, Finding
 from standfast.io.settings.toml_lines import Where
@@ -57,7 +57,7 @@ def load_intent(control: ControlConfig) -> Intent:
 
 def _load_intent(control: ControlConfig) -> Intent:
     parts, findings = read_parts(control)
-    reader = _Reader(parts, frozenset(publisher.name for publisher in control.publishers))
+    reader = _Reader(parts, {publisher.name: publisher for publisher in control.publishers})
     intent = reader.intent()
     findings += [finding for part in parts for finding in part.own_findings()]
     findings += reader.findings()
@@ -86,7 +86,7 @@ class _Zone:
 class _Reader:
     """Makes one intent of all parts, and keeps what is wrong with it."""
 
-    def __init__(self, parts: list[Part], publishers: frozenset[str]) -> None:
+    def __init__(self, parts: list[Part], publishers: Mapping[str, PublisherSettings]) -> None:
         self._parts = parts
         self._publishers = publishers
         self._faults: dict[str, list[_Fault]] = {part.file: [] for part in parts}
@@ -190,6 +190,9 @@ class _Reader:
                     self._fault(spot, f'publishers: there is no "{publisher}"{hint}')
                 elif publisher in keys.publishers[:at]:
                     self._fault(spot, f'publishers: "{publisher}" is there already')
+                elif (served := self._publishers[publisher].zones) is not None and origin not in served:
+                    hint = "name a file with its SOA and NS in zones of [authority]"
+                    self._fault(spot, f'publishers: "{publisher}" has no zone {origin} - {hint}')
             for at, name in enumerate(keys.delegated):
                 if name == origin or not is_below(name, origin):
                     self._fault((part, (*here, "delegated", at)), f"delegated: {name} is not below {origin}")

@@ -13,6 +13,7 @@ from standfast.dns.model import Name
 from standfast.dns.name import ROOT
 from standfast.dns.servers import Server
 from standfast.guard.policy import PolicyTable
+from standfast.io.authority.zone_files import origin_of
 from standfast.io.clients.certificates import CertificateFiles
 from standfast.io.clients.limits import ALLOW_DEFAULT, Limits
 from standfast.io.settings import config_rules
@@ -111,7 +112,12 @@ def load(path: Path | None, *, environ: Mapping[str, str] = os.environ, resolv_c
         traces=guard.traces,
         policies=config_rules.policies_of(draft),
         control=control_of(
-            control, base=draft.base, state_dir=state_dir, written=_written(draft), resolv_conf=resolv_conf
+            control,
+            base=draft.base,
+            state_dir=state_dir,
+            written=_written(draft),
+            resolv_conf=resolv_conf,
+            served=_served(draft),
         )
         if control
         else None,
@@ -182,6 +188,14 @@ def _written(draft: Draft) -> WrittenIntent | None:
         return None
     lines = {where[1:]: line for where, line in draft.lines.items() if where[0] == "intent"}
     return WrittenIntent(file=draft.name, content=draft.content.intent, lines=lines)
+
+
+def _served(draft: Draft) -> frozenset[Name] | None:
+    """Return the zones that the authority has from files of its own; None where a file has none to be seen."""
+    authority = draft.content.authority
+    origins = [origin_of(draft.base / text) for text in authority.zones] if authority else []
+    known = frozenset(origin for origin in origins if origin is not None)
+    return known if len(known) == len(origins) else None
 
 
 def _upstreams(draft: Draft, listen: tuple[ListenAddress, ...], resolv_conf: Path) -> tuple[Server, ...]:

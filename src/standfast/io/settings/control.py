@@ -33,6 +33,7 @@ class PublisherSettings:
     """One `[[control.publisher]]`: where records are published, and how it is reached.
 
     `server` is there for RFC 2136 and only there; `verify` are servers that must show what is published, beside it.
+    `zones` are all that it can publish, None where that is not known.
     """
 
     name: str
@@ -41,6 +42,7 @@ class PublisherSettings:
     verify: tuple[Server, ...] = ()
     zone_ids: Mapping[Name, str] = field(default_factory=dict)
     endpoint_url: str | None = None
+    zones: frozenset[Name] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +76,13 @@ class ControlConfig:
 
 
 def control_of(
-    keys: ControlKeys, *, base: Path, state_dir: Path, written: WrittenIntent | None, resolv_conf: Path
+    keys: ControlKeys,
+    *,
+    base: Path,
+    state_dir: Path,
+    written: WrittenIntent | None,
+    resolv_conf: Path,
+    served: frozenset[Name] | None = None,
 ) -> ControlConfig:
     """Return the settings that `keys` stand for; nothing is wrong with them.
 
@@ -84,6 +92,7 @@ def control_of(
         state_dir: that of the guard, which ours is in unless it is set.
         written: what is wanted, where it stands in the same file.
         resolv_conf: whose resolvers are asked where none are set.
+        served: the zones of the authority in the same file that come from its own files; None: not known.
     """
     named = keys.resolvers
     return ControlConfig(
@@ -100,7 +109,7 @@ def control_of(
         ca_file=base / keys.ca_file if keys.ca_file else None,
         metrics=parse_local(keys.metrics) if keys.metrics else None,
         rules=Bounds(**{key: getattr(keys.rules, key) for key in type(keys.rules).model_fields}),
-        publishers=tuple(map(_publisher, keys.publisher)),
+        publishers=tuple(_publisher(each, served) for each in keys.publisher),
         keys=keys_of(keys.keys, base),
     )
 
@@ -130,7 +139,7 @@ def own_name(host: str) -> str:
     return re.sub(r"[^a-zA-Z0-9_-]", "-", host.partition(".")[0])[:NAME_MAX] or "standfast"
 
 
-def _publisher(keys: PublisherKeys) -> PublisherSettings:
+def _publisher(keys: PublisherKeys, served: frozenset[Name] | None) -> PublisherSettings:
     return PublisherSettings(
         name=keys.name,
         kind=keys.kind,
@@ -138,6 +147,7 @@ def _publisher(keys: PublisherKeys) -> PublisherSettings:
         verify=tuple(parse_server(text) for text in keys.verify),
         zone_ids={parse_name(name): zone_id for name, zone_id in keys.zone_ids.items()},
         endpoint_url=keys.endpoint_url,
+        zones=served if keys.kind is PublisherKind.AUTHORITY else None,
     )
 
 

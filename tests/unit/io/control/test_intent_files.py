@@ -390,3 +390,23 @@ def test_what_is_left_out_for_its_fault_is_no_second_fault(tmp_path: Path) -> No
     found = findings(tmp_path, text)
     assert all(each.startswith("a.yaml:5: ") for each in found)
     assert any('unknown key "adress" in an endpoint - did you mean "address"?' in each for each in found)
+
+
+def test_a_zone_that_its_authority_does_not_have_is_told(tmp_path: Path) -> None:
+    (tmp_path / "example.com.zone").write_text("@ 60 SOA ns hostmaster 1 3600 600 86400 60\n")
+    (tmp_path / "shop.yaml").write_text(
+        "zones:\n  example.com: {publishers: [own]}\n  example.org: {publishers: [own]}\n"
+    )
+    (tmp_path / "standfast.toml").write_text(
+        '[authority]\nzones = ["example.com.zone"]\n[control]\nintent = ["shop.yaml"]\n'
+        '[[control.publisher]]\nname = "own"\nkind = "authority"\n'
+    )
+    control = config.load(tmp_path / "standfast.toml").control
+    assert control is not None
+    with pytest.raises(ConfigError) as caught:
+        load_intent(control)
+    (found,) = map(str, caught.value.findings)
+    assert found.endswith(
+        'shop.yaml:3: publishers: "own" has no zone example.org. - name a file with its SOA and NS in zones'
+        " of [authority]"
+    )
