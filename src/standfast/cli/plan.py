@@ -358,7 +358,8 @@ def list_(zones: tuple[Name, ...], newest: int, config: Path | None, as_json: bo
 def show(zone: Name | None, generation: int | None, config: Path | None, as_json: bool) -> None:
     """Show a plan, and what rules have against it.
 
-    That is the one that waits for approval, else the newest, or that of GENERATION. ZONE may be left out where there is one. Exit code 1 if there is no such plan.
+    That is the one that waits for approval, else the newest, or that of GENERATION. ZONE may be left out where there is
+    one. Exit code 1 if there is no such plan.
 
     \b
     Examples:
