@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import dns.message
 import dns.query
 import dns.tsig
 import dns.update
@@ -22,23 +23,34 @@ WWW = "www.example.org."
 class Site:
     """One process that does it all, and looks at what it published but once an hour."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, *, verify_every_s: float = 3600.0) -> None:
         self.port = port
+        self.folder = folder
         self.config = folder / "standfast.toml"
         (folder / "example.org.zone").write_text(ZONE_FILE)
-        (folder / "intent.yaml").write_text(
-            "zones: {example.org: {publishers: [own]}}\n"
-            "pools: {here: {check: {kind: none}, endpoints: [{address: 192.0.2.1}, {address: 192.0.2.2}]}}\n"
-            "names: {www.example.org: {policy: all-healthy, pools: [here]}}\n"
-        )
+        self.want(1, 2)
         self.config.write_text(
             f'[authority]\nlisten = ["127.0.0.1:{port}"]\nstate_dir = "authority"\nzones = ["example.org.zone"]\n'
             'allow_update = ["key:hand"]\nallow_transfer = ["key:hand", "127.0.0.1"]\n'
             f'[[authority.keys]]\nname = "hand"\nsecret = "{SECRET}"\n'
-            '[control]\nintent = ["intent.yaml"]\nstate_dir = "control"\nverify_every_s = 3600\nname = "one"\n'
+            '[control]\nintent = ["intent.yaml"]\nstate_dir = "control"\nname = "one"\n'
+            f"verify_every_s = {verify_every_s}\n"
             '[control.rules]\nnetworks = ["192.0.2.0/24"]\n'
             '[[control.publisher]]\nname = "own"\nkind = "authority"\n'
         )
+
+    def want(self, *hosts: int) -> None:
+        endpoints = ", ".join(f"{{address: 192.0.2.{host}}}" for host in hosts)
+        (self.folder / "intent.yaml").write_text(
+            "zones: {example.org: {publishers: [own]}}\n"
+            f"pools: {{here: {{check: {{kind: none}}, endpoints: [{endpoints}]}}}}\n"
+            "names: {www.example.org: {policy: all-healthy, pools: [here]}}\n"
+        )
+
+    def answer(self) -> list[str]:
+        query = dns.message.make_query(WWW, "A")
+        answer = dns.query.udp(query, "127.0.0.1", port=self.port, timeout=PATIENCE_S).answer
+        return sorted(rdata.to_text() for rrset in answer for rdata in rrset)
 
     def run(self, *arguments: str) -> Result:
         return CliRunner().invoke(cli, [*arguments, "--config", str(self.config)], prog_name="standfast")
@@ -96,3 +108,27 @@ def test_a_name_that_is_in_no_zone_is_told(site: Site) -> None:
     result = site.run("verify", "www.example.net")
     assert result.exit_code == 2
     assert "www.example.net. is in none of the zones: example.org." in result.output
+
+
+def test_a_name_that_was_restored_stays_so_until_somebody_approves_another_plan(
+    tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    site = Site(tmp_path, free_port(), verify_every_s=1.0)
+    with Running("up", site.config) as up:
+        until(site.answer, ["192.0.2.1", "192.0.2.2"])
+        site.want(1, 2, 3)
+        up.reload()
+        until(site.answer, ["192.0.2.1", "192.0.2.2", "192.0.2.3"])
+        restored = site.run("restore", WWW, "--to", "1", "--yes")
+        assert restored.exit_code == 0, restored.output
+        until(lambda: "unknown-publication" in site.run("plan", "example.org").output, True)
+        until(lambda: "waits" in site.run("plan", "list").output, True)
+        assert site.answer() == ["192.0.2.1", "192.0.2.2"]
+
+
+def until(say: Callable[[], object], wanted: object) -> None:
+    """Wait until it says so."""
+    end_s = time.monotonic() + PATIENCE_S
+    while (said := say()) != wanted:
+        assert time.monotonic() < end_s, said
+        time.sleep(0.05)
