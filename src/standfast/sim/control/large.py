@@ -111,7 +111,7 @@ class LargeWorld:
         self.now_s = 0.0
         self.raging_s = raging_s
         self._hash = sha256()
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._due: list[tuple[float, int, Callable[[], object]]] = []
         self._turn = 0
         self._index = index_zone(intent_of(names, self.rng))
         self._regions = Regions()
@@ -170,18 +170,18 @@ class LargeWorld:
         ):
             self._at_random(mean_s, act)
 
-    def _in(self, delay_s: float, act: Callable[[], None]) -> None:
+    def _in(self, delay_s: float, act: Callable[[], object]) -> None:
         self._turn += 1
         heapq.heappush(self._due, (self.now_s + delay_s, self._turn, act))
 
-    def _every(self, period_s: float, act: Callable[[], None]) -> None:
+    def _every(self, period_s: float, act: Callable[[], object]) -> None:
         def again() -> None:
             act()
             self._in(period_s, again)
 
         self._in(period_s, again)
 
-    def _at_random(self, mean_s: float, act: Callable[[], None]) -> None:
+    def _at_random(self, mean_s: float, act: Callable[[], object]) -> None:
         def again() -> None:
             if self.raging:
                 act()
@@ -366,7 +366,7 @@ class LargeWorld:
     def _send_late(self, batch: Batch) -> None:
         told = f"late: step {batch.fence.step} of plan {batch.fence.generation} by {batch.fence.writer}"
         delay_s = min(self.rng.expovariate(1 / 600.0), LATE_MAX_S)
-        self._in(delay_s, lambda: void(self._arrive(batch, told)))
+        self._in(delay_s, lambda: self._arrive(batch, told))
 
     def _arrive(self, batch: Batch, told: str) -> Outcome:
         """Compare the fence and write, as one."""
@@ -456,7 +456,3 @@ class LargeWorld:
 
 def _has_endpoints(content: Content, name: Name) -> bool:
     return any(rtype in content.get(name, {}) for rtype in ENDPOINT_TYPES)
-
-
-def void(_outcome: Outcome) -> None:
-    """Nobody hears of it."""

@@ -48,7 +48,7 @@ def original(*, enactors: int = 2, names: int = 1, plans: int = 3) -> Machine:
         initial=((Plans(), Standing(plans=(1,) * names), *(Enactor() for _ in who)),),
         processes=(
             Process(parts=("plans",), moves=lambda kept: _planner(kept, plans)),
-            *(Process(parts=(*parts, each), moves=_enactor(each)) for each in who),
+            *(Process(parts=(*parts, each), moves=_Moves(each)) for each in who),
         ),
         invariants=(Invariant(name="no-promised-name-empty", parts=parts, broken=_empty),),
         laws=(Law(name="generation-never-goes-back", parts=("names",), broken=_back),),
@@ -56,7 +56,7 @@ def original(*, enactors: int = 2, names: int = 1, plans: int = 3) -> Machine:
             Recovery(
                 name="newest-plan-installable",
                 who=f"enactor {each}",
-                processes=(Process(parts=(*parts, each), moves=_enactor(each)),),
+                processes=(Process(parts=(*parts, each), moves=_Moves(each)),),
                 parts=parts,
                 done=lambda kept, standing: set(standing.plans) == {kept.newest},
             )
@@ -71,7 +71,9 @@ def _planner(kept: Plans, plans: int) -> Iterator[Move]:
         yield Move(words=f"the planner makes plan {made}", after=(Plans(newest=made, kept=kept.kept | {made}),))
 
 
-class _enactor:  # noqa: N801  a function with a name to tell of
+class _Moves:
+    """What one enactor does; called with the parts that it looks at."""
+
     def __init__(self, who: str) -> None:
         self._who = f"enactor {who}"
 

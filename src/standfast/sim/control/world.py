@@ -52,7 +52,7 @@ from standfast.sim.control.parts import (
 )
 from standfast.sim.control.told import action_told, batch_told, fence_told, head_told
 
-UNDER_WAY_MAX: Final = 2  # writes that are late at once; faults end before it in every setting there is
+UNDER_WAY_MAX: Final = 2  # writes that are late at once; one more is lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
