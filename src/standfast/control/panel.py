@@ -19,7 +19,7 @@ from standfast.control.intent import Endpoint
 from standfast.control.pool_view import Health
 from standfast.values import value
 
-REPORT_WORTH_S: Final = 45.0  # thrice the longest pause between two reports, and what is slow on the way
+REPORT_WORTH_S: Final = 45.0  # nine reports of a vantage: a process that starts anew is back within that
 MASS_SHARE: Final = 0.5  # of what was well until then; as Envoy's panic threshold is by default
 MASS_LEAST: Final = 3  # endpoints of a pool: of two, both may well be ill
 MASS_WINDOW_S: Final = 600.0

@@ -17,6 +17,7 @@ from standfast.io.http1 import Answer, NotHttp, exchange
 from standfast.io.roots import Roots
 
 HTTPS_PORT: Final = 443
+SIGN_SHARE: Final = 0.5  # of the time-out: credentials may have to be asked for, and that is not the endpoint's fault
 ANSWER_MAX: Final = 1 << 19  # octets; an item has 400 KB at most, and is described in JSON
 _TARGET: Final = "DynamoDB_20120810"
 # Said by a service that is well of a caller who is not: that tells nothing of the endpoint.
@@ -78,7 +79,11 @@ class DynamoDb:
         host = (check.host or address).removesuffix(".")
         body = json.dumps(arguments).encode()
         url = f"https://{host}/" if secure else f"http://{host}:{check.port}/"
-        fields = await asyncio.to_thread(self._signed, url, check.region, operation, body)
+        try:
+            async with asyncio.timeout(SIGN_SHARE * check.timeout_s):
+                fields = await asyncio.to_thread(self._signed, url, check.region, operation, body)
+        except TimeoutError:
+            raise _CannotSign("AWS credentials are not found in time") from None
         answer = await exchange(
             address,
             check.port,
