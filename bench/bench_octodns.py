@@ -93,13 +93,14 @@ def main(quick: bool, as_json: bool, serve: tuple[str, str, str] | None) -> None
             return
         measured: dict[int, dict[str, Taken]] = {}
         protects: dict[str, dict[str, bool]] = {}
-        for records, rounds in (SIZES_QUICK if quick else SIZES).items():
+        sizes = SIZES_QUICK if quick else SIZES
+        for records, rounds in sizes.items():
             taken = measured[records] = {OURS: Taken(), OCTODNS: Taken()}
             for number in range(rounds):
                 for label in (OURS, OCTODNS) if number % 2 else (OCTODNS, OURS):
                     with out.status(f"{records:,} records, round {number + 1} of {rounds}: {label}"):
                         async with _world(program, records) as world:
-                            last = number == rounds - 1 and records == min(SIZES)
+                            last = number == rounds - 1 and records == min(sizes)
                             tries = await (_ours if label == OURS else _octodns)(world, taken[label], tries=last)
                             if last:
                                 protects[label] = tries
