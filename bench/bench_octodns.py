@@ -8,6 +8,7 @@ file and by a report that an endpoint is ill. What each protects from is tried, 
 import asyncio
 import json
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -201,6 +202,11 @@ def _address(number: int, turn: int = 0) -> str:
     return f"10.{turn}.{number >> 8 & 255}.{number & 255}"
 
 
+def _environment() -> dict[str, str]:
+    """Return an environment in which modules are compiled once, as they are where users run them."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+
+
 # octoDNS -------------------------------------------------------------------------------------------------------------
 
 
@@ -266,7 +272,7 @@ async def _run_sync(folder: Path) -> asyncio.subprocess.Process:
     command = (Path(sys.executable).with_name("octodns-sync"), "--config-file", folder / "config.yaml", "--doit")
     with (folder / "log").open("w") as log:
         return await asyncio.create_subprocess_exec(
-            *command, cwd=folder, stdout=log, stderr=log, env={"PYTHONPATH": str(folder)}
+            *command, cwd=folder, stdout=log, stderr=log, env={**_environment(), "PYTHONPATH": str(folder)}
         )
 
 
@@ -311,7 +317,9 @@ async def _ours(world: World, taken: Taken, *, tries: bool) -> dict[str, bool]:
     _write_intent(world.folder, world.records)
     command = (sys.executable, __file__, "--serve", world.records, world.at.port, world.folder)
     began_s = time.perf_counter()
-    child = await asyncio.create_subprocess_exec(*map(str, command), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    child = await asyncio.create_subprocess_exec(
+        *map(str, command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment()
+    )
     assert child.stdout is not None
     assert child.stdin is not None
     said = json.loads(await child.stdout.readline())
