@@ -30,7 +30,7 @@ VERBS = (
     Verb("release", "Give a name up by hand."),
     Verb("guard", "Turn the guard off or on, at once."),
     Verb("drill", "Rehearse an outage."),
-    Verb("prove", "Prove the control plane: explore small worlds whole, simulate large ones."),
+    Verb("prove", "Prove the control plane: explore small worlds whole, and simulate large ones."),
     Verb("zone", "Check, show, compare and sign zone files, and see to the keys of signed zones."),
     Verb("map", "What a service hangs on, and how likely it fails."),
     Verb("planner", "Make plans on this machine, from the intent and from what vantages see."),
