@@ -24,7 +24,9 @@ def intent_of(setting: Setting) -> ZoneIntent:
 
 def inputs_of(want: Records, *, has_source: bool = True) -> Inputs:
     """Return the health by which exactly `want` is wanted; without a source, nobody knows any endpoint."""
-    pools = {rrset.owner: _view(rrset) if has_source else FAILED for rrset in want}
+    pools = {
+        rrset.owner: _view(rrset) if has_source else FAILED for rrset in sorted(want, key=lambda rrset: rrset.owner)
+    }
     return Inputs(pools=pools, now_s=0.0, bounds=BOUNDS)
 
 

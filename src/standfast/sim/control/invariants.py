@@ -131,10 +131,9 @@ class _Watch:
         return [number for number, want in enumerate(self._world.setting.wants, 1) if node and node == _at(name, want)]
 
     def _touched(self, before: Zone, after: Zone) -> str | None:
-        for rrset in before.records ^ after.records:
-            if rrset.owner not in self._world.setting.managed or rrset in self._world.setting.foreign:
-                return f"{rrset.owner} is not planned, and was changed"
-        return None
+        setting, changed = self._world.setting, before.records ^ after.records
+        touched = sorted(each.owner for each in changed if each.owner not in setting.managed or each in setting.foreign)
+        return f"{touched[0]} has a record that no plan is about, which was changed" if touched else None
 
     def _settled_wrongly(self, before: tuple[Node, Zone], after: tuple[Node, Zone]) -> str | None:
         node, zone = after
@@ -175,10 +174,9 @@ def _at(name: Name, records: Records) -> Records:
 
 
 def _crowded(zone: Zone) -> str | None:
-    for rrset in zone.records:
-        if rrset.rtype == RRType.CNAME and any(o.owner == rrset.owner for o in zone.records if o is not rrset):
-            return f"{rrset.owner} has a CNAME and something else"
-    return None
+    owners = [rrset.owner for rrset in zone.records]
+    crowded = sorted(each.owner for each in zone.records if each.rtype == RRType.CNAME and owners.count(each.owner) > 1)
+    return f"{crowded[0]} has a CNAME and something else" if crowded else None
 
 
 def _with_addresses(records: Records) -> set[Name]:

@@ -112,8 +112,8 @@ class Cleaner:
 
 
 def content_of(records: Iterable[RRset]) -> Content:
-    """Return records as the product takes them."""
+    """Return records as the product takes them, in one order, so that the same run is the same in any process."""
     nodes: dict[Name, dict[int, RRset]] = {}
-    for rrset in records:
+    for rrset in sorted(records, key=lambda rrset: (rrset.owner, rrset.rtype)):
         nodes.setdefault(rrset.owner, {})[rrset.rtype] = rrset
     return nodes

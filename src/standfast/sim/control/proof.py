@@ -106,7 +106,7 @@ def prove(
     """
     began = perf_counter()
     chosen = [each for each in CONFIGURATIONS if each.quick or not quick]
-    caught = [_catch(sabotage) for sabotage in SABOTAGES]
+    caught = [catch(sabotage) for sabotage in SABOTAGES]
     on_progress(f"{sum(bool(each.trace) for each in caught)} of {len(caught)} sabotages caught")
     proven: dict[str, Proven] = {}
     for each in _each_proven(chosen, min(jobs or os.cpu_count() or 1, len(chosen))):
@@ -134,7 +134,8 @@ def prove_one(configuration: Configuration) -> Proven:
     return Proven(configuration=configuration, explored=explored, seconds=perf_counter() - began)
 
 
-def _catch(sabotage: Sabotage) -> Caught:
+def catch(sabotage: Sabotage) -> Caught:
+    """Explore one sabotage until it is caught."""
     explored = explore(sabotage.machine, until=sabotage.catches)
     return Caught(sabotage=sabotage, trace=explored.broken.get(sabotage.catches, ()))
 

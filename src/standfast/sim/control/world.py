@@ -175,7 +175,8 @@ class World:
         planned = self.decide.plan(self._index, inputs, base)
         if planned.plan is None or planned.verdict is Verdict.REFUSE:
             return Planner(wanted=read.wanted if planned.plan or not read.has_source else read.goal)
-        self.planned[planned.plan.hash] = records_of(planned.content)
+        content = records_of(planned.content)
+        assert self.planned.setdefault(planned.plan.hash, content) == content, "two plans of one hash differ"
         return replace(read, fences=(), found=None, plan=planned.plan)
 
     # Enactors
@@ -313,7 +314,7 @@ class World:
         return moves
 
     def _happens(self, zone: Zone) -> Iterator[Move]:
-        for batch in zone.under_way:
+        for batch in sorted(zone.under_way, key=lambda batch: (*batch.fence.order, batch.fence.writer)):
             outcome, after = self._applied(replace(zone, under_way=zone.under_way - {batch}), batch)
             told = f"the late write of {batch_told(batch)} by {batch.fence.writer.partition('.')[0]} arrives"
             yield Move(words=told + _outcome_told(outcome), after=(after,))
