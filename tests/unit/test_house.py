@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bound_sockets import bound_pair
+from bound_sockets import bound_pair, bound_udp
 
 CHECKOUT = Path(__file__).parents[2]
 PACKAGE = CHECKOUT / "src" / "standfast"
@@ -248,15 +248,9 @@ def test_a_pair_of_sockets_has_one_port_that_serves_udp_and_tcp() -> None:
 
 
 def test_a_pair_of_sockets_is_tried_for_again_where_tcp_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken = socket.create_server(("127.0.0.1", 0))
-    ports = [taken.getsockname()[1], 0]
-
-    def next_udp(host: str) -> socket.socket:
-        sock = socket.socket(type=socket.SOCK_DGRAM)
-        sock.bind((host, ports.pop(0)))
-        return sock
-
-    monkeypatch.setattr("bound_sockets.bound_udp", next_udp)
+    half, taken = bound_pair()
+    given = iter([half])
+    monkeypatch.setattr("bound_sockets.bound_udp", lambda host: next(given, None) or bound_udp(host))
     udp, tcp = bound_pair()
     with taken, udp, tcp:
         assert udp.getsockname() == tcp.getsockname() != taken.getsockname()
