@@ -244,3 +244,22 @@ def _metrics(running: Running) -> Mapping[str, float]:
         page = b"".join(iter(lambda: sock.recv(1 << 16), b"")).decode()
     lines = [line.rpartition(" ") for line in page.splitlines() if line.startswith("standfast_")]
     return {name: float(number) for name, _, number in lines}
+
+
+def test_what_is_planned_is_answered_after_a_kill_before_anybody_plans_again(tmp_path: Path) -> None:
+    def config(run: str) -> Path:
+        path = tmp_path / "standfast.toml"
+        path.write_text(
+            '[authority]\nlisten = ["127.0.0.1:0"]\nstate_dir = "authority"\nzones = ["example.org.zone"]\n'
+            f'[control]\nintent = ["intent.yaml"]\nstate_dir = "control"\nrun = [{run}]\n'
+            '[[control.publisher]]\nname = "own"\nkind = "authority"\n'
+        )
+        return path
+
+    (tmp_path / "example.org.zone").write_text(ZONE_FILE)
+    (tmp_path / "intent.yaml").write_text(intent(1, 2).replace("wire", "own").replace("kind: tcp", "kind: none"))
+    with Running("up", config('"planner", "enactor"')) as first:
+        until(lambda: ask(first.port, WWW), ["192.0.2.1", "192.0.2.2"])
+        first.kill()
+    with Running("up", config('"verifier"')) as second:
+        assert ask(second.port, WWW) == ["192.0.2.1", "192.0.2.2"]

@@ -46,13 +46,14 @@ class AuthorityConfig:
         )
 
 
-def authority_of(keys: AuthorityKeys, *, base: Path, state_dir: Path) -> AuthorityConfig:
+def authority_of(keys: AuthorityKeys, *, base: Path, state_dir: Path, planned: bool) -> AuthorityConfig:
     """Return the settings that `keys` stand for; nothing is wrong with them.
 
     Args:
         keys: as they are in the file.
         base: the directory that relative paths start from.
         state_dir: that of the guard, which ours is in unless it is set.
+        planned: a control plane of the same file publishes plans here.
     """
     promises = tuple(Promise(name=each.name, addresses_min=each.addresses_min) for each in keys.promise)
     return AuthorityConfig(
@@ -63,6 +64,7 @@ def authority_of(keys: AuthorityKeys, *, base: Path, state_dir: Path) -> Authori
         nsid=parse_nsid(keys.nsid),
         state_dir=base / keys.state_dir if keys.state_dir else state_dir / STATE_NAME,
         metrics=parse_local(keys.metrics) if keys.metrics else None,
+        planned=planned,
         keys=keys_of(keys.keys, base),
         default_rules=_rules(keys, None, promises),
         rules={zone.origin: _rules(keys, zone, promises) for zone in keys.zone},

@@ -30,6 +30,7 @@ from standfast.io.settings.authority import AuthorityConfig, authority_of, descr
 from standfast.io.settings.authority_rules import AUTHORITY_RULES
 from standfast.io.settings.config_file import Draft, FileKeys, read
 from standfast.io.settings.control import ControlConfig, WrittenIntent, control_of, describe_control
+from standfast.io.settings.control_keys import PublisherKind
 from standfast.io.settings.control_rules import PUBLISHING_RULES
 from standfast.io.settings.places import (
     CONFIG_NAME,
@@ -86,14 +87,13 @@ def load(path: Path | None, *, environ: Mapping[str, str] = os.environ, resolv_c
     if findings:
         raise ConfigError(*findings)
     guard = draft.content.guard
-    authority = draft.content.authority
     control = draft.content.control
     listen = config_rules.listen_of(draft)
     state_dir = draft.base / guard.state_dir if guard.state_dir else default_state_dir(environ).absolute()
     return Config(
         source=path,
         has_guard=draft.content.has_guard,
-        authority=authority_of(authority, base=draft.base, state_dir=state_dir) if authority else None,
+        authority=_authority_of(draft, state_dir),
         listen=listen,
         workers=guard.workers,
         upstreams=_upstreams(draft, listen, resolv_conf) if draft.content.has_guard else (),
@@ -148,7 +148,15 @@ def load_publishing(
     of_control = control_of(control, base=draft.base, state_dir=state_dir, written=None, resolv_conf=resolv_conf)
     if authority is None or any(finding for rule in AUTHORITY_RULES for finding in rule(draft)):
         return of_control, None
-    return of_control, authority_of(authority, base=draft.base, state_dir=state_dir)
+    return of_control, _authority_of(draft, state_dir)
+
+
+def _authority_of(draft: Draft, state_dir: Path) -> AuthorityConfig | None:
+    authority, control = draft.content.authority, draft.content.control
+    if authority is None:
+        return None
+    planned = control is not None and any(each.kind is PublisherKind.AUTHORITY for each in control.publisher)
+    return authority_of(authority, base=draft.base, state_dir=state_dir, planned=planned)
 
 
 def describe(config: Config) -> dict[str, object]:

@@ -105,6 +105,13 @@ def test_nobody_may_do_anything_and_nothing_is_kept_unless_it_is_said(tmp_path: 
     assert not found.needs_state
 
 
+def test_what_is_planned_here_is_kept(tmp_path: Path) -> None:
+    publisher = '[[control.publisher]]\nname = "own"\nkind = "authority"\n'
+    (tmp_path / "intent.yaml").write_text("zones: {example.org: {publishers: [own]}}\n")
+    text = '[authority]\nzones = ["example.org.zone"]\n[control]\nintent = ["intent.yaml"]\n'
+    assert load(tmp_path, text + publisher).needs_state
+
+
 @pytest.mark.parametrize(
     ("text", "place"),
     [
