@@ -281,6 +281,9 @@ class EnactorService:
             except PlanStoreError as error:
                 log.warning("enactor.store_failed", detail=str(error))
                 await asyncio.sleep(self._about(STORE_RETRY_S))
+            except Exception:  # a fault of ours must not end what newer plans are noticed by
+                log.exception("enactor.failed", zone=None, publisher=None)
+                await asyncio.sleep(self._about(STORE_RETRY_S))
 
     def _next_writer(self) -> str:
         """Return what no machine was ever called, of this process or any other."""

@@ -57,22 +57,29 @@ class ControlPlane:
     verifier: VerifierService | None = None
     vantage: VantageService | None = None
     reloading: asyncio.Task[None] | None = None
+    reload_due: bool = False
 
     def reload(self) -> None:
-        """Read anew what is wanted; where that is wrong, what was wanted before stays."""
+        """Read anew what is wanted; where that is wrong, what was wanted before stays.
+
+        While it is being read, it may be too late for what was written meanwhile: then it is read once more.
+        """
+        self.reload_due = True
         if self.reloading is None or self.reloading.done():
             self.reloading = asyncio.create_task(self._reload())
 
     async def adopt(self, intent: Intent) -> None:
         """Want this from now on."""
-        self.intent = intent
         zones = {zone.origin: zone.publishers for zone in intent.zones.values()}
+        indexed = await asyncio.to_thread(_indexed, intent) if self.planner is not None else None
         if self.verifier is not None:
             await self.verifier.assign(zones)
+        # From here on at once: whoever is told of a pool meanwhile must not find half of it.
+        self.intent = intent
         if self.enactor is not None:
             self.enactor.assign(zones)
         if self.planner is not None:
-            self.planner.assign(intent, await asyncio.to_thread(_indexed, intent))
+            self.planner.assign(intent, indexed)
         if self.sources is not None:
             self.sources.adopt(intent.pools)
             for pool in self.sources.states:
@@ -95,13 +102,17 @@ class ControlPlane:
             self.vantage.assign(self.intent, {name: self.sources.endpoints(pool) for name, pool in pools.items()})
 
     async def _reload(self) -> None:
-        try:
-            intent = await asyncio.to_thread(load_intent, self.config)
-        except ConfigError as error:
-            log.error("control.intent_refused", findings=[str(finding) for finding in error.findings])
-            return
-        await self.adopt(intent)
-        log.info("control.intent_read", zones=len(intent.zones), pools=len(intent.pools))
+        while self.reload_due:
+            self.reload_due = False
+            try:
+                intent = await asyncio.to_thread(load_intent, self.config)
+                await self.adopt(intent)
+            except ConfigError as error:
+                log.error("control.intent_refused", findings=[str(finding) for finding in error.findings])
+            except Exception as error:  # a fault of ours: whoever reloads has to hear of it
+                log.exception("control.intent_refused", findings=[f"{type(error).__name__}: {error}"])
+            else:
+                log.info("control.intent_read", zones=len(intent.zones), pools=len(intent.pools))
 
     def __str__(self) -> str:
         zones = f"{len(self.intent.zones)} zone{'' if len(self.intent.zones) == 1 else 's'}"

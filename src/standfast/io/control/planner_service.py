@@ -346,6 +346,7 @@ class PlannerService:
                 await self._take_in()
                 await asyncio.sleep(TAKE_IN_PAUSE_S)
             except PlanStoreError as error:
+                seen = 0  # what was to be taken in still is, though nothing changes any more
                 log.warning("planner.waits", zone=None, detail=str(error))
                 await asyncio.sleep(self._about(RETRY_S))
 

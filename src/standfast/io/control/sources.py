@@ -114,7 +114,10 @@ class Sources:
 
     async def _read_on(self, name: str, source: Source) -> None:
         while True:
-            await self._read(name, source)
+            try:
+                await self._read(name, source)
+            except Exception as error:  # a fault of ours must not end what is known of a pool
+                log.exception("source.failed", pool=name, source=source.where, why=f"{type(error).__name__}: {error}")
             await asyncio.sleep(source.every_s * (1 + JITTER * (2 * self._rng.random() - 1)))
 
     async def _read(self, name: str, source: Source) -> None:

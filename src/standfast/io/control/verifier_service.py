@@ -5,11 +5,11 @@ What differs from the plan is written down, told, and mended by the enactor, whi
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import structlog
 
@@ -31,6 +31,7 @@ SPREAD_POLL_S: Final = 5.0  # between two looks at a publisher that spreads: an 
 SPREAD_MAX_S: Final = 600.0  # ten times what Route 53 takes as a rule
 ASKS_MAX: Final = 16  # questions on the way at once, of one zone at one publisher
 JITTER: Final = 0.1  # of the schedule, so that zones are not all read at once
+RETRY_S: Final = 5.0  # after a fault of ours
 
 log = structlog.get_logger("standfast.control")
 
@@ -112,7 +113,8 @@ class VerifierService:
         for key in sorted(wanted - self.watched.keys()):
             publisher, servers = self._publishers[key[1]]
             each = self.watched[key] = Watched(zone=key[0], publisher=publisher, servers=servers)
-            each.tasks = (asyncio.create_task(self._see_plans(each)), asyncio.create_task(self._read_on_schedule(each)))
+            turns = (self._see_plans, self._read_on_schedule)
+            each.tasks = tuple(asyncio.create_task(self._kept_running(turn, each)) for turn in turns)
         await asyncio.gather(*ending, return_exceptions=True)
 
     def settled(self, zone: Name, publisher: str, fence: Fence) -> None:
@@ -129,6 +131,14 @@ class VerifierService:
             for server, after_s in each.visible_after_s.items():
                 slowest[server] = max(after_s, slowest.get(server, 0.0))
         return [((server,), after_s) for server, after_s in slowest.items()]
+
+    async def _kept_running(self, turn: Callable[[Watched], Coroutine[Any, Any, None]], watched: Watched) -> None:
+        while True:
+            try:
+                await turn(watched)
+            except Exception:  # a fault of ours at one look must not end what drift is found by
+                log.exception("verifier.failed", zone=watched.zone, publisher=watched.publisher.facts.name)
+                await asyncio.sleep(RETRY_S)
 
     # Until servers show it ----------------------------------------------------------------------------------
 

@@ -137,6 +137,27 @@ def test_a_publisher_that_raises_what_it_should_not_is_tried_again(tmp_path: Pat
     play(tmp_path, scene)
 
 
+def test_a_newer_plan_is_noticed_after_the_store_raised_what_it_should_not(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        changed = world.store.changed
+        failures = [RuntimeError("a fault of the store")]
+
+        async def raising(since: int, timeout_s: float) -> int:
+            if failures:
+                raise failures.pop()
+            return await changed(since, timeout_s)
+
+        world.store.changed = raising  # type: ignore[method-assign]
+        async with world.enactor():
+            async with asyncio.timeout(PATIENCE_S):
+                while failures:
+                    await asyncio.sleep(0.01)
+            await world.plan(FIRST)
+            await world.until_published(FIRST)
+
+    play(tmp_path, scene)
+
+
 def test_a_zone_that_was_emptied_is_healed_when_the_verifier_says_so(tmp_path: Path) -> None:
     async def scene(world: World) -> None:
         await world.plan(FIRST)

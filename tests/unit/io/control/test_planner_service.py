@@ -27,7 +27,7 @@ from standfast.control.intent import (
 )
 from standfast.control.plan import Content, PlanHead
 from standfast.control.rules.bounds import Bounds
-from standfast.control.store import Override, PlanStore
+from standfast.control.store import Override, PlanStore, PlanStoreError
 from standfast.io.control import planner_service
 from standfast.io.control.journal import ControlJournal
 from standfast.io.control.planner_service import PlannerService
@@ -162,6 +162,28 @@ def test_what_vantages_of_other_processes_report_is_heard_by_the_store(tmp_path:
             await world.until_planned(content(a(WWW, 1, 2, 3)))
             await world.store.report("us-1", report(one=1), at_s=NOW_S + 1)
             await world.until_planned(content(a(WWW, 2, 3)))
+
+    play(tmp_path, scene)
+
+
+def test_what_could_not_be_taken_in_from_the_store_is_taken_in_though_nothing_changes_any_more(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        reports = world.store.reports
+        failures = [PlanStoreError("it is busy")]
+
+        async def failing() -> Mapping[str, tuple[float, Mapping[str, str]]]:
+            found = await reports()
+            if found["us-1"][0] > NOW_S and failures:
+                raise failures.pop()
+            return found
+
+        async with world.planner(intent(WWW)):
+            await world.store.report("us-1", report(), at_s=NOW_S)
+            await world.until_planned(content(a(WWW, 1, 2, 3)))
+            world.store.reports = failing  # type: ignore[method-assign]
+            await world.store.report("us-1", report(one=1), at_s=NOW_S + 1)
+            await world.until_planned(content(a(WWW, 2, 3)))
+        assert not failures
 
     play(tmp_path, scene)
 

@@ -288,6 +288,27 @@ def test_a_change_is_told_and_a_file_that_goes_or_is_half_written_changes_no_end
     asyncio.run(watched())
 
 
+def test_a_fault_of_whoever_is_told_does_not_end_the_reading(tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    path.write_text("192.0.2.1\n")
+    told: list[str] = []
+
+    def tell(pool: str) -> None:
+        told.append(pool)
+        if len(told) == 1:
+            raise KeyError(pool)
+
+    async def watched() -> None:
+        async with sources(tmp_path, path, tell) as found, asyncio.timeout(NOTICED_S):
+            while not told:
+                await asyncio.sleep(0.01)
+            path.write_text("192.0.2.1\n192.0.2.2\n")
+            while found.states["eu"].endpoints != TWO:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(watched())
+
+
 def test_what_was_good_outlives_a_restart_and_another_source_is_not_taken_for_it(tmp_path: Path) -> None:
     path = tmp_path / "list"
     path.write_text("192.0.2.1\n192.0.2.2\n")

@@ -181,6 +181,39 @@ def test_what_somebody_changed_is_found_on_schedule_and_mended(tmp_path: Path) -
     assert [(each["why"], each["changes"], each["names"]) for each in drifts] == [(f"empty: {DB}", 1, [DB])] * 2
 
 
+def test_a_look_that_fails_as_it_should_not_does_not_end_the_looking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verifier_service, "RETRY_S", 0.01)
+
+    class Faulty(Shelf):
+        reads = looks = 0
+
+        async def read(self, zone: Name) -> Reading:
+            self.reads += 1
+            if self.reads == 1:
+                raise RuntimeError("a fault of the publisher")
+            return await super().read(zone)
+
+        async def look(self, server: Server, asked: Asked) -> Seen:
+            self.looks += 1
+            if self.looks == 1:
+                raise RuntimeError("a fault of the look")
+            return await super().look(server, asked)
+
+    shelf = Faulty()
+
+    async def story(stage: Stage) -> None:
+        await stage.publish(1)
+        await until(lambda: shelf.looks)
+        await stage.publish(2)
+        await until(lambda: stage.verifier.watched[ZONE, "there"].visible_after_s)
+        stage.shelf.content = {}
+        await until(lambda: stage.healed)
+
+    play(tmp_path, story, every_s=0.02, shelf=shelf)
+
+
 def test_a_zone_that_is_watched_no_more_is_left_alone(tmp_path: Path) -> None:
     async def story(stage: Stage) -> None:
         await stage.publish(1)
