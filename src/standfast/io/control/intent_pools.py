@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from standfast.control.intent import CheckKind, Endpoint, HealthCheck, Pool, Source, SourceKind
 from standfast.dns.model import RRType, type_from_name
@@ -12,6 +11,7 @@ from standfast.dns.name import parse_name
 from standfast.io.control.intent_keys import CheckKeys, EndpointKeys, PoolKeys, SourceKeys
 from standfast.io.settings.addresses import is_host_name
 from standfast.io.settings.toml_lines import Where
+from standfast.io.settings.web_urls import check_url
 
 SOURCE_TYPES: Final = (RRType.A, RRType.AAAA, RRType.SRV)
 
@@ -155,17 +155,8 @@ def _source_faults(keys: SourceKeys) -> Iterator[Fault]:
             yield (key,), f"{key} counts for sources of kind {kind} only"
     if type_from_name(keys.type) not in SOURCE_TYPES:
         yield ("type",), f'type: "{keys.type}" lists no endpoints - {", ".join(each.name for each in SOURCE_TYPES)} do'
-    if keys.http is not None and (why := url_fault(keys.http)):
-        yield ("http",), f"http: {why}"
-
-
-def url_fault(text: str) -> str:
-    """Return why `text` is no URL of a source; nothing where it is one."""
-    try:
-        url = urlsplit(text)
-        good = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:  # brackets that do not match, or a port that cannot be
-        good = False
-    if not good or not text.isascii() or not text.isprintable() or " " in text:
-        return f'"{text}" is no URL - write it like "https://inventory.example.net/endpoints.json"'
-    return "no password belongs into it" if url.username is not None else ""
+    if keys.http is not None:
+        try:
+            check_url(keys.http, "URL", "https://inventory.example.net/endpoints.json")
+        except ValueError as error:
+            yield ("http",), f"http: {error}"

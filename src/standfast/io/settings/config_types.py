@@ -1,7 +1,6 @@
 """The types that keys of `standfast.toml` have: texts that mean something, and numbers in a range."""
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -17,6 +16,7 @@ from standfast.io.settings.addresses import (
     parse_server,
     parse_upstream,
 )
+from standfast.io.settings.web_urls import check_url
 
 SECONDS_MAX = 10 * 365 * 86_400  # ten years: longer is a slip of the hand
 RECHECK_MIN_S = 0.1  # looking again more often would be a load of its own
@@ -40,16 +40,8 @@ def _metrics(text: str) -> str:
 
 
 def _traces(text: str) -> str:
-    try:
-        url = urlsplit(text)
-        good = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:  # brackets that do not match, or a port that cannot be
-        good = False
-    if not good:
-        raise ValueError(f'"{text}" is no address of a collector - write it like "http://127.0.0.1:4318/v1/traces"')
-    if url.username is not None:  # it would be shown wherever the address is
-        raise ValueError("no password belongs into it - give the guard OTEL_EXPORTER_OTLP_HEADERS in its environment")
-    return text
+    secrets = "give the guard OTEL_EXPORTER_OTLP_HEADERS in its environment"
+    return check_url(text, "address of a collector", "http://127.0.0.1:4318/v1/traces", secrets=secrets)
 
 
 def _network(text: str) -> str:

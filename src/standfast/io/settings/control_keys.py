@@ -5,7 +5,6 @@
 import re
 from enum import StrEnum
 from typing import Annotated, Final
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
@@ -21,6 +20,7 @@ from standfast.io.settings.config_types import (
     ServerText,
     Table,
 )
+from standfast.io.settings.web_urls import check_url
 
 NAME_MAX: Final = 32  # letters of a process's name: a fence's writer is that and two numbers more, of 64 in all
 VERIFY_EVERY_MIN_S: Final = 1.0  # asking every server again more often would be a load of its own
@@ -66,16 +66,7 @@ def _plain_name(text: str) -> str:
 
 
 def _url(text: str) -> str:
-    try:
-        url = urlsplit(text)
-        good = url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
-    except ValueError:  # brackets that do not match, or a port that cannot be
-        good = False
-    if not good:
-        raise ValueError(f'"{text}" is no URL - write it like "http://127.0.0.1:2379"')
-    if url.username is not None:  # it would be shown wherever the address is
-        raise ValueError("no password belongs into it")
-    return text
+    return check_url(text, "URL", "http://127.0.0.1:2379")
 
 
 def _store(text: str) -> str:
