@@ -59,6 +59,7 @@ class Base:
     head: PlanHead | None = None
     content: Content = field(default_factory=dict)
     published: Mapping[str, Seen] = field(default_factory=dict)
+    delegations: frozenset[Name] = frozenset()  # found published below the apex, as far as known; not planned here
 
     @property
     def strangers(self) -> tuple[str, ...]:

@@ -153,6 +153,20 @@ class Spreading(Protocol):
         ...
 
 
+@runtime_checkable
+class Delegating(Protocol):
+    """A publisher who knows the zone's delegations without reading all of it."""
+
+    async def delegations(self, zone: Name) -> frozenset[Name]:
+        """Return the owners of NS below the apex. Raises `PublisherError`."""
+        ...
+
+
+def delegations_in(content: Content) -> frozenset[Name]:
+    """Return the names that other zones begin at; `content` has no NS of the apex that is not planned."""
+    return frozenset(owner for owner, node in content.items() if RRType.NS in node)
+
+
 def reading(publisher: str, zone: Name, rrsets: Iterable[RRset]) -> Reading:
     """Return what is published, from all RRsets of the zone. Raises `PublisherError`."""
     nodes: dict[Name, dict[int, RRset]] = {}

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Final
 
+from standfast.control.cuts import AT_CUT, GLUE, Cuts, servers_in
 from standfast.control.fence import Unreadable, fence_name
 from standfast.control.finding import Finding, Severity
 from standfast.control.rules.subject import Subject
-from standfast.dns.model import RRType, type_name
+from standfast.dns.model import Name, RRType, type_name
 from standfast.dns.name import is_below
 
 DELEGATION: Final = frozenset({RRType.NS, RRType.DS})
@@ -17,7 +18,15 @@ PROTECTED: Final = DELEGATION | DNSSEC | {RRType.SOA}
 
 
 def apex_and_delegation(subject: Subject) -> Iterator[Finding]:
-    """What holds the zone up is not planned: SOA, its NS, its keys; and delegations only where the intent says so."""
+    """What holds the zone up is not planned: SOA, its NS, its keys; and delegations only where the intent says so.
+
+    Nor is what belongs to the zones below.
+    """
+    yield from _protected(subject)
+    yield from _below_cuts(subject)
+
+
+def _protected(subject: Subject) -> Iterator[Finding]:
     intent = subject.facts.zone.intent
     for group in subject.groups:
         changed = set(group.before) ^ set(group.after)
@@ -33,6 +42,36 @@ def apex_and_delegation(subject: Subject) -> Iterator[Finding]:
                     text=f"would change {type_name(rtype)}, which "
                     + ("leads to the zone below" if rtype in DELEGATION else "holds the zone up"),
                     advice="name it in the zone's delegated, where another zone begins there; else change it by hand",
+                )
+
+
+def _below_cuts(subject: Subject) -> Iterator[Finding]:
+    """What comes or changes where another zone begins, or below: servers refuse or hide it."""
+    intent, after = subject.facts.zone.intent, subject.after
+    found = subject.facts.base.delegations
+
+    def is_delegated(name: Name) -> bool:
+        return name != intent.origin and (name in found or RRType.NS in after.get(name, ()))
+
+    cuts = Cuts(intent.origin, lambda name: name in intent.delegated or is_delegated(name))
+    servers: frozenset[Name] | None = None
+    for group in subject.groups:
+        types = {rtype for rtype, _, _ in set(group.after) - set(group.before)}
+        for name in group.names if types else ():
+            cut = cuts.above(name)
+            if cut is not None:
+                servers = servers_in(intent.records) if servers is None else servers
+                bad = types - GLUE if name in servers else types
+            else:
+                bad = types - AT_CUT
+                cut = name if bad and is_delegated(name) else None
+            if cut is not None and bad:
+                yield Finding(
+                    rule="apex-and-delegation",
+                    severity=Severity.REFUSE,
+                    name=name,
+                    text=f"would get {', '.join(map(type_name, sorted(bad)))}, which belongs to {cut}, another zone",
+                    advice=f"take it out of the intent, and plan it where {cut} is served; or end the delegation",
                 )
 
 

@@ -19,6 +19,7 @@ class Desk:
     head: PlanHead | None = None
     content: Content = field(default_factory=dict)
     published: dict[str, Seen] = field(default_factory=dict)
+    delegations: frozenset[Name] = frozenset()  # found published, and not planned here
     left: tuple[Left, ...] = ()
     pools: set[str] = field(default_factory=set)  # that turned since
     whole: bool = True
@@ -49,4 +50,4 @@ class Desk:
     @property
     def base(self) -> Base:
         """Return what the next plan is made from."""
-        return Base(head=self.head, content=self.content, published=dict(self.published))
+        return Base(head=self.head, content=self.content, published=dict(self.published), delegations=self.delegations)

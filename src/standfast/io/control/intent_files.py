@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from standfast.control.cuts import AT_CUT, GLUE, Cuts, servers_in
 from standfast.control.fence import fence_name
 from standfast.control.intent import (
     Endpoint,
@@ -113,6 +114,9 @@ class _Reader:
             self._read_records(part)
         for spot, owner, rtype in self._beside_cname():
             self._fault(spot, f"{owner} has a CNAME, beside which nothing can stand, and this is {type_name(rtype)}")
+        for origin, zone in self._zones.items():
+            for spot, text in self._below_cuts(origin, zone):
+                self._fault(spot, text)
         zones = {
             origin: ZoneIntent(
                 origin=origin,
@@ -317,6 +321,26 @@ class _Reader:
             for owner, rtype in zone.records:
                 if owner in self._cnames and rtype != RRType.CNAME:
                     yield self._first[owner, rtype], owner, rtype
+
+    def _below_cuts(self, origin: Name, zone: _Zone) -> Iterator[tuple[_Spot, str]]:
+        begins = {owner for owner, rtype in zone.records if rtype == RRType.NS and owner != origin}
+        cuts = Cuts(origin, (begins | zone.delegated).__contains__)
+        if not begins and not zone.delegated:
+            return
+        servers = servers_in(zone.records.values())
+        for name in zone.names:
+            cut = cuts.above(name)
+            if cut is not None and name not in servers:
+                yield self._first["name", name], f"{name} is below {cut}, where another zone begins - plan it there"
+        for owner, rtype in zone.records:
+            cut = cuts.above(owner)
+            if cut is None:
+                cut = owner if owner in begins and rtype not in AT_CUT else None
+            elif owner in servers and rtype in GLUE:
+                cut = None
+            if cut is not None:
+                text = f"{type_name(rtype)} of {owner} belongs to {cut}, where another zone begins - plan it there"
+                yield self._first[owner, rtype], text
 
 
 def _promise_faults(keys: NameKeys, pools: list[Pool]) -> Iterator[tuple[Where, str]]:

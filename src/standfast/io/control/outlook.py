@@ -6,7 +6,7 @@ Works beside a control plane that runs, and without any. Of health it knows what
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from standfast.control.facts import Base, Inputs
 from standfast.control.intent import CheckKind, Intent, ZoneIntent
@@ -22,7 +22,7 @@ from standfast.io.control.planner_service import WINDOW_S
 from standfast.io.control.publishers.build import PublisherUnusable, build_publisher
 from standfast.io.control.publishers.outside import AuthorityFromOutside
 from standfast.io.control.sources import Sources
-from standfast.io.control.standing import fences_of, found_at, left_lately
+from standfast.io.control.standing import fences_of, foreign_delegations, found_at, left_lately
 from standfast.io.control.stores.opening import open_store
 from standfast.io.control.stores.sqlite import FILE_NAME
 from standfast.io.settings.authority import AuthorityConfig
@@ -186,6 +186,9 @@ async def _outlook(
             content = {} if offline else await found_at(zone, base, publishers)
         except PublisherError as error:
             return Outlook(zone=zone, base=base, failure=str(error), proposal=proposal)
+    index = index_zone(zone)
     base = Base(head=head, content=content, published=base.published)
-    planned = await asyncio.to_thread(plan_zone, index_zone(zone), inputs, base)
+    foreign = None if offline else await foreign_delegations(index, base, publishers)
+    base = replace(base, delegations=foreign or frozenset())
+    planned = await asyncio.to_thread(plan_zone, index, inputs, base)
     return Outlook(zone=zone, base=base, planned=planned, proposal=proposal)

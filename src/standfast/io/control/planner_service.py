@@ -31,7 +31,7 @@ from standfast.dns.model import Name
 from standfast.io.bulk import in_a_thread
 from standfast.io.control.desk import Desk
 from standfast.io.control.journal import ControlJournal
-from standfast.io.control.standing import fences_of, found_at, left_lately
+from standfast.io.control.standing import fences_of, foreign_delegations, found_at, left_lately
 from standfast.ports import Random
 
 LEASE_S: Final = 10.0  # how long planning waits for another planner when the one that led is gone
@@ -317,6 +317,9 @@ class PlannerService:
         if content is None:
             content = await found_at(desk.zone.intent, desk.base, self._publishers)
         desk.content = content
+        foreign = await foreign_delegations(desk.zone, desk.base, self._publishers)
+        if foreign is not None:  # else what was found before still is the best that is known
+            desk.delegations = foreign
         desk.left = await left_lately(self._store, desk.origin, self._now() - WINDOW_S)
         if desk.proposed is None and (proposal := await self._store.proposal(desk.origin)):
             desk.proposed = proposal.plan

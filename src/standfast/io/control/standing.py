@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 from standfast.control.facts import Base, Left, left_by_plan
 from standfast.control.fence import Seen, Unreadable
 from standfast.control.intent import ZoneIntent
 from standfast.control.plan import Content
-from standfast.control.publishing import Publisher, PublisherError
+from standfast.control.publishing import Delegating, Publisher, PublisherError, delegations_in
 from standfast.control.store import PlanStore
+from standfast.control.zone_index import ZoneIndex
 from standfast.dns.model import Name
 
 FENCE_TIMEOUT_S: Final = 5.0  # what is not known then is told as such; a plan of what is known does not wait longer
@@ -35,6 +37,19 @@ async def found_at(zone: ZoneIntent, base: Base, publishers: Mapping[str, Publis
     return (await publishers[readable[0]].read(zone.origin)).content
 
 
+async def foreign_delegations(
+    zone: ZoneIndex, base: Base, publishers: Mapping[str, Publisher]
+) -> frozenset[Name] | None:
+    """Return the delegations that stand at publishers and are not planned here; None where nobody can say.
+
+    They are known of publishers that know theirs, and of all where what stands was read whole for `base`.
+    """
+    told = await _told(zone.intent, publishers)
+    if not base.is_known:
+        return (delegations_in(base.content) | (told or frozenset())) - delegations_in(zone.records)
+    return told - delegations_in(base.content) if told else told
+
+
 async def left_lately(store: PlanStore, zone: Name, since_s: float) -> tuple[Left, ...]:
     """Return what left by the plans made after `since_s` (seconds since the epoch), whoever made them."""
     left: list[Left] = []
@@ -56,3 +71,12 @@ async def _fence(zone: Name, publisher: Publisher | None) -> Seen:
         return Unreadable(why=f"no answer within {FENCE_TIMEOUT_S:.0f} s")
     except PublisherError as error:
         return Unreadable(why=error.why)
+
+
+async def _told(zone: ZoneIntent, publishers: Mapping[str, Publisher]) -> frozenset[Name] | None:
+    told: list[frozenset[Name]] = []
+    for publisher in filter(None, map(publishers.get, zone.publishers)):
+        if isinstance(publisher, Delegating):
+            with suppress(PublisherError):  # that it cannot be read, its fence says
+                told.append(await publisher.delegations(zone.origin))
+    return frozenset().union(*told) if told else None

@@ -1,14 +1,18 @@
 """Rules on the zone: what is not ours in it, what holds it up, and what somebody else published there."""
 
+from dataclasses import replace
+
 import pytest
 
 from planning import KNOWN, NAME, ZONE, inputs, managed, pool, said, standing, zone
 from standfast.control.facts import Base
 from standfast.control.fence import Fence, Unreadable, fence_name
 from standfast.control.plan import Node
+from standfast.control.planner import plan_zone
 from standfast.dns.model import Name, RRset
 
 POOLS = {"a": pool("+192.0.2.1 +192.0.2.2"), "b": pool("+198.51.100.1")}
+SUB = "sub.example.com."
 ONE = standing(NAME, "192.0.2.1")
 TWO = standing(NAME, "192.0.2.1", "192.0.2.2")
 KNOWN_FENCE = Fence(generation=1, step=1, done=True, plan="f" * 16, writer="eu-1.1.1")
@@ -37,6 +41,37 @@ def test_apex_and_delegation_is_silent_where_the_intent_lets_a_delegation_change
 
 def test_apex_and_delegation_is_silent_for_addresses_at_the_apex() -> None:
     assert said("apex-and-delegation", zone(managed(ZONE)), inputs(POOLS), {}, standing(ZONE, "192.0.2.1")) == []
+
+
+def test_apex_and_delegation_fires_below_a_delegation_wherever_it_is_known_from() -> None:
+    below, comes = "x.sub.example.com.", standing("x.sub.example.com.", "192.0.2.1")
+    refused = [f"refuse {below}"]
+    named, foreign = zone(managed(below), delegated=["sub.example.com."]), replace(KNOWN, delegations=frozenset({SUB}))
+    assert said("apex-and-delegation", named, inputs(POOLS), {}, comes) == refused
+    assert said("apex-and-delegation", zone(managed(below)), inputs(POOLS), {}, comes, foreign) == refused
+    planned = node(SUB, 2)
+    assert said("apex-and-delegation", zone(managed(below)), inputs(POOLS), planned, planned | comes) == refused
+    assert said("apex-and-delegation", zone(managed(below)), inputs(POOLS), {}, comes) == []
+    assert said("apex-and-delegation", zone(), inputs({}), comes, {}, foreign) == []  # going is no harm
+
+
+def test_apex_and_delegation_lets_a_delegation_have_the_addresses_of_its_servers_and_nothing_else() -> None:
+    server = RRset(owner=SUB, rtype=2, ttl_s=60, rdatas=(b"\x02ns\x03sub\x07example\x03com\x00",))
+    index, planned = zone(records=[server], delegated=[SUB]), {SUB: {2: server}}
+    glue = standing(f"ns.{SUB}", "192.0.2.1")
+    assert said("apex-and-delegation", index, inputs({}), planned, planned | glue) == []
+    assert said("apex-and-delegation", index, inputs({}), planned, planned | node(f"ns.{SUB}", 16)) == [
+        f"refuse ns.{SUB}"
+    ]
+    text = {SUB: {**planned[SUB], **node(SUB, 16)[SUB]}}
+    assert said("apex-and-delegation", index, inputs({}), planned, text) == [f"refuse {SUB}"]
+
+
+def test_a_name_below_a_delegation_that_is_not_ours_holds_up_no_other() -> None:
+    base = replace(KNOWN, delegations=frozenset({SUB}))
+    planned = plan_zone(zone(managed(), managed(f"x.{SUB}")), inputs(POOLS), base)
+    assert planned.held == {f"x.{SUB}"}
+    assert list(planned.content) == [NAME]
 
 
 @pytest.mark.parametrize("owner", ["www.example.net.", "com.", "wwwexample.com."])

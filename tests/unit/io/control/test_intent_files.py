@@ -277,6 +277,17 @@ names:
             "11: b.example.com. has a CNAME, beside which nothing can stand, and this is A",
         ),
         (
+            "  x.sub.example.com: {pools: [two]}\nrecords:\n"
+            "- {name: sub.example.com, type: NS, data: [ns.example.net.]}",
+            "10: x.sub.example.com. is below sub.example.com., where another zone begins",
+        ),
+        (
+            "records:\n- {name: sub.example.com, type: NS, data: [ns.sub.example.com.]}\n"
+            "- {name: ns.sub.example.com, type: A, data: [192.0.2.1]}\n"
+            "- {name: ns.sub.example.com, type: TXT, data: [x]}",
+            "13: TXT of ns.sub.example.com. belongs to sub.example.com., where another zone begins",
+        ),
+        (
             "records:\n- {name: example.com, type: NS, data: [ns.example.com.]}",
             "11: NS of the zone example.com. itself",
         ),

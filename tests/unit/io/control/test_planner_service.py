@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from standfast.control.intent import (
 from standfast.control.plan import Content, PlanHead
 from standfast.control.rules.bounds import Bounds
 from standfast.control.store import Override, PlanStore, PlanStoreError
+from standfast.dns.model import Name
 from standfast.io.control import planner_service
 from standfast.io.control.journal import ControlJournal
 from standfast.io.control.planner_service import PlannerService
@@ -103,6 +104,18 @@ class World:
             while (proposal := await self.store.proposal(ZONE)) is None:
                 await asyncio.sleep(0.01)
         return proposal.plan.hash
+
+
+class Delegated(InMemoryPublisher):
+    """One that knows its delegations."""
+
+    def __init__(self, owners: Collection[Name]) -> None:
+        super().__init__()
+        self._owners = frozenset(owners)
+
+    async def delegations(self, _zone: Name) -> frozenset[Name]:
+        """Return them."""
+        return self._owners
 
 
 @pytest.fixture(autouse=True)
@@ -207,6 +220,22 @@ def test_a_name_that_goes_waits_for_its_approval_and_holds_up_no_other(tmp_path:
     ledger = play(tmp_path, scene)
     assert '"proposed"' in ledger
     assert '"person":"ada"' in ledger
+
+
+def test_a_name_below_a_delegation_that_was_found_stays_out_after_the_first_plan_too(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        below = f"x.{API}"
+        world.publisher = Delegated({API})
+        async with world.planner(intent(WWW)) as planner:
+            planner.reported("eu-1", report(), NOW_S)
+            await world.until_planned(content(a(WWW, 1, 2, 3)))
+            planner.assign(intent(WWW, below))
+            planner.reported("eu-1", report(one=2), NOW_S + 1)
+            await world.until_planned(content(a(WWW, 1, 3)))
+            said = {(each.rule, each.name) for each in planner.desks[ZONE].said}
+            assert ("apex-and-delegation", below) in said
+
+    play(tmp_path, scene)
 
 
 def test_an_override_lets_pass_what_a_rule_refuses(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from standfast.control.plan import Content, Plan, PlanHead, make_plan
 from standfast.control.store import Override, PlanStore, Proposal
 from standfast.io.control.stores.etcd import EtcdPlanStore
 from standfast.io.control.stores.etcd_gateway import EtcdGateway
+from standfast.io.control.stores.rows import REPORTS_MAX
 from standfast.io.control.stores.sqlite import SqlitePlanStore
 from standfast.io.roots import Roots
 
@@ -262,6 +263,29 @@ def test_reports_are_the_last_of_each_vantage(opened: Open) -> None:
         await store.report("us-1", {"a": "ill"}, at_s=101.0)
         await store.report("eu-1", {"b": "well"}, at_s=102.0)
         assert await store.reports() == {"eu-1": (102.0, {"b": "well"}), "us-1": (101.0, {"a": "ill"})}
+
+    play(opened, scene)
+
+
+def test_a_vantage_with_a_clock_of_its_own_takes_no_report_of_another_away(opened: Open) -> None:
+    async def scene(store: PlanStore) -> None:
+        await store.report("eu-1", {"a": "well"}, at_s=100.0)
+        await store.report("us-1", {"a": "ill"}, at_s=100.0 + 10 * 86_400.0)
+        assert list(await store.reports()) == ["eu-1", "us-1"]
+        await store.report("eu-1", {"a": "well"}, at_s=105.0)
+        assert list(await store.reports()) == ["eu-1", "us-1"]
+
+    play(opened, scene)
+
+
+def test_beyond_a_number_of_vantages_the_report_that_was_written_longest_ago_goes(opened: Open) -> None:
+    async def scene(store: PlanStore) -> None:
+        names = [f"vantage-{number:04}" for number in range(REPORTS_MAX + 1)]
+        for back, name in enumerate(names[:-1]):
+            await store.report(name, {}, at_s=1_000_000.0 - back)
+        await store.report(names[0], {}, at_s=1.0)  # is of now, whatever its clock says
+        await store.report(names[-1], {}, at_s=2.0)
+        assert list(await store.reports()) == [names[0], *names[2:]]
 
     play(opened, scene)
 

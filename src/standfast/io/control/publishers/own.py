@@ -50,6 +50,10 @@ class OwnPublisher:
         snapshot = self._zone(zone)
         return Reading(fence=fence_of(snapshot), content=await asyncio.to_thread(content_of, snapshot))
 
+    async def delegations(self, zone: Name) -> frozenset[Name]:
+        """Return the owners of NS below the apex. Raises `PublisherError`: the zone is not served."""
+        return self._zone(zone).cuts
+
     async def write(self, batch: Batch) -> Outcome:
         """Replace the expected fence by the next one and make the changes, as one operation."""
         if self._served.rules(batch.zone).primaries:

@@ -26,14 +26,13 @@ from standfast.dns.model import Name
 from standfast.dns.stored import pack_rrsets
 from standfast.dns.wire import WireError
 from standfast.io.control.stores.etcd_gateway import EtcdGateway, octets_of, text_of
-from standfast.io.control.stores.rows import FORGOTTEN_ALWAYS, finding_of, is_alone, nodes_of, rrsets_of
+from standfast.io.control.stores.rows import FORGOTTEN_ALWAYS, REPORTS_MAX, finding_of, is_alone, nodes_of, rrsets_of
 
 PREFIX: Final = "standfast/"
 PART_OCTETS: Final = 1 << 20  # etcd takes requests of 1.5 MiB
 PARTS_MAX: Final = 100  # of one plan, compressed; etcd takes 128 operations in a transaction
 PARTS_LEASE_S: Final = 600  # until parts go whose plan never came
 COLLECT_AT_ONCE: Final = 40  # plans; each takes two operations at most
-REPORTS_KEPT_S: Final = 86_400.0  # a vantage that is silent for longer is gone
 
 Op: TypeAlias = dict[str, Any]
 
@@ -225,26 +224,26 @@ class EtcdPlanStore:
         await self._transact({}, [_put(key, _json(asdict(override)))])
 
     async def report(self, vantage: str, readings: Mapping[str, str], *, at_s: float) -> None:
-        """Keep what a vantage sees, whole: some 100,000 endpoints fit."""
+        """Keep what a vantage sees, whole: some 100,000 endpoints fit. Beyond `REPORTS_MAX`, forget the oldest."""
         octets = zlib.compress(_json({"at_s": at_s, "readings": dict(readings)}), level=1)
         if len(octets) > PART_OCTETS:
             raise PlanStoreError(
                 f"the report of {vantage} is too large for etcd: have several vantages share the pools"
             )
         await self._transact({}, [_put(f"{self._data}reports/{_quoted(vantage)}", octets)])
+        standing = await self._range(self._data + "reports/", keys_only=True)
+        if len(standing) > REPORTS_MAX:
+            in_order = sorted((int(kv["mod_revision"]), key) for key, _, kv in standing)
+            revision, oldest = in_order[0]
+            await self._transact({oldest: revision}, [_delete(oldest)])  # unless it is written just now
 
     async def reports(self) -> Mapping[str, tuple[float, Mapping[str, str]]]:
-        """Return what each vantage saw last, and when, but for those silent for a day before the last one spoke."""
+        """Return what each vantage saw last, and when (seconds since the epoch)."""
         found = {
             unquote(key.rpartition("/")[2]): json.loads(zlib.decompress(octets))
             for key, octets, _ in await self._range(self._data + "reports/")
         }
-        last_s = max((said["at_s"] for said in found.values()), default=0.0)
-        return {
-            vantage: (said["at_s"], said["readings"])
-            for vantage, said in sorted(found.items())
-            if said["at_s"] >= last_s - REPORTS_KEPT_S
-        }
+        return {vantage: (said["at_s"], said["readings"]) for vantage, said in sorted(found.items())}
 
     async def changed(self, since: int, timeout_s: float) -> int:
         """Return when anything may have changed since the call that returned `since`, or after that long."""
@@ -379,9 +378,10 @@ class EtcdPlanStore:
             return octets_of(kv.get("value", "")), kv
         return None
 
-    async def _range(self, prefix: str) -> list[tuple[str, bytes, dict[str, Any]]]:
+    async def _range(self, prefix: str, *, keys_only: bool = False) -> list[tuple[str, bytes, dict[str, Any]]]:
         begin = prefix.encode()
-        answer = await self._etcd.read("/v3/kv/range", {"key": text_of(begin), "range_end": text_of(_end(begin))})
+        asked = {"key": text_of(begin), "range_end": text_of(_end(begin)), "keys_only": keys_only}
+        answer = await self._etcd.read("/v3/kv/range", asked)
         return [(octets_of(kv["key"]).decode(), octets_of(kv.get("value", "")), kv) for kv in answer.get("kvs", ())]
 
     async def _transact(self, unchanged: Mapping[str, int], ops: Iterable[Op]) -> bool:

@@ -5,11 +5,13 @@ from itertools import chain
 from typing import Final
 
 from standfast.control.finding import Finding, Severity
+from standfast.control.panel import VANTAGES_MAX
 from standfast.control.plan import Content, Plan
 from standfast.dns.model import Name, RRset
 from standfast.dns.stored import unpack_rrsets
 
 FORGOTTEN_ALWAYS: Final = 1 << 20  # octets of forgotten plans that are never worth writing a whole for
+REPORTS_MAX: Final = VANTAGES_MAX  # one of each that a planner hears; the clocks of vantages bound nothing
 
 
 def is_alone(plan: Plan, content: Content) -> bool:

@@ -24,13 +24,12 @@ from standfast.dns.stored import pack_rrsets
 from standfast.dns.wire import WireError
 from standfast.io.bulk import in_a_thread
 from standfast.io.clock import SteadyClock
-from standfast.io.control.stores.rows import FORGOTTEN_ALWAYS, finding_of, is_alone, nodes_of, rrsets_of
+from standfast.io.control.stores.rows import FORGOTTEN_ALWAYS, REPORTS_MAX, finding_of, is_alone, nodes_of, rrsets_of
 from standfast.io.state.sqlite_file import ERRORS, Format, connect, is_damage, make_ready, transaction, unusable
 from standfast.io.state.state_dir import StoreError, make_private
 
 FILE_NAME: Final = "plans.sqlite"
 POLL_S: Final = 0.1  # how late a change by another process is seen; one number is read, in some 10 us
-REPORTS_KEPT_S: Final = 86_400.0  # a vantage that is silent for longer is gone
 
 _FORMAT: Final = Format(
     application_id=0x53744670,  # "StFp"
@@ -221,13 +220,17 @@ class SqlitePlanStore:
         await self._write(lambda: self._run("INSERT OR REPLACE INTO overrides VALUES (?, ?, ?, ?, ?)", *row))
 
     async def report(self, vantage: str, readings: Mapping[str, str], *, at_s: float) -> None:
-        """Keep what a vantage sees, whole; forget those that have been silent for `REPORTS_KEPT_S`."""
+        """Keep what a vantage sees, whole; beyond `REPORTS_MAX`, forget those written longest ago."""
         text = json.dumps(dict(readings))
 
         def write() -> None:
             with transaction(self._connection):
                 self._run("INSERT OR REPLACE INTO reports VALUES (?, ?, ?)", vantage, at_s, text)
-                self._run("DELETE FROM reports WHERE at_s < ?", at_s - REPORTS_KEPT_S)
+                # Every write takes the next rowid, so these are in the order of writing: clocks need not agree.
+                statement = (
+                    "DELETE FROM reports WHERE rowid NOT IN (SELECT rowid FROM reports ORDER BY rowid DESC LIMIT ?)"
+                )
+                self._run(statement, REPORTS_MAX)
 
         await self._write(write)
 
