@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from standfast.authority.checks import SINGLE
 from standfast.authority.diff import apply
 from standfast.authority.update import Denied, update
 from standfast.authority.zone import Zone
@@ -109,6 +110,8 @@ def test_the_message_makes_of_any_zone_what_the_batch_says(
     lines: list[str], changes: tuple[Change, ...], expect: Fence | None
 ) -> None:
     zone = held(unfit(lines), expect)
+    # No server holds several records of such a type, and ours makes one of them when it touches the name.
+    assume(all(len(rrset.rdatas) == 1 for rrset in zone.rrsets() if rrset.rtype in SINGLE))
     after = sent(zone, batch(*changes, expect=expect))
     assert isinstance(after, Zone)
     assert fence_in(after.rrset(fence_name(ZONE), RRType.TXT)) == fence(2)

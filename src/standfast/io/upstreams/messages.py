@@ -91,7 +91,7 @@ class MessagePipeline:
         self._received += octets
         received, at = self._received, 0
         answers: list[tuple[int, Answer]] = []
-        while len(received) >= (start := at + _LENGTH_OCTETS):
+        while self.ended is None and len(received) >= (start := at + _LENGTH_OCTETS):
             end = start + int.from_bytes(received[at:start], "big")
             if len(received) < end:
                 break

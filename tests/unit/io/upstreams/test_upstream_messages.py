@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from standfast.dns.codec import decode_query, encode_response, rrset_from_text
 from standfast.dns.exchange import Heard, Outbound
 from standfast.dns.model import Query, Question, Rcode, Reply, RRType
-from standfast.io.upstreams.messages import PIPELINE_MAX, MessagePipeline
+from standfast.io.upstreams.messages import NOT_OURS_MAX, PIPELINE_MAX, MessagePipeline
 
 OUTBOUND = Outbound(id=65_530, question=Question("www.example.org.", RRType.A), cased_qname="wWw.example.org.")
 REPLY = Reply(rcode=Rcode.NOERROR, answer=(rrset_from_text("www.example.org.", RRType.A, 60, ["192.0.2.1"]),))
@@ -79,3 +79,12 @@ def test_what_is_sent_is_sent_once() -> None:
     pipeline.put(OUTBOUND)
     assert len(queries_in(pipeline.to_send())) == 1
     assert pipeline.to_send() == b""
+
+
+def test_nothing_counts_after_too_many_answers_to_nothing_however_it_comes() -> None:
+    pipeline = MessagePipeline()
+    pipeline.put(OUTBOUND)
+    (query,) = queries_in(pipeline.to_send())
+    strange = framed(replace(query, id=query.id ^ 1)) * NOT_OURS_MAX
+    assert pipeline.receive(strange + framed(query)) == []
+    assert pipeline.ended is not None
