@@ -209,6 +209,20 @@ def test_one_process_that_does_it_all_leaves_an_endpoint_that_closes_and_takes_i
             assert running.stop() == 0
 
 
+def test_a_damaged_store_keeps_no_name_from_being_answered_and_is_taken_up_once_it_is_mended(tmp_path: Path) -> None:
+    config = _everything(tmp_path, 443)
+    state = tmp_path / "control" / "state"
+    state.mkdir(parents=True)
+    damaged = state / "plans.sqlite"
+    damaged.write_bytes(b"no plans" * 1_000)
+    with Running("up", config) as running:
+        until(lambda: ask(running.port, "hand.example.org.", "TXT"), ['"foreign"'])
+        assert "control.waits" in running.events()
+        damaged.unlink()
+        until(lambda: "control.begins" in running.events(), True)
+        assert running.stop() == 0
+
+
 def _everything(folder: Path, port: int) -> Path:
     (folder / "example.org.zone").write_text(ZONE_FILE)
     endpoints = ", ".join(f"{{address: 127.0.0.{host}, port: {port}}}" for host in (2, 3, 4))

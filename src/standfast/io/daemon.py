@@ -10,6 +10,7 @@ import random
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,7 @@ from standfast.io.telemetry.pages import PageServer
 from standfast.io.telemetry.traces import TracedCore
 
 if TYPE_CHECKING:
+    from standfast.io.control.beside import ControlBeside
     from standfast.io.control.plane import ControlPlane
     from standfast.io.telemetry.otlp import OtlpExporter
 
@@ -81,7 +83,8 @@ async def _run(config: Config, tell: Callable[[str], None]) -> None:
             serving.append(_authority_in_words(authority))
             on_hangup.append(authority.files.reload)
         if config.control is not None and config.control.run:
-            plane = await stack.enter_async_context(_control(config.control, authority))
+            is_alone = authority is None and not config.has_guard
+            plane = await stack.enter_async_context(_control(config.control, authority, is_alone=is_alone))
             serving.append(str(plane))
             on_hangup.append(plane.reload)
         if config.has_guard:
@@ -119,12 +122,17 @@ def _authority(config: AuthorityConfig) -> AuthorityService:
     )
 
 
-def _control(config: ControlConfig, authority: AuthorityService | None) -> AbstractAsyncContextManager["ControlPlane"]:
-    from standfast.io.control.plane import control_plane  # noqa: PLC0415  a guard need not wait for it
+def _control(
+    config: ControlConfig, authority: AuthorityService | None, *, is_alone: bool
+) -> AbstractAsyncContextManager["ControlPlane | ControlBeside"]:
+    """Return the control plane; one that is not alone in its process takes nothing with it where it cannot begin."""
+    from standfast.io.control.beside import ControlBeside  # noqa: PLC0415  a guard need not wait for it
+    from standfast.io.control.plane import control_plane  # noqa: PLC0415
 
-    if authority is None:
-        return control_plane(config, roles=config.run)
-    return control_plane(config, roles=config.run, served=authority.parts.zones, served_at=authority.bound)
+    made = partial(control_plane, config, roles=config.run)
+    if authority is not None:
+        made = partial(made, served=authority.parts.zones, served_at=authority.bound)
+    return made() if is_alone else ControlBeside(made)
 
 
 @asynccontextmanager
