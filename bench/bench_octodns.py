@@ -342,27 +342,25 @@ def _write_intent(
     folder: Path, count: int, *, moved: bool = False, but: Callable[[int], bool] = lambda _: False
 ) -> None:
     """Write an intent of so many names: the first from a pool, the last perhaps moved, some perhaps not there."""
-    records = []
+    lines = []
     for number in range(1, count):
         if not but(number):
             turn = 9 if moved and number == count - 1 else 0
-            records.append({"name": f"n{number}.{ORIGIN}", "type": "A", "ttl_s": 60, "data": [_address(number, turn)]})
-    endpoints = [{"address": _address(0, turn)} for turn in range(1, 5)]
-    name = {"policy": "weighted", "answers_max": 1, "ttl_s": 60, "pools": ["watched"]}
-    wanted = {
-        "zones": {ORIGIN: {"publishers": ["bind"]}},
-        "pools": {"watched": {"endpoints": endpoints, "check": {"kind": "tcp"}}},
-        "names": {f"n0.{ORIGIN}": name},
-        "records": records,
-    }
-    (folder / "intent.json").write_text(json.dumps(wanted, indent=1))
+            lines.append(f"  - {{name: n{number}.{ORIGIN}, type: A, ttl_s: 60, data: [{_address(number, turn)}]}}")
+    endpoints = ", ".join(f"{{address: {_address(0, turn)}}}" for turn in range(1, 5))
+    (folder / "intent.yaml").write_text(
+        f"zones:\n  {ORIGIN}: {{publishers: [bind]}}\n"
+        f"pools:\n  watched: {{check: {{kind: tcp}}, endpoints: [{endpoints}]}}\n"
+        f"names:\n  n0.{ORIGIN}: {{policy: weighted, answers_max: 1, ttl_s: 60, pools: [watched]}}\n"
+        "records:\n" + "\n".join(lines) + "\n"
+    )
 
 
 async def _serve(records: int, at: Server, folder: Path) -> None:
     """Be the service that is measured: publish, say so, then do what standard input says."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     config = ControlConfig(
-        intent=(folder / "intent.json",),
+        intent=(folder / "intent.yaml",),
         state_dir=folder / "control",
         name="bench",
         rules=Bounds(networks=("10.0.0.0/8",)),

@@ -25,7 +25,7 @@ PURE = frozenset(
     __future__ abc array base64 binascii bisect collections contextlib copy dataclasses datetime decimal
     difflib enum fractions functools graphlib hashlib heapq hmac ipaddress itertools json marshal math operator re
     statistics string struct textwrap types typing unicodedata xml zlib
-    cryptography dns ruamel standfast
+    cryptography dns standfast yaml
     """.split()
 )
 # The impure corners of what is pure: clocks, XML from files, the half of dnspython with sockets and randomness.

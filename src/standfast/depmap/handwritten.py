@@ -3,12 +3,18 @@
 from collections.abc import Iterator
 from typing import Final
 
-from ruamel.yaml import MappingNode, ScalarNode, SequenceNode
-from ruamel.yaml import Node as YamlNode
-
 from standfast.depmap.graph import DependencyGraph, Need, Node, all_of, any_of, graph_of_nodes
 from standfast.depmap.model import ModelError
-from standfast.yaml_nodes import NotYaml, compose, is_nothing, line_of
+from standfast.yaml_nodes import (
+    MappingNode,
+    NotYaml,
+    ScalarNode,
+    SequenceNode,
+    YamlNode,
+    compose,
+    is_nothing,
+    line_of,
+)
 
 NODE_KEYS: Final = ("needs", "causes")
 NEED_KEYS: Final = ("all", "any", "at-least", "of", "soft")
@@ -103,7 +109,7 @@ class _Reader:
     def _text(self, body: YamlNode) -> str:
         if not isinstance(body, ScalarNode) or not body.value:
             raise self._fault(body, "here must be a name")
-        return str(body.value)
+        return body.value
 
     def _truth(self, body: YamlNode) -> bool:
         text = self._text(body)

@@ -7,18 +7,26 @@ something is wrong.
 import json
 import re
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ruamel.yaml import MappingNode, ScalarNode
-from ruamel.yaml import Node as YamlNode
-
 from standfast.io.settings.toml_lines import Where, find_lines
-from standfast.yaml_nodes import DEPTH_MAX, NotYaml, compose, is_nothing, line_of
+from standfast.yaml_nodes import (
+    DEPTH_MAX,
+    MappingNode,
+    NotYaml,
+    ScalarNode,
+    SequenceNode,
+    YamlNode,
+    compose,
+    is_nothing,
+    line_of,
+)
 
 MEBIBYTE: Final = 1 << 20
-SLOW_OCTETS_MAX: Final = 4 * MEBIBYTE  # of YAML and TOML, which take most of a minute for it; JSON takes a blink
+YAML_OCTETS_MAX: Final = 64 * MEBIBYTE  # nearly a million records, which take most of a minute and 2.5 GB
+TOML_OCTETS_MAX: Final = 16 * MEBIBYTE  # 200 000 records: its parser is Python, and takes twice as long
 JSON_OCTETS_MAX: Final = 512 * MEBIBYTE  # several million records
 REPEATED_MAX: Final = 100_000  # values that aliases of YAML stand for: ten lines can stand for a billion
 NUMBER_DIGITS_MAX: Final = 15  # a number with more is a slip, or an attack on whoever reads it
@@ -55,7 +63,7 @@ def read_keyed_text(octets: bytes, suffix: str) -> KeyedText:
     Raises:
         BadText: they are nothing of the kind, too many, or nested too deep.
     """
-    most = JSON_OCTETS_MAX if suffix == ".json" else SLOW_OCTETS_MAX
+    most = {".json": JSON_OCTETS_MAX, ".toml": TOML_OCTETS_MAX}.get(suffix, YAML_OCTETS_MAX)
     if len(octets) > most:
         hint = "" if suffix == ".json" else " - write the same keys as JSON, in a file called .json"
         raise BadText(f"it has more than {most // MEBIBYTE} MiB{hint}")
@@ -187,7 +195,8 @@ def _read_toml(octets: bytes) -> KeyedText:
     return KeyedText(content=content, lines=lambda _: lines)
 
 
-# YAML 1.2 with its core schema (yaml.org/spec/1.2.2, section 10.3) --------------------------------------------------
+# YAML 1.2 (yaml.org/spec/1.2.2) ------------------------------------------------------------------------------------
+# Of its core schema (section 10.3): the words in small letters, and decimal numbers. All else is a text.
 
 
 def _read_yaml(octets: bytes) -> KeyedText:
@@ -199,47 +208,66 @@ def _read_yaml(octets: bytes) -> KeyedText:
     content = {} if root is None or is_nothing(root) else reader.value(root, ())
     if isinstance(content, dict):  # what is below a heading may be commented out
         content = {key: value for key, value in content.items() if value is not None}
-    return KeyedText(content=content, lines=lambda _: reader.lines, twice=tuple(reader.twice))
+    return KeyedText(content=content, lines=lambda wanted: _yaml_lines(octets, wanted), twice=tuple(reader.twice))
 
 
 @dataclass(slots=True)
 class _YamlReader:
-    lines: dict[Where, int] = field(default_factory=dict)
     twice: list[Where] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
     _repeated: int = 0
 
     def value(self, node: YamlNode, where: Where) -> Any:
+        if isinstance(node, ScalarNode):
+            return _scalar(node)
         if id(node) in self._seen:
-            self._repeated += 1
+            self._repeated += 1 + len(node.value)
         self._seen.add(id(node))
         if self._repeated > REPEATED_MAX or len(where) > DEPTH_MAX:
             raise BadText("its aliases stand for too much, or for themselves", line_of(node))
-        if isinstance(node, ScalarNode):
-            return _scalar(node)
-        if not isinstance(node, MappingNode):
-            return [self._part(each, each, (*where, at)) for at, each in enumerate(node.value)]
+        if isinstance(node, SequenceNode):
+            return [self.value(each, (*where, at)) for at, each in enumerate(node.value)]
         table: dict[str, Any] = {}
         for key, below in node.value:
             if not isinstance(key, ScalarNode):
                 raise BadText("a key must be a text", line_of(key))
-            place = (*where, str(key.value))
+            place = (*where, key.value)
             if key.value in table:
                 self.twice.append(place)
-            table[str(key.value)] = self._part(key, below, place)
+            table[key.value] = self.value(below, place)
         return table
-
-    def _part(self, at: YamlNode, node: YamlNode, where: Where) -> Any:
-        self.lines[where] = line_of(at)
-        return self.value(node, where)
 
 
 def _scalar(node: ScalarNode) -> object:
-    text = str(node.value)
-    if node.style is not None:  # in quotes, or a block: always a text
+    text = node.value
+    if not node.is_plain:
         return text
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):
         return int(text)
     return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def _yaml_lines(octets: bytes, wanted: Collection[Where]) -> Mapping[Where, int]:
+    """Return the lines of the `wanted` places; whoever wants a part wants all that it is in."""
+    found: dict[Where, int] = {}
+
+    def look(node: YamlNode, where: Where) -> None:
+        if isinstance(node, ScalarNode):
+            return
+        parts: Iterable[tuple[str | int, YamlNode, YamlNode]]
+        if isinstance(node, MappingNode):
+            parts = ((key.value, key, below) for key, below in node.value if isinstance(key, ScalarNode))
+        else:
+            parts = ((at, each, each) for at, each in enumerate(node.value))
+        for part, at, below in parts:
+            place = (*where, part)
+            if place in wanted:
+                found[place] = line_of(at)
+                look(below, place)
+
+    root = compose(octets)
+    if root is not None:
+        look(root, ())
+    return found

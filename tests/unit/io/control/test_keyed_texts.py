@@ -59,6 +59,26 @@ def test_what_is_not_there_is_on_the_line_of_what_it_would_be_in() -> None:
         ('"443"', "443"),
         ("'true'", "true"),
         ("yes", "yes"),
+        ("no", "no"),
+        ("on", "on"),
+        ("y", "y"),
+        ("12:30:45", "12:30:45"),
+        ("1_000", "1_000"),
+        ("010", 10),
+        ("+1", 1),
+        ("1.5e3", 1500.0),
+        (".5", 0.5),
+        ("0b1", "0b1"),
+        ("0o17", "0o17"),
+        (".inf", ".inf"),
+        (".nan", ".nan"),
+        ("True", "True"),
+        ("NULL", "NULL"),
+        ("<<", "<<"),
+        ("=", "="),
+        ("!!str 443", "443"),
+        ("! true", "true"),
+        ("!!int 443", 443),
         ("192.0.2.1", "192.0.2.1"),
         ("2001:db8::1", "2001:db8::1"),
         ("1e5", "1e5"),
@@ -122,7 +142,7 @@ def test_aliases_that_go_ever_deeper_are_refused() -> None:
 
 
 def test_yaml_beyond_its_bound_is_sent_to_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keyed_texts, "SLOW_OCTETS_MAX", 10)
+    monkeypatch.setattr(keyed_texts, "YAML_OCTETS_MAX", 10)
     with pytest.raises(BadText, match=r"write the same keys as JSON, in a file called \.json"):
         read_keyed_text(b"a: " + b"x" * 20, ".yaml")
     assert read_keyed_text(b'{"a": "xxxxxxxxxxxxxxxx"}', ".json").content
