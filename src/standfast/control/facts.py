@@ -6,7 +6,8 @@ Data only. The shell gathers it; nothing here is asked of anybody.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from standfast.control.fence import PLAN_DIGITS, Seen, Unreadable
+from standfast.control.fence import Seen, Unreadable
+from standfast.control.generations import is_of
 from standfast.control.members import ENDPOINT_TYPES
 from standfast.control.plan import Content, Plan, PlanHead
 from standfast.control.pool_view import PoolView
@@ -76,7 +77,7 @@ class Base:
             return False
         if self.head is None or fence.generation > self.head.generation:
             return True
-        return fence.generation == self.head.generation and fence.plan != self.head.hash[:PLAN_DIGITS]
+        return fence.generation == self.head.generation and not is_of(fence, self.head)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,8 @@ PLAN_DIGITS: Final = 16  # of the plan's hash: enough to tell two plans of one g
 WRITER_MAX: Final = 64  # letters
 
 _TEXT = re.compile(
-    r"standfast=1 generation=([1-9][0-9]{0,14}) step=([1-9][0-9]{0,8}) state=(open|done) plan=([0-9a-f]{16})"
-    r" writer=([a-zA-Z0-9._-]{1,64})"
+    r"standfast=1 generation=([1-9][0-9]{0,14}) step=([1-9][0-9]{0,8}) state=(open|done)"
+    rf" plan=([0-9a-f]{{{PLAN_DIGITS}}}) writer=([a-zA-Z0-9._-]{{1,{WRITER_MAX}}})"
 )
 
 

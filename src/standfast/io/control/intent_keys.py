@@ -20,7 +20,6 @@ LOOKS_MAX: Final = 100  # in a row, until an endpoint turns
 EVERY_MIN_S: Final = 0.05  # more often would be a load of its own
 EVERY_MAX_S: Final = 86_400.0
 ANSWERS_MAX: Final = 100  # addresses in one record
-STATUS_MAX: Final = 599
 
 _STATUS: Final = re.compile(r"([1-5][0-9][0-9])(?:-([1-5][0-9][0-9]))?")
 

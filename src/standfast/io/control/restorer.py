@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from standfast.control.batches import batched
-from standfast.control.fence import PLAN_DIGITS, Fence
-from standfast.control.generations import is_of, next_generation
+from standfast.control.fence import Fence
+from standfast.control.generations import digits_of, is_of, next_generation
 from standfast.control.history import Past
 from standfast.control.plan import Plan, applied, make_plan
 from standfast.control.publishing import Batch, Late, Publisher, Reading, Refused, Unclear, Written
@@ -112,7 +112,7 @@ async def write_back(
         generation=plan.generation,
         step=1,
         done=True,
-        plan=plan.hash[:PLAN_DIGITS],
+        plan=digits_of(plan.head),
         writer=f"restore.{secrets.token_hex(4)}",
     )
     chunks, too_large = batched(plan.changes, publisher.facts.limits)
