@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `bench` is no in
 
 from bench import machine, report
 
-from standfast.depmap.budget import Limits
-from standfast.depmap.model import (
+from standfast.depmap.faults.budget import Limits
+from standfast.depmap.faults.model import (
     AllOf,
     AnyOf,
     AtLeast,
@@ -35,8 +35,8 @@ from standfast.depmap.model import (
     Not,
     Xor,
 )
-from standfast.depmap.openpsa import read_open_psa
-from standfast.depmap.risk import Risk, assess
+from standfast.depmap.faults.openpsa import read_open_psa
+from standfast.depmap.faults.risk import Risk, assess
 
 PUBLISHED: Final = ("chinese", "das9201", "das9207", "baobab3", "edf9201", "edfpa15r", "edfpa14p")
 ROUNDS: Final = 3

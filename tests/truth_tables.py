@@ -5,7 +5,7 @@ from operator import xor
 
 from hypothesis import strategies as st
 
-from standfast.depmap.model import (
+from standfast.depmap.faults.model import (
     AllOf,
     AnyOf,
     AtLeast,

@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from fuzz.messages import OUTBOUND, REPLIES
 from fuzz.target import Target
-from standfast.depmap.budget import Limits
-from standfast.depmap.handwritten import read_map
+from standfast.depmap.errors import ModelError
+from standfast.depmap.faults.budget import Limits
+from standfast.depmap.faults.openpsa import read_open_psa
+from standfast.depmap.faults.risk import assess
 from standfast.depmap.loss import blast_radius, reach
-from standfast.depmap.model import ModelError
-from standfast.depmap.openpsa import read_open_psa
-from standfast.depmap.risk import assess
+from standfast.depmap.readers.handwritten import read_map
 from standfast.dns.codec import encode_response
 from standfast.dns.masterfile import FAULTS_MAX, MasterFile, MasterFileError
 from standfast.dns.model import Query, Reply

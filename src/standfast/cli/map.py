@@ -11,12 +11,12 @@ import click
 
 from standfast.cli.common import json_option, print_json
 from standfast.cli.tables import print_facts, print_table
-from standfast.depmap.budget import NODES_MAX, NODES_POSSIBLE, Limits
+from standfast.depmap.faults.budget import NODES_MAX, NODES_POSSIBLE, Limits
+from standfast.depmap.faults.openpsa import read_open_psa
+from standfast.depmap.faults.risk import Risk, assess
 from standfast.depmap.graph import Need
-from standfast.depmap.handwritten import read_map
 from standfast.depmap.loss import blast_radius, fatal_pairs, single_points
-from standfast.depmap.openpsa import read_open_psa
-from standfast.depmap.risk import Risk, assess
+from standfast.depmap.readers.handwritten import read_map
 from standfast.io.model_files import read_model_file
 
 SECONDS_MAX = 30.0

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from standfast.depmap.model import ModelError
+from standfast.depmap.errors import ModelError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,8 @@ from itertools import combinations, islice
 from operator import and_, or_
 from typing import Final, TypeVar
 
+from standfast.depmap.errors import ModelError
 from standfast.depmap.graph import DependencyGraph, Need, Node
-from standfast.depmap.model import ModelError
 
 Bits = int  # one for each loss
 _PAIRS_AT_ONCE: Final = 20_000  # 2.5 kB for each node, whatever the number of pairs

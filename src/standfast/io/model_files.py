@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from standfast.depmap.model import ModelError
+from standfast.depmap.errors import ModelError
 from standfast.io.faults import in_words
 
 OCTETS_MAX: Final = 256 << 20  # of one file; the largest published fault trees have two million

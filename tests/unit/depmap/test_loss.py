@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from standfast.depmap.errors import ModelError
 from standfast.depmap.graph import DependencyGraph, Need, Node, all_of, any_of, graph_of_nodes
 from standfast.depmap.loss import blast_radius, fatal_pairs, reach, single_points
-from standfast.depmap.model import ModelError
 
 SHOP = graph_of_nodes(
     [

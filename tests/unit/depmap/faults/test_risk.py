@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from standfast.depmap.budget import Limits
-from standfast.depmap.model import AllOf, AnyOf, AtLeast, Basic, Event, FaultTree, Gate, LoopError, ModelError, Not, Xor
-from standfast.depmap.openpsa import read_open_psa
-from standfast.depmap.risk import assess
+from standfast.depmap.errors import ModelError
+from standfast.depmap.faults.budget import Limits
+from standfast.depmap.faults.model import AllOf, AnyOf, AtLeast, Basic, Event, FaultTree, Gate, LoopError, Not, Xor
+from standfast.depmap.faults.openpsa import read_open_psa
+from standfast.depmap.faults.risk import assess
 from truth_tables import Truth, trees
 
 EVERYTHING = 1 << 20

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from enum import IntEnum
 from typing import Final, assert_never
 
-from standfast.depmap.model import (
+from standfast.depmap.faults.model import (
     AllOf,
     AnyOf,
     AtLeast,

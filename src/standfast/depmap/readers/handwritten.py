@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
+from standfast.depmap.errors import ModelError
 from standfast.depmap.graph import DependencyGraph, Need, Node, all_of, any_of, graph_of_nodes
-from standfast.depmap.model import ModelError
 from standfast.yaml_nodes import (
     MappingNode,
     NotYaml,

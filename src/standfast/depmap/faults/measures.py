@@ -6,7 +6,7 @@ Events are taken to be independent; what they share belongs in the model as an e
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from standfast.depmap.parts import Part
+from standfast.depmap.faults.parts import Part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

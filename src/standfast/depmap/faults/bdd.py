@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from standfast.depmap.budget import CHECKED_EVERY, NODES_POSSIBLE, Budget
+from standfast.depmap.faults.budget import CHECKED_EVERY, NODES_POSSIBLE, Budget
 
 NEVER: Final = 0
 ALWAYS: Final = 1

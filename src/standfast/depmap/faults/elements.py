@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from xml.parsers import expat
 
-from standfast.depmap.model import ModelError
+from standfast.depmap.errors import ModelError
 
 DEPTH_MAX: Final = 200  # of nesting; formulae that people write are ten deep, and readers recurse
 ELEMENTS_MAX: Final = 4_000_000  # about 1 GB; the largest published trees have ten thousand

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from standfast.depmap.circuit import Circuit
+from standfast.depmap.faults.circuit import Circuit
 
 
 def orders(circuit: Circuit, top: int, leaves: Collection[int]) -> Iterator[list[int]]:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from standfast.depmap.bdd import ALWAYS, NEVER, Diagram, within
-from standfast.depmap.budget import Budget
-from standfast.depmap.circuit import Circuit, Kind
-from standfast.depmap.parts import Module, Part
+from standfast.depmap.faults.bdd import ALWAYS, NEVER, Diagram, within
+from standfast.depmap.faults.budget import Budget
+from standfast.depmap.faults.circuit import Circuit, Kind
+from standfast.depmap.faults.parts import Module, Part
 
 # Relative, for each level of a diagram: two products and a sum of what is never negative, so that nothing cancels.
 ROUNDING: Final = 2.0**-50

@@ -7,7 +7,7 @@ What stays is the same function. Modules are found by the dates of first and las
 from collections import defaultdict
 from typing import Final
 
-from standfast.depmap.circuit import Circuit, Kind, Literal
+from standfast.depmap.faults.circuit import Circuit, Kind, Literal
 
 _ROUNDS_MAX: Final = 100  # of coalescing; each leaves fewer leaves, and published trees take three
 

@@ -12,9 +12,9 @@ from heapq import heappop, heappush
 from math import prod
 from typing import Final
 
-from standfast.depmap.bdd import ALWAYS, BELOW_ALL, NEVER, NODE_BITS, Diagram, Graph, Unique, graph_of, unique_of
-from standfast.depmap.budget import CHECKED_EVERY, Budget
-from standfast.depmap.parts import Part
+from standfast.depmap.faults.bdd import ALWAYS, BELOW_ALL, NEVER, NODE_BITS, Diagram, Graph, Unique, graph_of, unique_of
+from standfast.depmap.faults.budget import CHECKED_EVERY, Budget
+from standfast.depmap.faults.parts import Part
 
 NONE: Final = 0  # no set
 EMPTY: Final = 1  # the empty set alone

@@ -2,7 +2,7 @@
 
 The form is that of a fault tree (IEC 61025): gates over basic events. Without `Not` and `Xor` the function is coherent:
 one more failure never repairs anything. Trees of other makers may be non-coherent; what is said of them then is told in
-`standfast.depmap.cutsets`.
+`standfast.depmap.faults.cutsets`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,17 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
 
-from standfast.errors import StandfastError
-
-
-class ModelError(StandfastError):
-    """A model that means nothing. Fields: `file`, `line` (0 where there is none) and `reason`."""
-
-    def __init__(self, reason: str, *, file: str = "", line: int = 0) -> None:
-        super().__init__(f"{file}:{line}: {reason}" if line else f"{file}: {reason}" if file else reason)
-        self.file = file
-        self.line = line
-        self.reason = reason
+from standfast.depmap.errors import ModelError
 
 
 class LoopError(ModelError):

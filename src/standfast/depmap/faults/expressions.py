@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Final
 
-from standfast.depmap.elements import Element
-from standfast.depmap.model import ModelError
+from standfast.depmap.errors import ModelError
+from standfast.depmap.faults.elements import Element
 
 PARAMETERS_DEEP_MAX: Final = 100  # parameters that hang on parameters; a longer chain is a mistake
 _ANY: Final = 1_000_000  # arguments

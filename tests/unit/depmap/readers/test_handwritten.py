@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from standfast.depmap.errors import ModelError
 from standfast.depmap.graph import Need, Node, all_of, any_of
-from standfast.depmap.handwritten import read_map
 from standfast.depmap.loss import single_points
-from standfast.depmap.model import ModelError
+from standfast.depmap.readers.handwritten import read_map
 
-PAGE = (Path(__file__).parents[3] / "docs" / "dependency-map.md").read_text()
+PAGE = (Path(__file__).parents[4] / "docs" / "dependency-map.md").read_text()
 DOCUMENTED = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[0].encode()
 
 

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from standfast.depmap.elements import Element, read_elements
-from standfast.depmap.expressions import Expressions, Path, only_part, truth
-from standfast.depmap.model import (
+from standfast.depmap.errors import ModelError
+from standfast.depmap.faults.elements import Element, read_elements
+from standfast.depmap.faults.expressions import Expressions, Path, only_part, truth
+from standfast.depmap.faults.model import (
     AllOf,
     AnyOf,
     AtLeast,
@@ -22,7 +23,6 @@ from standfast.depmap.model import (
     Formula,
     Gate,
     LoopError,
-    ModelError,
     Not,
     Xor,
     leaves,

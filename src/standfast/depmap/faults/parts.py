@@ -7,10 +7,10 @@ sets of the whole are those of its modules put into each other, in non-coherent 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from standfast.depmap.bdd import Diagram, Graph, graph_of
-from standfast.depmap.budget import Budget
-from standfast.depmap.circuit import Circuit, Kind, Literal
-from standfast.depmap.rewrite import modules
+from standfast.depmap.faults.bdd import Diagram, Graph, graph_of
+from standfast.depmap.faults.budget import Budget
+from standfast.depmap.faults.circuit import Circuit, Kind, Literal
+from standfast.depmap.faults.rewrite import modules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

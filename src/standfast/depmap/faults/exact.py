@@ -5,11 +5,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-from standfast.depmap.budget import Limits, OverBudget
-from standfast.depmap.circuit import Circuit
-from standfast.depmap.cutsets import CutSets, cut_sets_of
-from standfast.depmap.order import orders
-from standfast.depmap.parts import Module, Part, part_of, turned_of
+from standfast.depmap.faults.budget import Limits, OverBudget
+from standfast.depmap.faults.circuit import Circuit
+from standfast.depmap.faults.cutsets import CutSets, cut_sets_of
+from standfast.depmap.faults.order import orders
+from standfast.depmap.faults.parts import Module, Part, part_of, turned_of
 
 _ROOMS: Final = tuple(8.0**step for step in range(-3, 1))  # of the nodes that may be: a better order is cheaper
 _WORTH_IT: Final = 2  # another order is tried for so many times fewer nodes than one that fits took

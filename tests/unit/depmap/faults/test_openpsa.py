@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from standfast.depmap.elements import DEPTH_MAX
-from standfast.depmap.model import ModelError
-from standfast.depmap.openpsa import read_open_psa
-from standfast.depmap.risk import assess
+from standfast.depmap.errors import ModelError
+from standfast.depmap.faults.elements import DEPTH_MAX
+from standfast.depmap.faults.openpsa import read_open_psa
+from standfast.depmap.faults.risk import assess
 from truth_tables import Truth
 
 A, B, C = 0.1, 0.2, 0.4

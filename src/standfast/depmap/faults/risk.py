@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from standfast.depmap.budget import Limits, OverBudget
-from standfast.depmap.circuit import ALWAYS, NEVER, circuit_of
-from standfast.depmap.cutsets import CutSets, count, most_probable
-from standfast.depmap.enclosure import Interval, enclose, interval_of
-from standfast.depmap.exact import solve
-from standfast.depmap.measures import Importance, importances, probabilities
-from standfast.depmap.model import FaultTree
-from standfast.depmap.order import orders
-from standfast.depmap.parts import Module, Part, modules_of, turned_of
-from standfast.depmap.rewrite import simplify
+from standfast.depmap.faults.budget import Limits, OverBudget
+from standfast.depmap.faults.circuit import ALWAYS, NEVER, circuit_of
+from standfast.depmap.faults.cutsets import CutSets, count, most_probable
+from standfast.depmap.faults.enclosure import Interval, enclose, interval_of
+from standfast.depmap.faults.exact import solve
+from standfast.depmap.faults.measures import Importance, importances, probabilities
+from standfast.depmap.faults.model import FaultTree
+from standfast.depmap.faults.order import orders
+from standfast.depmap.faults.parts import Module, Part, modules_of, turned_of
+from standfast.depmap.faults.rewrite import simplify
 
 _SIZES: Final = tuple(256 * 4**step for step in range(7))  # nodes of an enclosing diagram
 
