@@ -6,28 +6,45 @@ other in a circle that is the *least* such state: what could only hold itself up
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 
 from standfast.depmap.errors import ModelError
 
 
+class Kind(StrEnum):
+    """What a node is. Whoever knows no better says `SERVICE`; any other kind is the better word."""
+
+    SERVICE = "service"
+    NAME = "name"  # a domain name that something is reached by
+    ADDRESS = "address"
+    ZONE = "zone"  # of the DNS
+    NAME_SERVER = "name server"
+    RESOURCE = "resource"  # what a provider runs: a table, a load balancer, an API
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """At least `number` of `parts`, which are nodes, must work. Without a soft need a node works, but is degraded."""
+    """At least `number` of `parts`, which are nodes, must work. Without a soft need a node works, but is degraded.
+
+    `role` says what the parts are to the node where a node has one such need at the most ("address": the addresses of
+    a name, "server": the servers of a zone, "alias"): what several files say of one role is one need. Else it is empty.
+    """
 
     parts: tuple[str, ...]
     number: int
     soft: bool = False
+    role: str = ""
 
 
-def all_of(*parts: str, soft: bool = False) -> Need:
+def all_of(*parts: str, soft: bool = False, role: str = "") -> Need:
     """Return the need of all of `parts`."""
-    return Need(parts=parts, number=len(parts), soft=soft)
+    return Need(parts=parts, number=len(parts), soft=soft, role=role)
 
 
-def any_of(*parts: str, soft: bool = False) -> Need:
+def any_of(*parts: str, soft: bool = False, role: str = "") -> Need:
     """Return the need of one of `parts`, whichever."""
-    return Need(parts=parts, number=1, soft=soft)
+    return Need(parts=parts, number=1, soft=soft, role=role)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +58,7 @@ class Node:
     name: str
     needs: tuple[Need, ...] = ()
     causes: tuple[str, ...] = ()
+    kind: Kind = Kind.SERVICE
 
 
 @dataclass(frozen=True, kw_only=True)
