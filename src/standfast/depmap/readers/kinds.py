@@ -1,13 +1,15 @@
 """Every kind of file that a map is made of, in the order in which a file is tried for them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from standfast.depmap.errors import ModelError
 from standfast.depmap.statements import Reading
 
 HEAD_OCTETS: Final = 65_536  # that a file is known by
+
+Parsed = TypeVar("Parsed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +25,52 @@ class Reader:
     read: Callable[..., Reading]
 
 
-READERS: Final[tuple[Reader, ...]] = ()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JointReader(Generic[Parsed]):
+    """Reads files that speak of each other: a span's parent, or what a selector selects, is in another one.
+
+    `parse(octets, file=...)` takes one apart, and raises as `read` of a `Reader` does; `tell` says what all tell.
+    """
+
+    name: str
+    suits: Callable[[bytes, str], bool]
+    parse: Callable[..., Parsed]
+    tell: Callable[[Sequence[Parsed]], Reading]
 
 
-def reader_of(octets: bytes, *, file: str, name: str | None = None) -> Reader:
+AnyReader: TypeAlias = Reader | JointReader[Any]
+
+READERS: Final[tuple[AnyReader, ...]] = ()
+
+
+def read_files(
+    files: Iterable[tuple[str, bytes]], *, kind: str | None = None
+) -> tuple[list[Reading], list[ModelError]]:
+    """Return what `files`, names with octets, tell, and what is wrong with those that tell nothing.
+
+    Octets are let go before the next are asked for. `kind` names the reader of all of them; None: the one each suits.
+    """
+    readings: list[Reading] = []
+    errors: list[ModelError] = []
+    parsed: dict[str, list[Any]] = {}
+    for file, octets in files:
+        try:
+            match reader_of(octets, file=file, name=kind):
+                case Reader(read=read):
+                    readings.append(read(octets, file=file))
+                case JointReader(name=name, parse=parse):
+                    parsed.setdefault(name, []).append(parse(octets, file=file))
+        except ModelError as error:
+            errors.append(error)
+    readings += [
+        reader.tell(parsed[reader.name])
+        for reader in READERS
+        if isinstance(reader, JointReader) and reader.name in parsed
+    ]
+    return readings, errors
+
+
+def reader_of(octets: bytes, *, file: str, name: str | None = None) -> AnyReader:
     """Return the reader called `name`, or else the one that `octets` suit.
 
     Raises:
