@@ -21,7 +21,8 @@ from standfast.depmap.faults.budget import Limits
 from standfast.depmap.faults.openpsa import read_open_psa
 from standfast.depmap.faults.risk import assess
 from standfast.depmap.loss import blast_radius, reach
-from standfast.depmap.readers.handwritten import read_map
+from standfast.depmap.merging import merge
+from standfast.depmap.readers import handwritten
 from standfast.dns.codec import encode_response
 from standfast.dns.masterfile import FAULTS_MAX, MasterFile, MasterFileError
 from standfast.dns.model import Query, Reply
@@ -77,7 +78,7 @@ def config(octets: bytes) -> None:
 def dependency_map(octets: bytes) -> None:
     """What is wrong with a map is told with the file; in any other, what a node takes with it is what reach counts."""
     try:
-        graph = read_map(octets, file="m.yaml")
+        graph = merge([handwritten.read(octets, file="m.yaml")]).graph
     except ModelError as error:
         assert str(error).startswith("m.yaml:")  # noqa: PT017  the law is about what it says
         return

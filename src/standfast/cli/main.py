@@ -3,22 +3,13 @@
 That keeps `standfast --help` quick: it loads no resolver.
 """
 
-import difflib
-from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
 from standfast.cli.exits import exit_code_of
+from standfast.cli.verbs import Verb, Verbs
 from standfast.errors import StandfastError
-
-
-class Verb(NamedTuple):
-    """A command: its name, which is also that of its module and of the command in it, and its help in one line."""
-
-    name: str
-    help: str
-
 
 VERBS = (
     Verb("up", "Run the guard, or an authority, in the foreground."),
@@ -44,34 +35,8 @@ VERBS = (
 )
 
 
-class Verbs(click.Group):
-    """The group of `VERBS`."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature, here and below
-        """Return the verbs in their order."""
-        return [verb.name for verb in VERBS]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import and return the command, None where there is none of that name."""
-        if cmd_name not in {verb.name for verb in VERBS}:
-            return None
-        command: click.Command = getattr(import_module(f"standfast.cli.{cmd_name}"), cmd_name)
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that `args` begin with; a typo gets a suggestion."""
-        names = self.list_commands(ctx)
-        close = difflib.get_close_matches(args[0], names, n=1)
-        if close and args[0] not in names:
-            ctx.fail(f'no command "{args[0]}" - did you mean "{close[0]}"?')
-        return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the verbs without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(VERBS)
+class Standfast(Verbs):
+    """The group of all verbs."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error of ours ends it with its text, which says what, where and what next."""
@@ -82,7 +47,12 @@ class Verbs(click.Group):
             ctx.exit(exit_code_of(error))
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Standfast,
+    package="standfast.cli",
+    verbs=VERBS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="standfast", message="%(prog)s %(version)s")
 def cli() -> None:
     """Keep the names alive that your services hang on.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from standfast.depmap.errors import ModelError
+from standfast.depmap.readers import handwritten
 from standfast.depmap.statements import Reading
 
 HEAD_OCTETS: Final = 65_536  # that a file is known by
@@ -40,7 +41,7 @@ class JointReader(Generic[Parsed]):
 
 AnyReader: TypeAlias = Reader | JointReader[Any]
 
-READERS: Final[tuple[AnyReader, ...]] = ()
+READERS: Final[tuple[AnyReader, ...]] = (Reader(name="handwritten", suits=handwritten.suits, read=handwritten.read),)
 
 
 def read_files(

@@ -1,4 +1,4 @@
-"""`standfast map show|loss|risk`: what a model says of itself. Reads files, needs no running guard."""
+"""`standfast map risk`: how probable it is that the top event of a model happens, and by what."""
 
 import sys
 import time
@@ -10,21 +10,17 @@ from typing import Any
 import click
 
 from standfast.cli.common import json_option, print_json
+from standfast.cli.parameters import FILE
 from standfast.cli.tables import print_facts, print_table
 from standfast.depmap.faults.budget import NODES_MAX, NODES_POSSIBLE, Limits
 from standfast.depmap.faults.openpsa import read_open_psa
 from standfast.depmap.faults.risk import Risk, assess
-from standfast.depmap.graph import Need
-from standfast.depmap.loss import blast_radius, fatal_pairs, single_points
-from standfast.depmap.readers.handwritten import read_map
-from standfast.io.model_files import read_model_file
+from standfast.io.depmap.model_files import read_model_file
 
 SECONDS_MAX = 30.0
 LISTED_MAX = 100_000
 RECURSION_MAX = 100_000  # levels of a diagram; Python's own bound is meant for loops by mistake
 TOLD_EVERY_S = 3.0
-
-_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @contextmanager
@@ -40,20 +36,8 @@ def _room_for_large_trees() -> Iterator[None]:
         sys.set_int_max_str_digits(digits)
 
 
-@click.group()
-def map() -> None:  # noqa: A001  the command's own word
-    """What a service hangs on, and how likely it fails.
-
-    \b
-    Examples:
-      standfast map show shop --file map.yaml
-      standfast map loss us-east-1 --file map.yaml
-      standfast map risk --open-psa pumps.xml
-    """
-
-
-@map.command()
-@click.option("--open-psa", "path", type=_FILE, required=True, help="A fault tree in Open-PSA XML.")
+@click.command()
+@click.option("--open-psa", "path", type=FILE, required=True, help="A fault tree in Open-PSA XML.")
 @click.option("--gate", help="The top event. Else: the gate that nothing hangs on.")
 @click.option("--mission-time", type=click.FloatRange(min=0), help="The mission time, in the unit of the file.")
 @click.option(
@@ -112,63 +96,6 @@ def risk(
         print_json({"file": str(path), **_document(found, importance=importance), "seconds": round(seconds, 3)})
     else:
         _show(found, seconds, listed=listed, importance=importance)
-
-
-@map.command()
-@click.argument("lost", metavar="NAME...", nargs=-1, required=True)
-@click.option("--file", "path", type=_FILE, required=True, help="A dependency map in YAML.")
-@json_option
-def loss(lost: tuple[str, ...], path: Path, as_json: bool) -> None:
-    """Say what the loss of NAME, a node or a shared cause, takes with it.
-
-    Of several, what the loss of all of them at once takes with it.
-
-    \b
-    Example:
-      standfast map loss us-east-1 --file map.yaml
-    """
-    blast = blast_radius(read_map(read_model_file(path), file=str(path)), lost)
-    if as_json:
-        print_json({"lost": lost, "down": dict(blast.down), "degraded": blast.degraded, "never_up": blast.never_up})
-        return
-    if blast.down:
-        print_table(
-            ("DOWN", "BECAUSE OF"), [(name, ", ".join(way[1:]) or "it is lost") for name, way in blast.down.items()]
-        )
-    for title, names in (("degraded", blast.degraded), ("never up, as they need each other", blast.never_up)):
-        if names:
-            click.echo(f"\n{title}: {', '.join(names)}")
-
-
-@map.command()
-@click.argument("name")
-@click.option("--file", "path", type=_FILE, required=True, help="A dependency map in YAML.")
-@json_option
-def show(name: str, path: Path, as_json: bool) -> None:
-    """Show what the node NAME hangs on, and which losses take it down: each alone, or two shared causes together.
-
-    \b
-    Example:
-      standfast map show shop --file map.yaml
-    """
-    graph = read_map(read_model_file(path), file=str(path))
-    singles, pairs = single_points(graph, name), fatal_pairs(graph, name, list(graph.causes))
-    needed_by = graph.dependents[name]
-    if as_json:
-        print_json({"node": name, "needed_by": needed_by, "single_points": singles, "pairs": pairs})
-        return
-    facts = [
-        ("needs", "; ".join(_in_words(need) for need in graph.nodes[name].needs) or "nothing"),
-        ("needed by", ", ".join(needed_by) or "nothing"),
-        ("single points", ", ".join(singles) or "none"),
-        ("pairs of causes", ", ".join(f"{one} and {other}" for one, other in pairs) or "none"),
-    ]
-    print_facts(facts)
-
-
-def _in_words(need: Need) -> str:
-    which = "" if need.number == len(need.parts) else "one of " if need.number == 1 else f"{need.number} of "
-    return f"{which}{', '.join(need.parts)}{' (degraded without)' if need.soft else ''}"
 
 
 class _Progress:

@@ -1,0 +1,25 @@
+"""`standfast map`: what hangs on what. Reads files, needs no running guard. Each verb is a module of its own."""
+
+from typing import Final
+
+import click
+
+from standfast.cli.verbs import Verb, Verbs
+
+VERBS: Final = (
+    Verb("show", "Show what a node hangs on, and which losses take it down."),
+    Verb("loss", "Say what the loss of NAME, a node or a shared cause, takes with it."),
+    Verb("risk", "Say how probable the top event is, and by which minimal cut sets."),
+)
+
+
+@click.group(cls=Verbs, package="standfast.cli.map", verbs=VERBS)
+def map() -> None:  # noqa: A001  the command's own word
+    """What a service hangs on, and how likely it fails.
+
+    \b
+    Examples:
+      standfast map show shop --file map.yaml
+      standfast map loss us-east-1 --file map.yaml
+      standfast map risk --open-psa pumps.xml
+    """

@@ -1,0 +1,1 @@
+"""Where maps come from and go to: files, folders and published lists."""

@@ -1,0 +1,120 @@
+"""From files and folders to one finished map. What cannot be read is told, and the rest still works."""
+
+import glob
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from standfast.depmap.assembly import Step, assemble
+from standfast.depmap.errors import ModelError
+from standfast.depmap.merging import DependencyMap
+from standfast.depmap.readers.kinds import HEAD_OCTETS, READERS, read_files
+from standfast.depmap.statements import Reading, Remark, Witness
+from standfast.io.depmap.model_files import read_model_file
+from standfast.io.faults import in_words
+
+FILES_MAX: Final = 20_000  # of all paths together; more is the wrong folder
+TOLD_MAX: Final = 5  # files that are named of those that no reader knows
+
+
+def steps() -> Sequence[Step]:
+    """Return what tells more of a map than its files do, in the order in which it is asked."""
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A map, the number of files that it is of, and what is wrong with those that it could not be of."""
+
+    map: DependencyMap
+    files: int
+    errors: tuple[ModelError, ...]
+
+
+def load_map(
+    paths: Sequence[Path], *, kind: str | None = None, on_file: Callable[[int, int], None] = lambda _done, _of: None
+) -> Loaded:
+    """Return the map of all files that `paths` mean: files, folders with all below them, and patterns as of a shell.
+
+    Args:
+        paths: at least one.
+        kind: the name of the reader of all of them; None: for each the one that it suits. What of a folder suits none
+            is passed over.
+        on_file: is told how many files are read, and of how many.
+
+    Raises:
+        ModelError: a path means nothing, or none of them tells anything.
+    """
+    named, below = _files(paths)
+    unreadable: list[ModelError] = []
+    passed_over: list[Path] = []
+
+    def contents() -> Iterator[tuple[str, bytes]]:
+        for done, path in enumerate([*named, *below]):
+            on_file(done, len(named) + len(below))
+            try:
+                if kind is None and done >= len(named) and not _suits_any(path):
+                    passed_over.append(path)
+                else:
+                    yield str(path), read_model_file(path)
+            except ModelError as error:
+                unreadable.append(error)
+
+    readings, errors = read_files(contents(), kind=kind)
+    errors = [*unreadable, *errors]
+    if not readings:
+        raise errors[0] if errors else ModelError(f"nothing that a map is made of: {', '.join(map(str, paths))}")
+    remarks = [Remark(text=error.reason, by=_file(error.file, error.line)) for error in errors]
+    remarks += _of_passed_over(passed_over)
+    return Loaded(
+        map=assemble([*readings, Reading(remarks=tuple(remarks))], steps()),
+        files=len(named) + len(below) - len(passed_over) - len(errors),
+        errors=tuple(errors),
+    )
+
+
+def _files(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the files that are named, and those below folders that are; each once, in an order that stays.
+
+    What is hidden is not looked at: it belongs to a tool, not to the map.
+    """
+    named: dict[Path, None] = {}
+    below: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            for folder, folders, files in os.walk(path):
+                folders[:] = sorted(each for each in folders if not each.startswith("."))
+                below |= dict.fromkeys(Path(folder, each) for each in sorted(files) if not each.startswith("."))
+                _bound(len(below))
+        elif not path.exists() and (matching := sorted(glob.glob(str(path), recursive=True))):  # noqa: PTH207  absolute ones too
+            named |= dict.fromkeys(each for each in map(Path, matching) if each.is_file())
+        else:
+            named[path] = None  # also where it is not there: reading it says so
+    _bound(len(named) + len(below))
+    return list(named), [path for path in below if path not in named]
+
+
+def _bound(files: int) -> None:
+    if files > FILES_MAX:
+        raise ModelError(f"these are more than {FILES_MAX:,} files: name a folder further down")
+
+
+def _suits_any(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_OCTETS)
+    except OSError as error:
+        raise ModelError(f"cannot be read: {in_words(error)}", file=str(path)) from error
+    return any(reader.suits(head, str(path)) for reader in READERS)
+
+
+def _of_passed_over(paths: Sequence[Path]) -> Iterator[Remark]:
+    if paths:
+        which = ", ".join(str(path) for path in paths[:TOLD_MAX]) + (", ..." if len(paths) > TOLD_MAX else "")
+        yield Remark(text=f"{len(paths)} of no kind that is known are passed over: {which}", by=_file(""))
+
+
+def _file(name: str, line: int = 0) -> Witness:
+    return Witness(reader="files", where=name, line=line)

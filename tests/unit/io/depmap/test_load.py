@@ -1,0 +1,64 @@
+"""Files, folders and patterns become one map; what is broken is told, and the rest still works."""
+
+from pathlib import Path
+
+import pytest
+
+from standfast.depmap.errors import ModelError
+from standfast.io.depmap import load
+from standfast.io.depmap.load import load_map
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "below").mkdir()
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "a.yaml").write_text("nodes: {a: {needs: [b]}, b: }")
+    (tmp_path / "below" / "c.yaml").write_text("nodes: {c: {causes: [x]}}")
+    (tmp_path / "README").write_text("no map")
+    (tmp_path / ".git" / "hidden.yaml").write_text("nodes: {hidden: }")
+    return tmp_path
+
+
+def test_a_folder_is_all_below_it_that_is_of_a_known_kind_and_not_hidden(folder: Path) -> None:
+    told: list[tuple[int, int]] = []
+    found = load_map([folder], on_file=lambda done, of: told.append((done, of)))
+    assert set(found.map.graph.nodes) == {"a", "b", "c"}
+    assert (found.files, found.errors, told) == (2, (), [(0, 3), (1, 3), (2, 3)])
+    assert [each.text for each in found.map.remarks] == [f"1 of no kind that is known are passed over: {folder}/README"]
+
+
+def test_a_pattern_is_what_it_matches_and_a_file_that_is_meant_twice_is_read_once(folder: Path) -> None:
+    found = load_map([folder / "**" / "*.yaml", folder / "a.yaml", folder])
+    assert (set(found.map.graph.nodes), found.files) == ({"a", "b", "c"}, 2)
+
+
+def test_a_broken_file_is_told_and_the_rest_still_works(folder: Path) -> None:
+    broken = folder / "broken.yaml"
+    broken.write_text("nodes: {a: {needs: [nobody]}}")
+    found = load_map([broken, folder / "none.yaml", folder])
+    assert set(found.map.graph.nodes) == {"a", "b", "c"}
+    assert sorted(map(str, found.errors)) == [
+        f'{broken}:1: there is no node "nobody"',
+        f"{folder}/none.yaml: cannot be read: no such file or directory",
+    ]
+    assert {(each.by.where, each.by.line) for each in found.map.remarks} >= {(str(broken), 1)}
+
+
+def test_a_file_that_is_named_must_be_of_a_known_kind(folder: Path) -> None:
+    with pytest.raises(ModelError, match="README: is none of these kinds of file"):
+        load_map([folder / "README"])
+    with pytest.raises(ModelError, match="README:1: here must be keys with values"):
+        load_map([folder / "README"], kind="handwritten")
+
+
+def test_a_folder_with_nothing_in_it_is_an_error_and_so_is_one_with_far_too_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ModelError, match="nothing that a map is made of"):
+        load_map([tmp_path])
+    monkeypatch.setattr(load, "FILES_MAX", 1)
+    (tmp_path / "a").touch()
+    (tmp_path / "b").touch()
+    with pytest.raises(ModelError, match="these are more than 1 files"):
+        load_map([tmp_path])
