@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from standfast.depmap.errors import ModelError
 from standfast.depmap.graph import DependencyGraph, Need, Node
 
-Bits = int  # one for each loss
+Bits = int  # a one for each loss in which it is so
 _PAIRS_AT_ONCE: Final = 20_000  # 2.5 kB for each node, whatever the number of pairs
 _T = TypeVar("_T")
 
@@ -68,12 +68,9 @@ def fatal_pairs(graph: DependencyGraph, target: str, among: Sequence[str]) -> li
 def reach(graph: DependencyGraph) -> dict[str, int]:
     """Return for each node and shared cause how many nodes its loss alone takes down, itself included."""
     losses = [*graph.nodes, *graph.causes]
-    works = _works(graph, [*((loss,) for loss in losses), ()])
-    nothing_lost = 1 << len(losses)
-    everywhere = nothing_lost - 1
     digits: list[Bits] = []  # of all counts: the ones, twos, fours ...
-    for bits in works.values():
-        carry = everywhere & ~bits if bits & nothing_lost else 0
+    for bits in fallen(graph, [(loss,) for loss in losses]).values():
+        carry = bits
         for place, digit in enumerate(digits):
             if not carry:
                 break
@@ -82,6 +79,17 @@ def reach(graph: DependencyGraph) -> dict[str, int]:
             digits.append(carry)
     rows = [f"{digit:0{len(losses)}b}"[::-1] for digit in digits]
     return {loss: sum((row[at] == "1") << place for place, row in enumerate(rows)) for at, loss in enumerate(losses)}
+
+
+def fallen(graph: DependencyGraph, losses: Sequence[Collection[str]]) -> dict[str, Bits]:
+    """Return for each node in which of `losses` it does not work, though it does if nothing is lost.
+
+    Raises:
+        ModelError: there is nothing of a name in them.
+    """
+    nothing_lost = 1 << len(losses)
+    works = _works(graph, [*losses, ()])
+    return {name: ~bits & (nothing_lost - 1) if bits & nothing_lost else 0 for name, bits in works.items()}
 
 
 def _fatal(graph: DependencyGraph, target: str, losses: Sequence[Collection[str]], told: Sequence[_T]) -> list[_T]:
