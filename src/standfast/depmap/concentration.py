@@ -73,7 +73,7 @@ class Concentration:
     top_critical: int
 
 
-def concentration(direct: Users, critical: Users, indirect: Users | None = None) -> Concentration:
+def concentration_of(direct: Users, critical: Users, indirect: Users | None = None) -> Concentration:
     """Return how concentrated these users are. Whoever is critical is a user; whoever is direct is not indirect."""
     through = indirect or {}
     everyone = {
@@ -163,7 +163,7 @@ def concentrations(graph: DependencyGraph, users: Collection[str]) -> dict[Sort,
     direct, indirect = _used(graph, users, sorts)
     critical = _critical(graph, users, list(sorts))
     return {
-        sort: concentration(
+        sort: concentration_of(
             *({name: who[name] for name in who if sorts[name] is sort} for who in (direct, critical, indirect))
         )
         for sort in Sort

@@ -10,7 +10,7 @@ from standfast.depmap.concentration import (
     Concentration,
     Share,
     Sort,
-    concentration,
+    concentration_of,
     concentrations,
     read_users,
     sort_of,
@@ -33,7 +33,7 @@ def test_the_figures_of_the_study_are_those_that_were_published(shared_data: Pat
     places: dict[str, int] = {}
     users = read_users((folder / "DNSconc3rd").read_bytes(), file="DNSconc3rd", places=places)
     critical = read_users((folder / "DNSdamage3rd").read_bytes(), file="DNSdamage3rd", places=places)
-    found = concentration(users, critical)
+    found = concentration_of(users, critical)
     assert [(each.name, each.users, each.critical) for each in found.shares[:3]] == [
         ("cloudflare", 23_525, 23_400),
         ("aws", 11_652, 11_442),
@@ -44,13 +44,13 @@ def test_the_figures_of_the_study_are_those_that_were_published(shared_data: Pat
 
 
 def test_shares_are_of_pairs_so_that_whoever_uses_two_counts_twice() -> None:
-    found = concentration({"one": 0b1111, "two": 0b0011}, {"one": 0b1100})
+    found = concentration_of({"one": 0b1111, "two": 0b0011}, {"one": 0b1100})
     assert found.hhi == pytest.approx((4 / 6) ** 2 + (2 / 6) ** 2)
     assert (found.users, found.critical, found.hhi_critical, found.top_critical) == (4, 2, 1.0, 2)
 
 
 def test_nobody_is_concentrated_on_nothing() -> None:
-    assert concentration({}, {}) == Concentration(
+    assert concentration_of({}, {}) == Concentration(
         shares=(), users=0, critical=0, hhi=None, hhi_critical=None, top_critical=0
     )
 

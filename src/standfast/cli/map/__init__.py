@@ -10,6 +10,7 @@ VERBS: Final = (
     Verb("show", "Show what a node hangs on, and which losses take it down."),
     Verb("loss", "Say what the loss of NAME, a node or a shared cause, takes with it."),
     Verb("risk", "Say how probable the top event is, and by which minimal cut sets."),
+    Verb("concentration", "Say how many hang on one provider, region, zone, network or operator of DNS."),
 )
 
 
