@@ -40,7 +40,7 @@ def test_the_risk_of_a_fault_tree_is_told_in_words(pumps: Path) -> None:
         "minimal cut sets 2",
     ]
     assert lines[5:8] == ["PROBABILITY CUT SET", "2.00000E-02 pump-1 pump-2", "1.00000E-03 valve"]
-    assert lines[10] == "valve 1.00000E-03 9.80000E-01 47.664 1.049"
+    assert lines[10] == "valve 1.00000E-03 9.80000E-01 47.664 1.049 0.046711 claimed"
 
 
 def test_the_risk_of_a_fault_tree_is_told_as_json(pumps: Path) -> None:

@@ -1,44 +1,30 @@
-"""`standfast map risk`: how probable it is that the top event of a model happens, and by what."""
+"""`standfast map risk`: how probably a node of a map fails, or the top event of a fault tree happens, and by what."""
 
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from standfast.cli.common import json_option, print_json
+from standfast.cli.map.budget import Progress, budget_options, limits_from_now, room_for_large_trees
+from standfast.cli.map.common import files_option, map_of
+from standfast.cli.map.risk_words import risk_document, show_risk
 from standfast.cli.parameters import FILE
-from standfast.cli.tables import print_facts, print_table
-from standfast.depmap.faults.budget import NODES_MAX, NODES_POSSIBLE, Limits
 from standfast.depmap.faults.openpsa import read_open_psa
-from standfast.depmap.faults.risk import Risk, assess
+from standfast.depmap.faults.risk import assess
+from standfast.depmap.lookup import find_node
+from standfast.depmap.node_risk import risk_of
 from standfast.io.depmap.model_files import read_model_file
 
-SECONDS_MAX = 30.0
 LISTED_MAX = 100_000
-RECURSION_MAX = 100_000  # levels of a diagram; Python's own bound is meant for loops by mistake
-TOLD_EVERY_S = 3.0
-
-
-@contextmanager
-def _room_for_large_trees() -> Iterator[None]:
-    """Let diagrams be deep, and numbers of cut sets as long as they come."""
-    levels, digits = sys.getrecursionlimit(), sys.get_int_max_str_digits()
-    sys.setrecursionlimit(max(RECURSION_MAX, levels))
-    sys.set_int_max_str_digits(0)
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(levels)
-        sys.set_int_max_str_digits(digits)
 
 
 @click.command()
-@click.option("--open-psa", "path", type=FILE, required=True, help="A fault tree in Open-PSA XML.")
-@click.option("--gate", help="The top event. Else: the gate that nothing hangs on.")
+@click.argument("name", required=False)
+@files_option
+@click.option("--degraded", is_flag=True, help="Of NAME: also what it would rather have, and works without.")
+@click.option("--open-psa", "path", type=FILE, help="Instead of a node: a fault tree in Open-PSA XML.")
+@click.option("--gate", help="The top event of the fault tree. Else: the gate that nothing hangs on.")
 @click.option("--mission-time", type=click.FloatRange(min=0), help="The mission time, in the unit of the file.")
 @click.option(
     "--top",
@@ -49,24 +35,14 @@ def _room_for_large_trees() -> Iterator[None]:
     help="How many minimal cut sets to list, the most probable first.",
 )
 @click.option("--importance", is_flag=True, help="List how much hangs on each event, too.")
-@click.option(
-    "--nodes-max",
-    type=click.IntRange(1_000, NODES_POSSIBLE),
-    default=NODES_MAX,
-    show_default=True,
-    help="Nodes of a diagram; 400 octets of memory each.",
-)
-@click.option(
-    "--seconds-max",
-    type=click.FloatRange(min=0, min_open=True),
-    default=SECONDS_MAX,
-    show_default=True,
-    help="How long it may take. What is not exact by then is an interval.",
-)
+@budget_options
 @json_option
-@_room_for_large_trees()
+@room_for_large_trees()
 def risk(
-    path: Path,
+    name: str | None,
+    paths: Sequence[Path],
+    degraded: bool,
+    path: Path | None,
     gate: str | None,
     mission_time: float | None,
     listed: int,
@@ -75,98 +51,39 @@ def risk(
     seconds_max: float,
     as_json: bool,
 ) -> None:
-    """Say how probable the top event is, and by which minimal cut sets.
+    """Say how probable it is that the node NAME fails, or the top event of a fault tree, and by what.
 
     Exactly where that fits --nodes-max and --seconds-max, else between two proven bounds.
 
     \b
     Examples:
+      standfast map risk shop --file map.yaml
       standfast map risk --open-psa pumps.xml
       standfast map risk --open-psa pumps.xml --top 50 --importance --json
     """
-    begin = time.perf_counter()
-    read = read_open_psa(read_model_file(path), file=str(path), gate=gate, mission_time=mission_time)
-    if read.other_tops:
-        others = ", ".join(read.other_tops)
-        click.echo(f'standfast: of several tops, "{read.tree.top}" is taken; others, for --gate: {others}', err=True)
-    limits = Limits(nodes_max=nodes_max, seconds_max=seconds_max, seconds_spent=lambda: time.perf_counter() - begin)
-    found = assess(read.tree, limits, cut_sets_max=listed, tell=_Progress())
-    seconds = time.perf_counter() - begin
-    if as_json:
-        print_json({"file": str(path), **_document(found, importance=importance), "seconds": round(seconds, 3)})
+    if (name is None) == (path is None):
+        raise click.UsageError("name a node, or a fault tree with --open-psa")
+    limits = limits_from_now(nodes_max, seconds_max)
+    if path is None:
+        if gate is not None or mission_time is not None:
+            raise click.UsageError("--gate and --mission-time are for --open-psa")
+        graph_map = map_of(paths)
+        node = find_node(graph_map.graph, name or "")
+        found = risk_of(graph_map, node, limits, degraded=degraded, cut_sets_max=listed, tell=Progress())
+        said: dict[str, object] = {"node": node, "degraded": degraded}
     else:
-        _show(found, seconds, listed=listed, importance=importance)
-
-
-class _Progress:
-    """Says on standard error what is being done, now and then; nothing of what is done soon."""
-
-    def __init__(self) -> None:
-        self._told = time.monotonic()
-
-    def __call__(self, doing: str) -> None:
-        now = time.monotonic()
-        if now - self._told >= TOLD_EVERY_S:
-            self._told = now
-            click.echo(f"standfast: {doing} ...", err=True)
-
-
-def _document(found: Risk, *, importance: bool) -> dict[str, Any]:
-    weights = [
-        {
-            "event": each.event,
-            "unavailability": each.unavailability,
-            "birnbaum": each.birnbaum,
-            "raw": each.raw,
-            "rrw": each.rrw,
-        }
-        for each in found.importances
-    ]
-    return {
-        "top": found.top,
-        "gates": found.gates,
-        "events": found.events,
-        "modules": found.modules,
-        "modules_open": found.modules_open,
-        "nodes": found.nodes,
-        "minimal_cut_sets": found.minimal_cut_sets,
-        "probability": found.probability_low if found.is_exact else None,
-        "probability_low": found.probability_low,
-        "probability_high": found.probability_high,
-        "cut_sets": [{"events": each.events, "probability": each.probability} for each in found.cut_sets],
-    } | ({"importance": weights} if importance else {})
-
-
-def _show(found: Risk, seconds: float, *, listed: int, importance: bool) -> None:
-    low, high = found.probability_low, found.probability_high
-    probability = f"{low:.5E}, exact" if found.is_exact else f"{low:.5E} to {high:.5E}, {high - low:.1E} wide"
-    sets = "not known: more than the budget allows" if found.minimal_cut_sets is None else f"{found.minimal_cut_sets:,}"
-    facts = [
-        ("top", f"{found.top}, {found.gates} gates over {found.events} events, in {found.modules} modules"),
-        ("probability", probability),
-        ("minimal cut sets", sets),
-        ("took", f"{seconds:.2f} s, {found.nodes} nodes"),
-    ]
-    print_facts(facts)
-    if found.cut_sets:
-        click.echo()
-        rows = [
-            (f"{each.probability:.5E}", " ".join(each.events) or "nothing: it always happens")
-            for each in found.cut_sets
-        ]
-        print_table(("PROBABILITY", "CUT SET"), rows)
-    if importance and found.importances:
-        click.echo()
-        print_table(
-            ("EVENT", "UNAVAILABILITY", "BIRNBAUM", "RAW", "RRW"),
-            [
-                (
-                    each.event,
-                    f"{each.unavailability:.5E}",
-                    f"{each.birnbaum:.5E}",
-                    f"{each.raw:.5g}",
-                    "without end" if each.rrw is None else f"{each.rrw:.5g}",
-                )
-                for each in found.importances[:listed]
-            ],
-        )
+        if paths or degraded:
+            raise click.UsageError("--file and --degraded are for a node")
+        read = read_open_psa(read_model_file(path), file=str(path), gate=gate, mission_time=mission_time)
+        if read.other_tops:
+            others = ", ".join(read.other_tops)
+            click.echo(
+                f'standfast: of several tops, "{read.tree.top}" is taken; others, for --gate: {others}', err=True
+            )
+        found = assess(read.tree, limits, cut_sets_max=listed, tell=Progress())
+        said = {"file": str(path)}
+    seconds = limits.seconds_spent()
+    if as_json:
+        print_json({**said, **risk_document(found, importance=importance), "seconds": round(seconds, 3)})
+    else:
+        show_risk(found, seconds, listed=listed, importance=importance, of_a_map=path is None)

@@ -15,13 +15,15 @@ class Importance:
 
     `birnbaum` is by how much its probability rises if the event happens for certain instead of never. `raw` (risk
     achievement worth) is how many times as probable it is where the event happens for certain, `rrw` (risk reduction
-    worth) how many times less probable where the event never happens: None where nothing is left.
+    worth) how many times less probable where the event never happens: None where nothing is left. `fussell_vesely` is
+    the share of its probability that goes where the event never happens, which is 1 - 1/rrw.
     """
 
     node: int
     birnbaum: float
     raw: float
     rrw: float | None
+    fussell_vesely: float
 
 
 def probabilities(parts: Sequence[Part], basic: Mapping[int, float]) -> dict[int, float]:
@@ -63,6 +65,7 @@ def importances(parts: Sequence[Part], value: Mapping[int, float]) -> list[Impor
                 birnbaum=each,
                 raw=happens / top if top else 1.0,
                 rrw=top / never if never else None,
+                fussell_vesely=min(1.0, value[node] * each / top) if top else 0.0,
             )
         )
     return sorted(found, key=lambda importance: (-importance.birnbaum, importance.node))

@@ -16,7 +16,7 @@ from standfast.depmap.faults.cutsets import CutSets, count, most_probable
 from standfast.depmap.faults.enclosure import Interval, enclose, interval_of
 from standfast.depmap.faults.exact import solve
 from standfast.depmap.faults.measures import Importance, importances, probabilities
-from standfast.depmap.faults.model import FaultTree
+from standfast.depmap.faults.model import FaultTree, Source
 from standfast.depmap.faults.order import orders
 from standfast.depmap.faults.parts import Module, Part, modules_of, turned_of
 from standfast.depmap.faults.rewrite import simplify
@@ -41,6 +41,8 @@ class NamedImportance:
     birnbaum: float
     raw: float
     rrw: float | None
+    fussell_vesely: float
+    source: Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,19 @@ class Risk:
     @property
     def is_exact(self) -> bool:
         """Whether the probability is a number, and not an interval."""
-        return self.modules_open == 0
+        return self.modules_open == 0 and self.probability_low == self.probability_high
+
+    @property
+    def by_source(self) -> dict[Source, float]:
+        """How much of the probability rests on what was claimed, measured and assumed: shares by Fussell-Vesely, sum 1.
+
+        Empty where no importance is known.
+        """
+        weights = dict.fromkeys(Source, 0.0)
+        for each in self.importances:
+            weights[each.source] += max(0.0, each.fussell_vesely)
+        total = sum(weights.values())
+        return {source: weight / total for source, weight in weights.items()} if total else {}
 
 
 def assess(
@@ -174,10 +188,13 @@ class _Assessment:
         )
 
     def _named(self, importance: Importance) -> NamedImportance:
+        event = self._circuit.names[importance.node]
         return NamedImportance(
-            event=self._circuit.names[importance.node],
+            event=event,
             unavailability=self._basic[importance.node],
             birnbaum=importance.birnbaum,
             raw=importance.raw,
             rrw=importance.rrw,
+            fussell_vesely=importance.fussell_vesely,
+            source=self._tree.events[event].source,
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from standfast.depmap.errors import ModelError
-from standfast.depmap.readers import handwritten, zone_file
+from standfast.depmap.readers import handwritten
 from standfast.depmap.statements import Reading
 
 HEAD_OCTETS: Final = 65_536  # that a file is known by
@@ -41,10 +41,7 @@ class JointReader(Generic[Parsed]):
 
 AnyReader: TypeAlias = Reader | JointReader[Any]
 
-READERS: Final[tuple[AnyReader, ...]] = (
-    Reader(name=zone_file.NAME, suits=zone_file.suits, read=zone_file.read),
-    Reader(name="handwritten", suits=handwritten.suits, read=handwritten.read),
-)
+READERS: Final[tuple[AnyReader, ...]] = (Reader(name="handwritten", suits=handwritten.suits, read=handwritten.read),)
 
 
 def read_files(
