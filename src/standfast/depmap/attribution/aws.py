@@ -22,7 +22,7 @@ from standfast.depmap.attribution.aws_names import (
 )
 from standfast.depmap.graph import Kind, all_of
 from standfast.depmap.merging import DependencyMap
-from standfast.depmap.readers.botocore_endpoints import Endpoints
+from standfast.depmap.readers.botocore_endpoints import NAME, Endpoints
 from standfast.depmap.statements import Is, Needs, Reading, Remark, Shares, Statement, Told, Witness
 
 # Where the one control plane of a service lies in the partition "aws": AWS white paper "AWS Fault Isolation
@@ -58,7 +58,7 @@ def hidden_regions(endpoints: Endpoints | None) -> Step:
 class _Teller:
     def __init__(self, endpoints: Endpoints | None) -> None:
         self._endpoints = endpoints
-        self._by = Witness(reader="botocore", where=endpoints.file) if endpoints else _PAPER
+        self._by = Witness(reader=NAME, where=endpoints.file) if endpoints else _PAPER
         self._told: list[Told] = []
         self._remarks: list[Remark] = []
         self._signs_in = {("aws", service): region for service, region in CONTROL_PLANES.items()}

@@ -13,9 +13,9 @@ from typing import Any, Final
 from standfast.depmap.attribution.aws_names import PROVIDER, control_node, is_region, read_host, region_cause
 from standfast.depmap.errors import ModelError
 from standfast.depmap.graph import Kind
-from standfast.depmap.readers.kinds import Reader
 from standfast.depmap.statements import Is, Reading, Shares, Told, Witness
 
+NAME: Final = "botocore"
 FORMAT_VERSION: Final = 3
 
 
@@ -37,6 +37,11 @@ class Endpoints:
     hosts: Mapping[str, tuple[str, str]]
 
 
+def suits(head: bytes, file: str) -> bool:  # noqa: ARG001  other files have that name as well
+    """Say whether a file that begins with `head` is botocore's `endpoints.json`."""
+    return b'"partitions"' in head and b'"dnsSuffix"' in head
+
+
 def read_endpoints(octets: bytes, *, file: str) -> Endpoints:
     """Return what `octets`, the text of an `endpoints.json`, say; `file` is what errors call it.
 
@@ -56,13 +61,13 @@ def read_endpoints(octets: bytes, *, file: str) -> Endpoints:
         raise ModelError("is no file of endpoints as botocore has them", file=file) from None
 
 
-def endpoints_reading(octets: bytes, *, file: str) -> Reading:
+def read(octets: bytes, *, file: str) -> Reading:
     """Return the control planes of all services that are not regional, with the regions that they sign in.
 
     Raises:
         ModelError: it is no such file.
     """
-    by = Witness(reader=READER.name, where=file)
+    by = Witness(reader=NAME, where=file)
     told = []
     for each in read_endpoints(octets, file=file).not_regional:
         node = control_node(each.service, each.partition)
@@ -70,13 +75,6 @@ def endpoints_reading(octets: bytes, *, file: str) -> Reading:
         if each.region:
             told.append(Told(Shares(node, region_cause(each.region)), by))
     return Reading(told=tuple(told))
-
-
-def _suits(head: bytes, _file: str) -> bool:
-    return b'"partitions"' in head and b'"dnsSuffix"' in head
-
-
-READER: Final = Reader(name="botocore", suits=_suits, read=endpoints_reading)
 
 
 def _not_regional(partition: dict[str, Any]) -> Iterator[NotRegional]:

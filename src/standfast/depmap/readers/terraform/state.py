@@ -7,7 +7,7 @@ has the form of a host name, an address, a zone or a region, or is equal to what
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -44,8 +44,10 @@ class Resource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """What a state file has in it."""
+    """What a state file has in it. Files of one `lineage` are the same state, which `serial` counts the changes of."""
 
+    lineage: str
+    serial: int
     resources: tuple[Resource, ...]
     remarks: tuple[Remark, ...]
 
@@ -98,7 +100,7 @@ class _Collector:
                 continue
             for instance in _list(resource.get("instances")):
                 self._instance_4(prefix, path, instance)
-        return self._done()
+        return self._done(said)
 
     def _instance_4(self, prefix: str, path: str, instance: Any) -> None:
         if not isinstance(instance, dict):
@@ -137,22 +139,23 @@ class _Collector:
                 continue
             for address, resource in resources.items():
                 self._resource_3(prefix, address, resource)
-        return self._done()
+        return self._done(said)
 
     def _resource_3(self, prefix: str, address: str, resource: Any) -> None:
-        found = _IN_FORMAT_3.fullmatch(address)
-        primary = resource.get("primary") if isinstance(resource, dict) else None
-        if primary is None and isinstance(resource, dict):  # only deposed ones are left of it
+        primary = resource.get("primary", {}) if isinstance(resource, dict) else {}
+        if primary is None:  # only deposed ones are left of it
             return
         flat = primary.get("attributes") if isinstance(primary, dict) else None
+        found = _IN_FORMAT_3.fullmatch(address)
         if not found or not isinstance(flat, dict):
             self._odd += 1
             return
         data, type_, name, number = found.groups()
-        depends = []
-        for each in _list(resource.get("depends_on")):
-            if isinstance(each, str) and (other := _IN_FORMAT_3.fullmatch(each.removesuffix(".*"))):
-                depends.append(f"{prefix}{other[1]}{other[2]}.{other[3]}")
+        depends = [
+            f"{prefix}{other[1]}{other[2]}.{other[3]}"
+            for each in _list(resource.get("depends_on"))
+            if isinstance(each, str) and (other := _IN_FORMAT_3.fullmatch(each.removesuffix(".*")))
+        ]
         values = _nested({"id": primary.get("id", "")} | flat)
         self._take(prefix, f"{data}{type_}.{name}", f"[{number}]" if number else "", values, depends)
 
@@ -169,11 +172,18 @@ class _Collector:
             )
         )
 
-    def _done(self) -> State:
+    def _done(self, said: dict[str, Any]) -> State:
+        lineage, serial = said.get("lineage"), said.get("serial")
         remarks = []
         if self._odd:
-            remarks.append(Remark(text=f"{self._odd} resources are not as Terraform writes them: left out", by=self._by))
-        return State(resources=tuple(self._found), remarks=tuple(remarks))
+            text = f"{self._odd} resources are not as Terraform writes them: left out"
+            remarks.append(Remark(text=text, by=self._by))
+        return State(
+            lineage=lineage if isinstance(lineage, str) else "",
+            serial=serial if isinstance(serial, int) else 0,
+            resources=tuple(self._found),
+            remarks=tuple(remarks),
+        )
 
 
 def _list(value: Any) -> list[Any]:
@@ -201,14 +211,15 @@ def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     root: dict[str, Any] = {}
     lists = set()
     for name, value in flat.items():
-        path = name.split(".")
-        if len(path) > FLAT_DEPTH_MAX:
+        *above, last = name.split(".")
+        if len(above) >= FLAT_DEPTH_MAX:
             continue
-        if path[-1] in ("#", "%"):
-            if path[-1] == "#":
-                lists.add(tuple(path[:-1]))
-            path, value = path[:-1], {}
-        _put(root, path, value)
+        if last == "#":
+            lists.add(tuple(above))
+        if last in ("#", "%"):
+            _put(root, above, {})
+        else:
+            _put(root, [*above, last], value)
     return {name: _listed(value, (name,), lists) for name, value in root.items()}
 
 
@@ -228,18 +239,3 @@ def _listed(value: Any, path: tuple[str, ...], lists: set[tuple[str, ...]]) -> A
         return value
     below = {name: _listed(each, (*path, name), lists) for name, each in value.items()}
     return list(below.values()) if path in lists else below
-
-
-def walk(value: Any) -> Iterator[str]:
-    """Yield every text in `value`, which is an attribute, however deep it lies."""
-    todo = [value]
-    while todo:
-        match todo.pop():
-            case str(text):
-                yield text
-            case list(values):
-                todo += reversed(values)
-            case dict(named):
-                todo += reversed(list(named.values()))
-            case _:
-                pass

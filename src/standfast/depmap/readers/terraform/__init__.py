@@ -1,0 +1,1 @@
+"""Terraform's state: what is there, what hangs on what, and where it lies."""
