@@ -5,6 +5,7 @@ have one control plane, in one region. That a control plane is lost takes nothin
 cannot be changed. So it is a soft need of its data plane.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -44,7 +45,7 @@ DATA_PLANES: Final = frozenset({"cloudfront", "globalaccelerator", "iam", "route
 
 _PAPER: Final = Witness(reader="aws", where='"AWS Fault Isolation Boundaries", 2022-11-16, "Global services"')
 _NAMES: Final = Witness(reader="aws", where="how AWS names its hosts")
-_NAME_SERVER: Final = ".awsdns-"  # ns-1441.awsdns-52.org: one of Route 53's
+_NAME_SERVER: Final = re.compile(r"ns-\d+\.awsdns-\d+\.[a-z.]+")  # of Route 53
 
 
 def hidden_regions(endpoints: Endpoints | None) -> Step:
@@ -70,8 +71,8 @@ class _Teller:
             }
 
     def reading(self, found: DependencyMap) -> Reading:
-        for name, node in found.graph.nodes.items():
-            if node.kind is Kind.NAME_SERVER and _NAME_SERVER in name:
+        for name in found.graph.nodes:
+            if _NAME_SERVER.fullmatch(name):
                 self._tell(_NAMES, Needs(name, all_of(data_node("route53"), role="api")))
             elif host := read_host(name):
                 self._host(name, host)

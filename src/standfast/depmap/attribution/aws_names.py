@@ -18,18 +18,19 @@ _WITH_REGION: Final = re.compile(rf"(s3|s3-website)-({_REGION})")  # as older na
 _SHORT_REGION: Final = re.compile(r"([a-z]{2})(ne|nw|se|sw|n|e|s|w|c)(\d)")  # of ElastiCache: use1, apne1
 _DIRECTIONS: Final = {"n": "north", "e": "east", "s": "south", "w": "west", "c": "central"}
 
-# Below these are the names that AWS gives out, and above any of their labels are its regions and services.
-_SUFFIXES: Final = (
-    "amazonaws.com",
-    "amazonaws.com.cn",
-    "amazonaws.eu",
-    "api.aws",
-    "on.aws",
-    "api.amazonwebservices.com.cn",
-    "api.amazonwebservices.eu",
-    "elasticbeanstalk.com",
-    "awsapprunner.com",
-)
+# Below these are the names that AWS gives out, with the labels of a region and a service above them. Where the service
+# is in the suffix itself, it is behind the colon.
+_SUFFIXES: Final = {
+    "amazonaws.com": "",
+    "amazonaws.com.cn": "",
+    "amazonaws.eu": "",
+    "api.aws": "",
+    "on.aws": "",
+    "api.amazonwebservices.com.cn": "",
+    "api.amazonwebservices.eu": "",
+    "elasticbeanstalk.com": "elasticbeanstalk",
+    "awsapprunner.com": "apprunner",
+}
 _AT_THE_EDGE: Final = {"cloudfront.net": "cloudfront", "awsglobalaccelerator.com": "globalaccelerator"}
 
 # What the label of a host name says, where the API is called otherwise.
@@ -116,9 +117,10 @@ def read_host(name: str) -> AwsHost | None:
     for edge, service in _AT_THE_EDGE.items():
         if name.endswith(f".{edge}"):
             return AwsHost(service=service, region="", is_api=False)
-    for suffix in _SUFFIXES:
+    for suffix, service in _SUFFIXES.items():
         if name.endswith(f".{suffix}"):
-            return _from_labels(name.removesuffix(f".{suffix}").split("."))
+            labels = name.removesuffix(f".{suffix}").split(".")
+            return _from_labels([*labels, service] if service else labels)
     return None
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from standfast.depmap.errors import ModelError
-from standfast.depmap.readers import handwritten
+from standfast.depmap.readers import botocore_endpoints, handwritten
+from standfast.depmap.readers.terraform import reading as terraform
 from standfast.depmap.statements import Reading
 
 HEAD_OCTETS: Final = 65_536  # that a file is known by
@@ -41,7 +42,11 @@ class JointReader(Generic[Parsed]):
 
 AnyReader: TypeAlias = Reader | JointReader[Any]
 
-READERS: Final[tuple[AnyReader, ...]] = (Reader(name="handwritten", suits=handwritten.suits, read=handwritten.read),)
+READERS: Final[tuple[AnyReader, ...]] = (
+    JointReader(name=terraform.NAME, suits=terraform.suits, parse=terraform.parse, tell=terraform.tell),
+    Reader(name=botocore_endpoints.NAME, suits=botocore_endpoints.suits, read=botocore_endpoints.read),
+    Reader(name="handwritten", suits=handwritten.suits, read=handwritten.read),
+)
 
 
 def read_files(

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from standfast.depmap.assembly import Step, assemble
+from standfast.depmap.attribution.aws import hidden_regions
 from standfast.depmap.errors import ModelError
 from standfast.depmap.merging import DependencyMap
 from standfast.depmap.readers.kinds import HEAD_OCTETS, READERS, read_files
 from standfast.depmap.statements import Reading, Remark, Witness
+from standfast.io.depmap.botocore_data import installed_endpoints
 from standfast.io.depmap.model_files import read_model_file
 from standfast.io.faults import in_words
 
@@ -21,7 +23,7 @@ TOLD_MAX: Final = 5  # files that are named of those that no reader knows
 
 def steps() -> Sequence[Step]:
     """Return what tells more of a map than its files do, in the order in which it is asked."""
-    return ()
+    return (hidden_regions(installed_endpoints()),)
 
 
 @dataclass(frozen=True, kw_only=True)

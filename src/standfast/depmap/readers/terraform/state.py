@@ -20,7 +20,8 @@ FLAT_DEPTH_MAX: Final = 16  # of an attribute in format 3; providers nest half a
 _LABEL: Final = r"[A-Za-z_][A-Za-z0-9_-]*"
 _KEY: Final = r'\[(?:\d+|"(?:[^"\\]|\\.)*")\]'
 _MODULE: Final = re.compile(rf"module\.{_LABEL}(?:{_KEY})?(?:\.module\.{_LABEL}(?:{_KEY})?)*")
-_ADDRESS: Final = re.compile(rf"((?:module\.{_LABEL}\.)*)((?:data\.)?{_LABEL}\.{_LABEL})")
+_NO_TYPES: Final = r"(?!(?:each|local|module|output|path|provider|self|var)\.)"
+_ADDRESS: Final = re.compile(rf"(?:module\.{_LABEL}\.)*(?:data\.)?{_NO_TYPES}{_LABEL}\.{_LABEL}")
 _IN_FORMAT_3: Final = re.compile(rf"((?:data\.)?)({_LABEL})\.({_LABEL})(?:\.(\d+))?")
 _ANY_KEY: Final = re.compile(_KEY)
 
@@ -93,9 +94,12 @@ class _Collector:
                 self._odd += 1
                 continue
             prefix = f"{module}." if module else ""
-            data = {"managed": "", "data": "data."}.get(str(resource.get("mode", "managed")))
-            path = f"{data}{resource.get('type')}.{resource.get('name')}"
-            if data is None or not _ADDRESS.fullmatch(path):
+            match resource:
+                case {"mode": "managed" | "data" as mode, "type": str(type_), "name": str(name)}:
+                    path = f"{'data.' if mode == 'data' else ''}{type_}.{name}"
+                case _:
+                    path = ""
+            if not _ADDRESS.fullmatch(path):
                 self._odd += 1
                 continue
             for instance in _list(resource.get("instances")):

@@ -16,7 +16,7 @@ DOMAIN_CHARACTERS_MAX: Final = 253  # of 255 octets (RFC 1035 section 2.3.4)
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _DOMAIN: Final = re.compile(rf"(?:\*\.)?(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])")
 _ENDPOINT: Final = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?([^/:@?#\s]+)(?::\d{1,5})?(?:/\S*)?", re.IGNORECASE)
-_AZURE_REGION: Final = re.compile(r"[a-z]{2,30}\d{0,2}")
+_AZURE_REGION: Final = re.compile(r"(?=.*(?:north|south|east|west|central|usgov))[a-z]{4,24}\d?")
 _GOOGLE_REGION: Final = re.compile(r"[a-z]{2,12}-[a-z]{3,12}\d{1,2}")
 _GOOGLE_ZONE: Final = re.compile(r"([a-z]{2,12}-[a-z]{3,12}\d{1,2})-[a-z]")
 # Certificates are used where they were brought to; that the place is lost where they are kept changes nothing there.
@@ -80,7 +80,7 @@ def places_of(type_: str, values: Mapping[str, Any]) -> Iterator[str]:
         case "azurerm" | "azapi":
             yield "provider:azure"
             region = str(values.get("location", "")).lower().replace(" ", "")
-            if _AZURE_REGION.fullmatch(region) and region != "global":
+            if _AZURE_REGION.fullmatch(region):
                 yield f"region:azure/{region}"
                 zones = list(texts([values.get("zone"), values.get("zones")]))
                 if len(zones) == 1 and zones[0] in ("1", "2", "3"):
