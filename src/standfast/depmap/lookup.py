@@ -1,6 +1,6 @@
 """Which node or shared cause somebody means by a word: its whole name, or what stands at the end of one alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from itertools import chain
 from typing import Final
@@ -15,10 +15,12 @@ COMPARED_MAX: Final = 20_000  # names among which a similar one is looked for: a
 def find_name(graph: DependencyGraph, word: str) -> str:
     """Return the one node or shared cause that `word` means: `us-east-1` may be `region:aws/us-east-1`.
 
+    It is a shared cause before it is a node: the region is meant, and not one of the APIs that lie there.
+
     Raises:
         ModelError: it means none, or more than one; these are named.
     """
-    return _find([graph.nodes, graph.causes], word, what="node or shared cause")
+    return _find([graph.causes, graph.nodes], word, what="node or shared cause")
 
 
 def find_node(graph: DependencyGraph, word: str) -> str:
@@ -30,12 +32,14 @@ def find_node(graph: DependencyGraph, word: str) -> str:
     return _find([graph.nodes], word, what="node")
 
 
-def _find(known: Iterable[Iterable[str]], word: str, *, what: str) -> str:
+def _find(known: Sequence[Iterable[str]], word: str, *, what: str) -> str:
+    """Return what `word` means among `known`, of which those are taken first that come first."""
     names = list(dict.fromkeys(chain.from_iterable(known)))
     if word in names:
         return word
     ends = {f":{word}", f"/{word}"}
-    meant = [name for name in names if name[-len(word) - 1 :] in ends]
+    found = ([name for name in group if name[-len(word) - 1 :] in ends] for group in known)
+    meant = next(filter(None, found), [])
     if len(meant) == 1:
         return meant[0]
     if meant:
