@@ -9,6 +9,7 @@ NEGATIVE = 1  # done, and the result is negative: findings, nothing known, a dri
 USAGE = 2  # the command line or the configuration is wrong; click's own code for it
 UNREACHABLE = 3  # no guard is running there, or it cannot be spoken to
 UNUSABLE = 4  # an address, a file or the state directory that is needed cannot be used
+UNDECIDED = 5  # done, and what is known does not say whether it is so or not
 
 
 def exit_code_of(error: StandfastError) -> int:

@@ -9,7 +9,8 @@ from standfast.cli.verbs import Verb, Verbs
 VERBS: Final = (
     Verb("show", "Show what a node hangs on, and which losses take it down."),
     Verb("loss", "Say what the loss of NAME, a node or a shared cause, takes with it."),
-    Verb("risk", "Say how probable the top event is, and by which minimal cut sets."),
+    Verb("risk", "Say how probable it is that a node or a fault tree fails, and by what."),
+    Verb("claim", "Say whether a node can be available for so many per cent of the time."),
     Verb("concentration", "Say how many hang on one provider, region, zone, network or operator of DNS."),
 )
 
@@ -22,5 +23,6 @@ def map() -> None:  # noqa: A001  the command's own word
     Examples:
       standfast map show shop --file map.yaml
       standfast map loss us-east-1 --file map.yaml
-      standfast map risk --open-psa pumps.xml
+      standfast map risk shop --file map.yaml
+      standfast map claim shop 99.99 --file map.yaml
     """

@@ -38,3 +38,12 @@ class Limits:
         """Return a budget of the share `room` of the nodes, until the share `share` of the time is over."""
         until = share * self.seconds_max
         return Budget(nodes_max=max(2, int(self.nodes_max * room)), spent=lambda: self.seconds_spent() > until)
+
+    def part(self, share: float) -> "Limits":
+        """Return limits that begin now and have the share `share` of the time that is left."""
+        begin = self.seconds_spent()
+        return Limits(
+            nodes_max=self.nodes_max,
+            seconds_max=max(0.0, share * (self.seconds_max - begin)),
+            seconds_spent=lambda: self.seconds_spent() - begin,
+        )
