@@ -36,6 +36,11 @@ class Need:
     soft: bool = False
     role: str = ""
 
+    def __str__(self) -> str:
+        """Return it in words: "one of a, b"."""
+        which = "" if self.number == len(self.parts) else "one of " if self.number == 1 else f"{self.number} of "
+        return f"{which}{', '.join(self.parts)}{' (degraded without)' if self.soft else ''}"
+
 
 def all_of(*parts: str, soft: bool = False, role: str = "") -> Need:
     """Return the need of all of `parts`."""

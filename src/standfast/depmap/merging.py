@@ -1,16 +1,27 @@
 """One map of what many readers say. The same edge told by two is one edge with both witnesses; contradictions are kept.
 
-What a hand wrote counts more than what a file says. Of two files that differ, the worse is taken: a need is hard, the
-larger number is needed, the longer time it is failed. What is taken is told with each contradiction.
+The order in which readers speak changes nothing, and a map that is merged again is the same: what is told is sorted by
+who says it and where. What is taken of what differs stands in `reconciling`.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from ipaddress import ip_address
-from typing import Final, TypeAlias, assert_never
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, TypeAlias, assert_never
 
-from standfast.depmap.faults.model import Event, Source
-from standfast.depmap.graph import DependencyGraph, Kind, Need, Node, graph_of_nodes
+from standfast.depmap.faults.model import Event
+from standfast.depmap.graph import DependencyGraph, Kind, Need, Node, all_of, graph_of_nodes
+from standfast.depmap.reconciling import (
+    HANDWRITTEN,
+    Contradiction,
+    causes_of,
+    claim_of,
+    event_of,
+    kind_by_name,
+    kind_of,
+    loss_of,
+    needs_of,
+)
 from standfast.depmap.statements import (
     Claims,
     Fails,
@@ -25,20 +36,9 @@ from standfast.depmap.statements import (
     Witness,
 )
 
-HANDWRITTEN: Final = "handwritten"  # the reader whose word counts more than any other's
+__all__ = ("HANDWRITTEN", "Contradiction", "DependencyMap", "Edge", "kind_by_name", "merge")
 
 Edge: TypeAlias = tuple[str, str]  # from a node to what it needs, or to a cause that it shares
-
-_GRADES: Final = {Source.ASSUMED: 0, Source.CLAIMED: 1, Source.MEASURED: 2}  # measured is believed before claimed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contradiction:
-    """What witnesses say differently of `name`, or of an edge "a -> b"; `taken` is what the map says now."""
-
-    name: str
-    said: tuple[tuple[str, Witness], ...]
-    taken: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,102 +63,132 @@ def merge(readings: Iterable[Reading]) -> DependencyMap:
     """Return the map of all that `readings` tell.
 
     Raises:
-        ModelError: a cause has the name of a node.
+        ModelError: a need cannot be met: it is one of nothing, or of more than there are.
     """
-    merged = _Merger()
-    remarks: dict[Remark, None] = {}
+    told: set[Told] = set()
+    remarks: set[Remark] = set()
     for reading in readings:
-        remarks |= dict.fromkeys(reading.remarks)
-        for told in reading.told:
-            merged.take(told)
-    return merged.done(tuple(remarks))
-
-
-def kind_by_name(name: str) -> Kind:
-    """Return what a node of which nobody said more looks like."""
-    if name.startswith("zone:"):
-        return Kind.ZONE
-    if ":" in name or name[-1:].isdigit():
-        try:
-            ip_address(name)
-        except ValueError:
-            return Kind.RESOURCE if ":" in name else Kind.SERVICE
-        return Kind.ADDRESS
-    return Kind.NAME if "." in name and "/" not in name else Kind.SERVICE
+        told.update(reading.told)
+        remarks.update(reading.remarks)
+    merger = _Merger()
+    in_order = sorted(told, key=_place)
+    for each in in_order:
+        merger.take(each)
+    return merger.done(tuple(in_order), tuple(sorted(remarks, key=attrgetter("by", "text"))))
 
 
 class _Merger:
+    """Collects what is said of each thing, and then takes of it what holds."""
+
     def __init__(self) -> None:
-        self._told: dict[Told, None] = {}
-        self._kinds: dict[str, Kind] = {}
-        self._needs: dict[str, dict[Need, list[Witness]]] = {}
-        self._causes: dict[str, dict[str, None]] = {}
-        self._events: dict[str, Event] = {}
-        self._claims: dict[str, float] = {}
-        self._gone: dict[str, Loss] = {}
-        self._witnesses: dict[Edge, dict[Witness, None]] = {}
-        self._contradictions: list[Contradiction] = []
+        self._kinds: dict[str, list[tuple[Kind, Witness]]] = {}  # of every node, in the order of their first mention
+        self._needs: dict[str, list[tuple[Need, Witness]]] = {}
+        self._causes: dict[str, list[tuple[str, Witness]]] = {}
+        self._events: dict[str, list[tuple[Event, Witness]]] = {}
+        self._claims: dict[str, list[tuple[float, Witness]]] = {}
+        self._gone: dict[str, list[tuple[Loss, Witness]]] = {}
 
     def take(self, told: Told) -> None:
-        if told in self._told:
-            return
-        self._told[told] = None
         match told.statement:
             case Is(node, kind):
-                if self._kinds.get(node, Kind.SERVICE) is Kind.SERVICE:
-                    self._kinds[node] = kind
+                self._kinds.setdefault(node, []).append((kind, told.by))
             case Needs(node, need):
-                self._kinds.setdefault(node, kind_by_name(node))
-                for one in _apart(need):
-                    self._needs.setdefault(node, {}).setdefault(one, []).append(told.by)
-                for part in need.parts:
-                    self._kinds.setdefault(part, kind_by_name(part))
-                    self._witnesses.setdefault((node, part), {})[told.by] = None
+                for name in (node, *need.parts):
+                    self._kinds.setdefault(name, [])
+                self._needs.setdefault(node, []).append((need, told.by))
             case Shares(node, cause):
-                self._kinds.setdefault(node, kind_by_name(node))
-                self._causes.setdefault(node, {})[cause] = None
-                self._witnesses.setdefault((node, cause), {})[told.by] = None
+                self._kinds.setdefault(node, [])
+                self._causes.setdefault(node, []).append((cause, told.by))
             case Fails(name, event):
-                known = self._events.get(name)
-                if known is None or _strength(known) < _strength(event):
-                    self._events[name] = event
+                self._events.setdefault(name, []).append((event, told.by))
             case IsGone(node, how):
-                self._kinds.setdefault(node, kind_by_name(node))
-                self._gone[node] = how
+                self._kinds.setdefault(node, [])
+                self._gone.setdefault(node, []).append((how, told.by))
             case Claims(node, availability):
-                self._kinds.setdefault(node, kind_by_name(node))
-                self._claims[node] = max(availability, self._claims.get(node, 0.0))
+                self._kinds.setdefault(node, [])
+                self._claims.setdefault(node, []).append((availability, told.by))
             case _:
                 assert_never(told.statement)
 
-    def done(self, remarks: tuple[Remark, ...]) -> DependencyMap:
-        nodes = [
-            Node(
-                name=name,
-                kind=kind,
-                needs=tuple(self._needs.get(name, ())),
-                causes=tuple(self._causes.get(name, ())),
+    def done(self, told: tuple[Told, ...], remarks: tuple[Remark, ...]) -> DependencyMap:
+        witnesses: dict[Edge, tuple[Witness, ...]] = {}
+        contradictions = self._causes_that_are_nodes()
+        nodes = []
+        for name, said in self._kinds.items():
+            kind, differ = kind_of(name, said)
+            needs, needs_differ = needs_of(name, self._needs.get(name, ()))
+            causes, causes_differ = causes_of(name, self._causes.get(name, ()))
+            nodes.append(Node(name=name, kind=kind, needs=needs, causes=causes))
+            contradictions += differ + needs_differ + causes_differ
+            parts = {part for need in needs for part in need.parts}
+            _witness(
+                witnesses, name, parts, ((part, by) for need, by in self._needs.get(name, ()) for part in need.parts)
             )
-            for name, kind in self._kinds.items()
-        ]
+            _witness(witnesses, name, causes, self._causes.get(name, ()))
+        events, claims, gone = {}, {}, {}
+        for name, events_said in self._events.items():
+            events[name], differ = event_of(name, events_said)
+            contradictions += differ
+        for name, claims_said in self._claims.items():
+            claims[name], differ = claim_of(name, claims_said)
+            contradictions += differ
+        for name, gone_said in self._gone.items():
+            gone[name], differ = loss_of(name, gone_said)
+            contradictions += differ
         return DependencyMap(
             graph=graph_of_nodes(nodes),
-            events=self._events,
-            claims=self._claims,
-            gone=self._gone,
-            witnesses={edge: tuple(witnesses) for edge, witnesses in self._witnesses.items()},
-            contradictions=tuple(self._contradictions),
+            events=events,
+            claims=claims,
+            gone=gone,
+            witnesses=witnesses,
+            contradictions=tuple(contradictions),
             remarks=remarks,
-            told=tuple(self._told),
+            told=told,
         )
 
+    def _causes_that_are_nodes(self) -> list[Contradiction]:
+        """Turn each into a need: what one file calls a shared cause and another describes is a node that all need."""
+        found: dict[str, list[tuple[str, Witness]]] = {}
+        for node, said in self._causes.items():
+            for cause, by in said:
+                if cause in self._kinds:
+                    found.setdefault(cause, []).append((f"a shared cause of {node}", by))
+                    if cause != node:
+                        self._needs.setdefault(node, []).append((all_of(cause), by))
+            self._causes[node] = [each for each in said if each[0] not in self._kinds]
+        return [
+            Contradiction(name=cause, said=tuple(said), taken="a node that those need") for cause, said in found.items()
+        ]
 
-def _apart(need: Need) -> list[Need]:
-    """Return a need of all as one for each part, so that what two say of one part meets."""
-    if need.number < len(need.parts) or need.role:
-        return [need]
-    return [replace(need, parts=(part,), number=1) for part in need.parts]
+
+def _witness(
+    witnesses: dict[Edge, tuple[Witness, ...]], name: str, ends: Collection[str], said: Iterable[tuple[str, Witness]]
+) -> None:
+    """Write down for each edge from `name` to one of `ends` who said so, each witness once."""
+    found: dict[str, dict[Witness, None]] = {}
+    for end, by in said:
+        if end in ends:
+            found.setdefault(end, {})[by] = None
+    for end, those in found.items():
+        witnesses[name, end] = tuple(those)
 
 
-def _strength(event: Event) -> tuple[int, float]:
-    return _GRADES[event.source], event.unavailability
+def _place(told: Told) -> tuple[Any, ...]:
+    """Return what tellings are sorted by: who says it and where, then what."""
+    by, statement = told.by, told.statement
+    match statement:
+        case Is(node, kind):
+            what: tuple[Any, ...] = (0, node, kind)
+        case Needs(node, need):
+            what = (1, node, need.role, need.parts, need.number, need.soft)
+        case Shares(node, cause):
+            what = (2, node, cause)
+        case Fails(name, event):
+            what = (3, name, event.source, event.unavailability)
+        case IsGone(node, how):
+            what = (4, node, how)
+        case Claims(node, availability):
+            what = (5, node, availability)
+        case _:
+            assert_never(statement)
+    return by.reader, by.where, by.line, *what

@@ -115,7 +115,7 @@ def test_what_a_loss_takes_with_it_is_told_with_the_way_there(shop: Path) -> Non
 
 def test_what_takes_a_node_down_is_shown(shop: Path) -> None:
     assert [line.split("  ")[-1].strip() for line in run("show", "shop", "--file", shop).output.splitlines()] == [
-        "table; hints (degraded without)",
+        "hints (degraded without); table",
         "nothing",
         "shop, table, us-east-1",
         "none",

@@ -8,7 +8,6 @@ import click
 from standfast.cli.common import json_option, print_json
 from standfast.cli.map.common import files_option, map_of
 from standfast.cli.tables import print_facts
-from standfast.depmap.graph import Need
 from standfast.depmap.lookup import find_node
 from standfast.depmap.loss import fatal_pairs, single_points
 
@@ -34,14 +33,9 @@ def show(name: str, paths: Sequence[Path], as_json: bool) -> None:
         print_json({"node": node.name, "needed_by": needed_by, "single_points": singles, "pairs": pairs})
         return
     facts = [
-        ("needs", "; ".join(_in_words(need) for need in node.needs) or "nothing"),
+        ("needs", "; ".join(str(need) for need in node.needs) or "nothing"),
         ("needed by", ", ".join(needed_by) or "nothing"),
         ("single points", ", ".join(singles) or "none"),
         ("pairs of causes", ", ".join(f"{one} and {other}" for one, other in pairs) or "none"),
     ]
     print_facts(facts)
-
-
-def _in_words(need: Need) -> str:
-    which = "" if need.number == len(need.parts) else "one of " if need.number == 1 else f"{need.number} of "
-    return f"{which}{', '.join(need.parts)}{' (degraded without)' if need.soft else ''}"

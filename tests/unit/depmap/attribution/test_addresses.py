@@ -33,13 +33,13 @@ def attributed(*addresses: str, known: Lists | None = None) -> DependencyMap:
 
 def test_an_address_shares_its_provider_region_zone_and_network_and_says_by_which_list() -> None:
     found = attributed("3.0.0.1", "3.1.0.1")
-    assert found.graph.nodes["3.0.0.1"].causes == ("provider:aws", "region:aws/us-east-1", "as:16509")
-    assert found.graph.nodes["3.1.0.1"].causes == (
+    assert set(found.graph.nodes["3.0.0.1"].causes) == {"provider:aws", "region:aws/us-east-1", "as:16509"}
+    assert set(found.graph.nodes["3.1.0.1"].causes) == {
         "provider:aws",
         "region:aws/us-west-2",
         "az:aws/us-west-2-lax-1",
         "as:16509",
-    )
+    }
     assert found.witnesses["3.0.0.1", "region:aws/us-east-1"] == (AWS_LIST,)
     assert found.witnesses["3.0.0.1", "as:16509"] == (TABLE,)
     assert not found.remarks
@@ -47,7 +47,7 @@ def test_an_address_shares_its_provider_region_zone_and_network_and_says_by_whic
 
 def test_two_regions_of_one_provider_are_one_point_of_failure_and_no_single_region_is() -> None:
     found = attributed("3.0.0.1", "3.1.0.1")
-    assert single_points(found.graph, "www.example.com") == ["www.example.com", "provider:aws", "as:16509"]
+    assert set(single_points(found.graph, "www.example.com")) == {"www.example.com", "provider:aws", "as:16509"}
 
 
 def test_an_address_that_no_list_has_may_still_be_of_a_network() -> None:
