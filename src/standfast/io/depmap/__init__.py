@@ -1,1 +1,1 @@
-"""Where maps come from and go to: files, folders and published lists."""
+"""Where maps come from and go to: files, folders, published lists, and what a guard has seen."""

@@ -9,12 +9,15 @@ from typing import Final
 
 from standfast.depmap.assembly import Step, assemble
 from standfast.depmap.attribution.aws import hidden_regions
+from standfast.depmap.attribution.operators import operators
 from standfast.depmap.errors import ModelError
 from standfast.depmap.merging import DependencyMap
+from standfast.depmap.naming import zones_of_names
 from standfast.depmap.readers.kinds import HEAD_OCTETS, READERS, read_files
 from standfast.depmap.statements import Reading, Remark, Witness
 from standfast.io.depmap.botocore_data import installed_endpoints
 from standfast.io.depmap.model_files import read_model_file
+from standfast.io.depmap.public_suffixes import public_suffixes
 from standfast.io.faults import in_words
 
 FILES_MAX: Final = 20_000  # of all paths together; more is the wrong folder
@@ -23,7 +26,8 @@ TOLD_MAX: Final = 5  # files that are named of those that no reader knows
 
 def steps() -> Sequence[Step]:
     """Return what tells more of a map than its files do, in the order in which it is asked."""
-    return (hidden_regions(installed_endpoints()),)
+    suffixes = public_suffixes()
+    return (hidden_regions(installed_endpoints()), zones_of_names(suffixes), operators(suffixes))
 
 
 @dataclass(frozen=True, kw_only=True)
