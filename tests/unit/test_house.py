@@ -23,7 +23,7 @@ CORES = ("authority", "control", "depmap", "dns", "evidence", "guard", "ledger",
 PURE = frozenset(
     """
     __future__ abc array base64 binascii bisect collections contextlib copy dataclasses datetime decimal
-    difflib enum fractions functools graphlib hashlib heapq hmac ipaddress itertools json marshal math operator re
+    difflib enum fractions functools graphlib hashlib heapq hmac html ipaddress itertools json marshal math operator re
     statistics string struct textwrap types typing unicodedata xml zlib
     cryptography dns standfast yaml
     """.split()

@@ -33,6 +33,9 @@ class Witness:
     where: str
     line: int = 0
 
+    def __str__(self) -> str:
+        return f"{self.reader} {self.where}:{self.line}" if self.line else f"{self.reader} {self.where}"
+
 
 @dataclass(frozen=True, slots=True)
 class Is:

@@ -12,6 +12,7 @@ VERBS: Final = (
     Verb("risk", "Say how probable it is that a node or a fault tree fails, and by what."),
     Verb("claim", "Say whether a node can be available for so many per cent of the time."),
     Verb("concentration", "Say how many hang on one provider, region, zone, network or operator of DNS."),
+    Verb("export", "Write the map as a page to explore, a picture, or for other programs."),
 )
 
 
