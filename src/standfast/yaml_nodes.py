@@ -8,6 +8,7 @@ PyYAML itself `no` would be false.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 import yaml
@@ -25,6 +26,8 @@ _LIST_TAGS: Final = frozenset({"!", f"{_CORE}seq"})
 _TABLE_TAGS: Final = frozenset({"!", f"{_CORE}map"})
 # YAML's unprintable ones (YAML 1.2.2 section 5.1), and those that end a line in YAML 1.1 only (section 5.4).
 _UNREADABLE: Final = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+_DOCUMENT: Final = re.compile(r"^---(?=\s|\Z)", re.MULTILINE)  # where one begins (YAML 1.2.2 section 9.1.2)
 
 
 class NotYaml(StandfastError):
@@ -72,17 +75,50 @@ def compose(octets: bytes) -> YamlNode | None:
     Raises:
         NotYaml: it is none, nested too deep, or has a tag beyond the core schema (YAML 1.2.2 section 10.3).
     """
+    return _document(_decoded(octets), 0)
+
+
+def compose_all(octets: bytes) -> Iterator[YamlNode | NotYaml]:
+    """Yield each document in `octets` that says something, and for one that is none what is wrong with it.
+
+    Raises:
+        NotYaml: it is no text.
+    """
+    text = _decoded(octets)
+    starts = [0, *(found.start() for found in _DOCUMENT.finditer(text))]
+    lines_before = 0
+    for begin, end in pairwise([*starts, len(text)]):
+        part = text[begin:end]
+        try:
+            document = None if _is_preface(part) else _document(part, lines_before)
+        except NotYaml as error:
+            yield error
+        else:
+            if document is not None and not is_nothing(document):
+                yield document
+        lines_before += part.count("\n")
+
+
+def _decoded(octets: bytes) -> str:
     try:
-        text = octets.decode()
+        return octets.decode()
     except UnicodeDecodeError as error:
         raise NotYaml(f"no YAML: {error}", octets.count(b"\n", 0, error.start) + 1) from None
+
+
+def _is_preface(part: str) -> bool:
+    """Say whether there is nothing in `part` but comments, and directives for the document behind it."""
+    return all(line[:1] in ("", "#", "%") for line in map(str.lstrip, part.splitlines()))
+
+
+def _document(text: str, lines_before: int) -> YamlNode | None:
     if found := _UNREADABLE.search(text):
-        line = text.count("\n", 0, found.start()) + 1
+        line = lines_before + text.count("\n", 0, found.start()) + 1
         raise NotYaml(f"no YAML: the character U+{ord(found[0]):04X} must be written with a backslash, in quotes", line)
     try:
-        return _composed(yaml.parse(text, Loader=_LOADER))
+        return _composed(yaml.parse(text, Loader=_LOADER), lines_before)
     except yaml.YAMLError as error:
-        raise _broken(error, text) from None
+        raise _broken(error, text, lines_before) from None
 
 
 def line_of(node: YamlNode) -> int:
@@ -95,13 +131,13 @@ def is_nothing(node: YamlNode) -> bool:
     return isinstance(node, ScalarNode) and node.value in ("", "~", "null")
 
 
-def _composed(events: Iterator[yaml.Event]) -> YamlNode | None:
+def _composed(events: Iterator[yaml.Event], lines_before: int) -> YamlNode | None:
     top: list[YamlNode] = []
     inside = top  # what the innermost list or table that is open holds so far: of a table, keys and values in turn
     opened: list[tuple[_Collection, list[YamlNode]]] = []
     anchors: dict[str, YamlNode] = {}
     for event in events:
-        line = event.start_mark.line + 1  # type: ignore[union-attr]  # every event of a text has one
+        line = lines_before + event.start_mark.line + 1  # type: ignore[union-attr]  # every event of a text has one
         if isinstance(event, yaml.ScalarEvent):
             scalar = _scalar(event, line)
             inside.append(scalar)
@@ -157,10 +193,10 @@ def _fill(node: _Collection, parts: list[YamlNode]) -> None:
         node.value.extend(parts)
 
 
-def _broken(error: yaml.YAMLError, text: str) -> NotYaml:
+def _broken(error: yaml.YAMLError, text: str, lines_before: int) -> NotYaml:
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return NotYaml(f"no YAML: {error}")
     lines = f"{text}.".splitlines()
     line = min(error.problem_mark.line + 1, len(lines))  # at its end, libyaml stands a line further
     hint = " - within [ ] and { }, an address that begins or ends with :: goes in quotes"
-    return NotYaml(f"no YAML: {error.problem}{hint if '::' in lines[line - 1] else ''}", line)
+    return NotYaml(f"no YAML: {error.problem}{hint if '::' in lines[line - 1] else ''}", lines_before + line)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from standfast import yaml_nodes
-from standfast.yaml_nodes import DEPTH_MAX, MappingNode, NotYaml, ScalarNode, YamlNode, compose, line_of
+from standfast.yaml_nodes import DEPTH_MAX, MappingNode, NotYaml, ScalarNode, YamlNode, compose, compose_all, line_of
 
 TEXTS: Final = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), max_size=5) | st.sampled_from(
     [
@@ -191,3 +191,19 @@ def test_no_mebibyte_of_the_same_takes_long(piece: str) -> None:
     with suppress(NotYaml):
         compose(piece.encode() * ((1 << 20) // len(piece)))
     assert time.process_time() - began_s < 20
+
+
+def test_documents_are_read_one_by_one_and_a_broken_one_takes_no_other_with_it() -> None:
+    text = b"%YAML 1.2\n---\na: 1\n---\nb: [\n---\n# nothing\n---\nc: \x01\n--- {d: 2}\n...\n"
+    first, broken, unreadable, last = compose_all(text)
+    assert (plain(first), plain(last)) == ([("a", "1")], [("d", "2")])  # type: ignore[arg-type]
+    assert isinstance(broken, NotYaml)
+    assert isinstance(unreadable, NotYaml)
+    assert isinstance(last, MappingNode)
+    assert (broken.line, unreadable.line, line_of(last)) == (6, 9, 10)
+    assert not list(compose_all(b"# nothing\n---\n"))
+
+
+def test_a_line_of_dashes_in_a_text_begins_no_document() -> None:
+    (only,) = compose_all(b"a: |\n  ---\n  b\nc: --- d\n")
+    assert plain(only) == [("a", "---\nb\n"), ("c", "--- d")]  # type: ignore[arg-type]

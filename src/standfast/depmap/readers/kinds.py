@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from standfast.depmap.errors import ModelError
-from standfast.depmap.readers import botocore_endpoints, handwritten, zone_file
+from standfast.depmap.readers import botocore_endpoints, handwritten, kubernetes, zone_file
 from standfast.depmap.readers.terraform import reading as terraform
 from standfast.depmap.statements import Reading
 
@@ -45,6 +45,7 @@ AnyReader: TypeAlias = Reader | JointReader[Any]
 READERS: Final[tuple[AnyReader, ...]] = (
     JointReader(name=terraform.NAME, suits=terraform.suits, parse=terraform.parse, tell=terraform.tell),
     Reader(name=botocore_endpoints.NAME, suits=botocore_endpoints.suits, read=botocore_endpoints.read),
+    JointReader(name=kubernetes.NAME, suits=kubernetes.suits, parse=kubernetes.parse, tell=kubernetes.tell),
     Reader(name=zone_file.NAME, suits=zone_file.suits, read=zone_file.read),
     Reader(name="handwritten", suits=handwritten.suits, read=handwritten.read),
 )

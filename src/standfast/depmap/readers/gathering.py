@@ -1,0 +1,30 @@
+"""What a reader has to tell, as it comes: each thing once, in the order in which it was first said."""
+
+from standfast.depmap.graph import Need
+from standfast.depmap.statements import Needs, Reading, Remark, Statement, Told, Witness
+
+
+class Gathered:
+    """Collects for one reader what becomes its reading."""
+
+    def __init__(self, reader: str) -> None:
+        self._reader = reader
+        self._told: dict[Told, None] = {}
+        self._remarks: dict[Remark, None] = {}
+
+    def say(self, statement: Statement, file: str, line: int = 0) -> None:
+        """Tell `statement`, which stands in `file`."""
+        self._told[Told(statement, Witness(reader=self._reader, where=file, line=line))] = None
+
+    def needs(self, node: str, need: Need, file: str, line: int = 0) -> None:
+        """Tell that `node` has `need`, unless `node` is one of those that will do."""
+        if need.parts and node not in need.parts:
+            self.say(Needs(node, need), file, line)
+
+    def remark(self, text: str, file: str, line: int = 0) -> None:
+        """Tell what was left out, or looks wrong."""
+        self._remarks[Remark(text=text, by=Witness(reader=self._reader, where=file, line=line))] = None
+
+    def reading(self) -> Reading:
+        """Return all of it."""
+        return Reading(told=tuple(self._told), remarks=tuple(self._remarks))
