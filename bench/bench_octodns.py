@@ -400,7 +400,7 @@ class Service:
     async def edit(self) -> float:
         """Read the file again, in which a record was changed; return seconds until BIND has it."""
         began_s = time.perf_counter()
-        await self.plane.adopt(await asyncio.to_thread(load_intent, self.plane.config))
+        await self.plane.adopt(await asyncio.to_thread(self.plane.reader.read))
         await self.until(f"n{self.last}", _address(self.last, 9))
         return time.perf_counter() - began_s
 
@@ -436,7 +436,7 @@ class Service:
         assert self.plane.planner is not None
         asked = self.plane.planner.verdicts.copy()
         _write_intent(self.folder, self.last + 1, but=gone)
-        await self.plane.adopt(await asyncio.to_thread(load_intent, self.plane.config))
+        await self.plane.adopt(await asyncio.to_thread(self.plane.reader.read))
         async with asyncio.timeout(WAIT_S):
             while self.plane.planner.verdicts == asked:
                 await asyncio.sleep(LOOK_S)

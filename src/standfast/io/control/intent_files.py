@@ -3,9 +3,10 @@
 The files are read as one: zones, pools, names and records may stand in any of them, each once.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 from standfast.control.cuts import AT_CUT, GLUE, Cuts, servers_in
 from standfast.control.fence import fence_name
@@ -23,11 +24,12 @@ from standfast.dns.model import Name, RRset, RRType, type_from_name, type_name
 from standfast.dns.name import BadName, ancestors, is_below, parent, parse_name
 from standfast.dns.rdata import RdataError, rrset_from_text
 from standfast.io.bulk import in_the_background
-from standfast.io.control.intent_keys import NameKeys, RecordKeys, ZoneKeys
+from standfast.io.control.intent_keys import INTENT_FORM, NameKeys, RecordKeys, ZoneKeys
 from standfast.io.control.intent_parts import FAULTS_MAX, Part, read_parts
 from standfast.io.control.intent_pools import is_address, pool_of
+from standfast.io.control.keyed_texts import KeyedText
 from standfast.io.settings.control import ControlConfig, PublisherSettings
-from standfast.io.settings.forms import meant
+from standfast.io.settings.forms import hold, meant
 from standfast.io.settings.places import ConfigError, Finding
 from standfast.io.settings.toml_lines import Where
 
@@ -50,13 +52,34 @@ def load_intent(control: ControlConfig) -> Intent:
     Raises:
         ConfigError: with everything that is wrong, in the order of files and lines.
     """
+    return read_intent(control)[0]
+
+
+def read_intent(control: ControlConfig) -> tuple[Intent, Sequence[Part]]:
+    """Return the same, and the files as they were read.
+
+    Raises:
+        ConfigError: with everything that is wrong, in the order of files and lines.
+    """
     if sum(path.stat().st_size for path in control.intent if path.exists()) >= LARGE_OCTETS:
         with in_the_background():
-            return _load_intent(control)
-    return _load_intent(control)
+            return _read_intent(control)
+    return _read_intent(control)
 
 
-def _load_intent(control: ControlConfig) -> Intent:
+def records_alone(items: list[Any]) -> list[RRset] | None:
+    """Return the RRsets of some of `records`, plain data, as far as one by one nothing is wrong; None where it is.
+
+    Who else has them, and what stands above them, is not looked at.
+    """
+    held = hold({"records": items}, INTENT_FORM)
+    part = Part(file="", base=Path(), text=KeyedText(content={}, lines=lambda _: {}), held=held)
+    reader = _Reader([part], {})
+    found = [reader.record((part, ("records", at)), keys) for at, keys in enumerate(held.content.records)]
+    return None if held.faults or any(reader.findings()) else [rrset for _, _, rrset in found if rrset is not None]
+
+
+def _read_intent(control: ControlConfig) -> tuple[Intent, Sequence[Part]]:
     parts, findings = read_parts(control)
     reader = _Reader(parts, {publisher.name: publisher for publisher in control.publishers})
     intent = reader.intent()
@@ -66,7 +89,7 @@ def _load_intent(control: ControlConfig) -> Intent:
         files = [str(path) for path in control.intent]
         order = {file: at for at, file in enumerate(files)}
         raise ConfigError(*sorted(findings, key=lambda each: (order.get(each.file, len(files)), each.line or 0)))
-    return intent
+    return intent, parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,13 +291,11 @@ class _Reader:
     def _read_records(self, part: Part) -> None:
         for at, keys in enumerate(part.held.content.records):
             spot = part, ("records", at)
-            owner = self._name(spot, keys.name)
-            rtype = self._type(spot, keys.type)
+            owner, rtype, rrset = self.record(spot, keys)
             found = None if owner is None else self._zone_of(spot, owner)
             if owner is None or rtype is None or found is None:
                 continue
             origin, zone = found
-            rrset = self._rrset(spot, owner, rtype, keys)
             if not self._is_first((owner, rtype), spot, f"{keys.type.upper()} of {owner}") or rrset is None:
                 continue
             if owner == origin and rtype in (RRType.SOA, RRType.NS, RRType.CNAME):
@@ -289,6 +310,12 @@ class _Reader:
             elif rtype == RRType.CNAME:
                 self._cnames.add(owner)
             zone.records[owner, rtype] = rrset
+
+    def record(self, spot: _Spot, keys: RecordKeys) -> tuple[Name | None, int | None, RRset | None]:
+        """Return owner, type and RRset of one of `records`, as far as nothing is wrong with them."""
+        owner, rtype = self._name(spot, keys.name), self._type(spot, keys.type)
+        rrset = None if owner is None or rtype is None else self._rrset(spot, owner, rtype, keys)
+        return owner, rtype, rrset
 
     def _type(self, spot: _Spot, text: str) -> int | None:
         if text not in self._types:

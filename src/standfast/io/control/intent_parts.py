@@ -1,7 +1,8 @@
 """The files of an intent as they are written, each held against its form, and where their parts stand."""
 
+import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,12 +19,17 @@ FAULTS_MAX: Final = 100  # told of one file: by then it is another format
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One file: how findings call it, the directory that its paths start from, what it says, and how to find lines."""
+    """One file: how findings call it, the directory that its paths start from, what it says, and how to find lines.
+
+    `path` is where it is read from, and `digest` a hash of what was; None for what is no file of its own.
+    """
 
     file: str
     base: Path
     text: KeyedText
     held: Held[IntentKeys]
+    path: Path | None = None
+    digest: bytes = b""
 
     def keys(self, table: str) -> Collection[str]:
         """Return the names that it has in `table`, also of what was left out since something is wrong with it."""
@@ -54,7 +60,9 @@ def read_parts(control: ControlConfig) -> tuple[list[Part], list[Finding]]:
     findings: list[Finding] = []
     for path in control.intent:
         try:
-            parts.append(_part(read_keyed_text(_octets(path), path.suffix), str(path), path.parent))
+            octets = read_octets(path)
+            text = read_keyed_text(octets, path.suffix)
+            parts.append(replace(_part(text, str(path), path.parent), path=path, digest=digest_of(octets)))
         except OSError as error:
             findings.append(Finding(file=str(path), text=f"cannot be read: {in_words(error)}"))
         except BadText as error:
@@ -64,7 +72,18 @@ def read_parts(control: ControlConfig) -> tuple[list[Part], list[Finding]]:
     return parts, findings
 
 
-def _octets(path: Path) -> bytes:
+def digest_of(octets: bytes) -> bytes:
+    """Return what tells one version of a file from another."""
+    return hashlib.sha256(octets).digest()
+
+
+def read_octets(path: Path) -> bytes:
+    """Return what is in a file.
+
+    Raises:
+        OSError: it cannot be read.
+        BadText: it is larger than any intent.
+    """
     size = path.stat().st_size
     if size > JSON_OCTETS_MAX:
         raise BadText(f"it has {size} octets, and at most {JSON_OCTETS_MAX} are read")

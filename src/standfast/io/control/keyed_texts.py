@@ -7,8 +7,10 @@ something is wrong.
 import json
 import re
 import tomllib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from array import array
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 from standfast.io.settings.toml_lines import Where, find_lines
@@ -49,12 +51,25 @@ class BadText(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A list right below the top of a YAML text: the line of each item. `is_last`: nothing comes after it."""
+
+    octets: bytes
+    lines: Sequence[int]
+    is_last: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyedText:
-    """What a text says; which of its keys are there twice; and `lines`, which finds the lines of some of its parts."""
+    """What a text says; which of its keys are there twice; and `lines`, which finds the lines of some of its parts.
+
+    `listings` are lists by their keys, where it is YAML and their items stand on lines of their own.
+    """
 
     content: Mapping[str, Any]
     lines: Lines
     twice: tuple[Where, ...] = ()
+    listings: Mapping[str, Listing] = field(default_factory=dict)
 
 
 def read_keyed_text(octets: bytes, suffix: str) -> KeyedText:
@@ -208,7 +223,41 @@ def _read_yaml(octets: bytes) -> KeyedText:
     content = {} if root is None or is_nothing(root) else reader.value(root, ())
     if isinstance(content, dict):  # what is below a heading may be commented out
         content = {key: value for key, value in content.items() if value is not None}
-    return KeyedText(content=content, lines=lambda wanted: _yaml_lines(octets, wanted), twice=tuple(reader.twice))
+    return KeyedText(
+        content=content,
+        lines=lambda wanted: _yaml_lines(octets, wanted),
+        twice=tuple(reader.twice),
+        listings=dict(_listings(root, octets)),
+    )
+
+
+def items_alone(octets: bytes) -> tuple[list[Any], list[int]] | None:
+    """Return what the items of the list that a piece of YAML is say, and their lines; None where it is none.
+
+    Raises:
+        BadText: it cannot be read, or a key is there twice.
+    """
+    try:
+        root = compose(octets)
+    except NotYaml as error:
+        raise BadText(error.reason, error.line) from None
+    if not isinstance(root, SequenceNode):
+        return None
+    reader = _YamlReader()
+    items = reader.value(root, ())
+    if reader.twice:
+        raise BadText("a key is there twice")
+    return items, [line_of(each) for each in root.value]
+
+
+def _listings(root: YamlNode | None, octets: bytes) -> Iterator[tuple[str, Listing]]:
+    """Yield the lists right below the top, each item of which is written on lines of its own and is no alias."""
+    parts = root.value if isinstance(root, MappingNode) else []
+    for at, (key, below) in enumerate(parts):
+        if isinstance(key, ScalarNode) and isinstance(below, SequenceNode):
+            lines = array("L", map(line_of, below.value))
+            if all(one < next_ for one, next_ in pairwise(lines)):  # an alias stands where its anchor does
+                yield key.value, Listing(octets=octets, lines=lines, is_last=at == len(parts) - 1)
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ from standfast.io.authority.zones import ServedZones
 from standfast.io.clock import SteadyClock
 from standfast.io.control.checks.check import Checker
 from standfast.io.control.enactor_service import EnactorService
-from standfast.io.control.intent_files import load_intent
+from standfast.io.control.intent_reader import IntentReader
 from standfast.io.control.journal import ControlJournal
 from standfast.io.control.looking import look
 from standfast.io.control.planner_service import PlannerService
@@ -48,6 +48,7 @@ class ControlPlane:
     """What runs in this process. A role that it does not have is None."""
 
     config: ControlConfig
+    reader: IntentReader
     intent: Intent
     roles: frozenset[Role]
     publishers: Mapping[str, Publisher]
@@ -105,7 +106,7 @@ class ControlPlane:
         while self.reload_due:
             self.reload_due = False
             try:
-                intent = await asyncio.to_thread(load_intent, self.config)
+                intent = await asyncio.to_thread(self.reader.read)
                 await self.adopt(intent)
             except ConfigError as error:
                 log.error("control.intent_refused", findings=[str(finding) for finding in error.findings])
@@ -139,7 +140,8 @@ async def control_plane(
     Raises:
         StandfastError: it cannot start.
     """
-    intent = await asyncio.to_thread(load_intent, config)
+    reader = IntentReader(config)
+    intent = await asyncio.to_thread(reader.read)
     clock, rng = SteadyClock(), random.SystemRandom()
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(config))
@@ -147,7 +149,7 @@ async def control_plane(
         journal.started(version=version("standfast"), roles=sorted(roles))
         stack.callback(journal.stopped)
         publishers = build_publishers(config, served=served)
-        plane = ControlPlane(config=config, intent=intent, roles=frozenset(roles), publishers=publishers)
+        plane = ControlPlane(config=config, reader=reader, intent=intent, roles=frozenset(roles), publishers=publishers)
         if Role.ENACTOR in roles:
             plane.enactor = await stack.enter_async_context(_enactor(plane, store, journal, rng))
         if Role.VERIFIER in roles:

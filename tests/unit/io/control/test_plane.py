@@ -11,7 +11,7 @@ import pytest
 
 from standfast.control.intent import Intent, Pool, Source, SourceKind
 from standfast.dns.model import Name
-from standfast.io.control import plane as plane_module
+from standfast.io.control.intent_reader import IntentReader
 from standfast.io.control.plane import ControlPlane
 from standfast.io.control.sources import Sources
 from standfast.io.control.vantage_service import VantageService
@@ -30,7 +30,8 @@ def sourced(path: Path, *names: str) -> Intent:
 def plane_of(tmp_path: Path, intent: Intent) -> ControlPlane:
     config = ControlConfig(intent=(), state_dir=tmp_path / "state")
     sources = Sources(intent.pools, config, wall=time.time)
-    return ControlPlane(config=config, intent=intent, roles=frozenset(), publishers={}, sources=sources)
+    reader = IntentReader(config)
+    return ControlPlane(config=config, reader=reader, intent=intent, roles=frozenset(), publishers={}, sources=sources)
 
 
 def play(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -45,13 +46,13 @@ def test_what_is_written_while_the_intent_is_read_is_read_too(tmp_path: Path, mo
     wanted = [sourced(tmp_path / "list", "first"), sourced(tmp_path / "list", "second")]
     is_read, go_on = threading.Event(), threading.Event()
 
-    def load(_config: ControlConfig) -> Intent:
+    def load(_reader: IntentReader) -> Intent:
         intent = wanted.pop(0)
         is_read.set()
         assert go_on.wait(PATIENCE_S)
         return intent
 
-    monkeypatch.setattr(plane_module, "load_intent", load)
+    monkeypatch.setattr(IntentReader, "read", load)
 
     async def scene() -> None:
         plane = plane_of(tmp_path, NOTHING)
@@ -71,12 +72,12 @@ def test_a_fault_while_the_intent_is_read_leaves_what_was_wanted_and_is_no_end_o
 ) -> None:
     failures = [RecursionError("it is too deep")]
 
-    def load(_config: ControlConfig) -> Intent:
+    def load(_reader: IntentReader) -> Intent:
         if failures:
             raise failures.pop()
         return sourced(tmp_path / "list", "second")
 
-    monkeypatch.setattr(plane_module, "load_intent", load)
+    monkeypatch.setattr(IntentReader, "read", load)
 
     async def scene() -> None:
         plane = plane_of(tmp_path, sourced(tmp_path / "list", "first"))
