@@ -15,8 +15,14 @@ PORTS = range(10_000, 32_000)  # below Linux's ephemeral ports, so that no clien
 
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
-    """Return a function that gives a port of 127.0.0.1 free for UDP and TCP, and never the same one again."""
-    candidates = iter(random.sample(PORTS, k=len(PORTS)))
+    """Return a function that gives a port of 127.0.0.1 free for UDP and TCP, and never the same one again.
+
+    Workers of one run have ports of their own: a server that is killed and started again finds its port as it left it.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    own = PORTS[worker::workers]
+    candidates = iter(random.sample(own, k=len(own)))
     return lambda: next(port for port in candidates if _is_free(port))
 
 
