@@ -1,8 +1,8 @@
 """Fault trees in the Open-PSA Model Exchange Format 2.0d: the fault tree layer, read whole or refused with a line.
 
-Not read, and refused because they would change the result: common-cause groups, substitutions, files that include
-others. Left out, because they do not: event trees, sequences and the like. `xor` and `iff` of more than two parts are
-read as the format had them before 2018, by parity.
+Not read, and refused because they would change the result: substitutions, and files that include others. Left out,
+because they do not: event trees, sequences and the like. `xor` and `iff` of more than two parts are read as the format
+had them before 2018, by parity.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from standfast.depmap.errors import ModelError
+from standfast.depmap.faults.common_cause import NotAGroup, first_level, written_out
 from standfast.depmap.faults.elements import Element, read_elements
 from standfast.depmap.faults.expressions import Expressions, Path, only_part, truth
 from standfast.depmap.faults.model import (
@@ -35,7 +36,7 @@ _KINDS: Final = {
     "define-house-event": "house-event",
     "define-parameter": "parameter",
 }
-_REFUSED: Final = ("define-CCF-group", "define-substitution", "include", "extern")
+_REFUSED: Final = ("define-substitution", "include", "extern")
 
 Kind = str  # one of the values of _KINDS
 
@@ -79,8 +80,13 @@ class _Reader:
         self._definitions: dict[tuple[Kind, str], _Definition] = {}
         if root.tag != "opsa-mef":
             raise self._fault(root, f"this is no Open-PSA model: it begins with <{root.tag}>, not with <opsa-mef>")
+        self._groups: list[tuple[Element, Path]] = []
         self._collect(root, (), public=True)
         self._expressions = Expressions(self._find_parameter, file=file, mission_time=mission_time)
+        self._in_groups: dict[str, Formula] = {}  # for members of common-cause groups: when they fail
+        self._group_events: dict[str, Event] = {}
+        for element, path in self._groups:
+            self._read_group(element, path)
 
     def read(self, gate: str | None) -> ReadTree:
         gates: dict[str, Formula] = {}
@@ -88,12 +94,12 @@ class _Reader:
         for (kind, _), definition in self._definitions.items():
             if kind == "gate" and definition.name not in gates:
                 gates[definition.name] = self._formula(self._only(definition, "formula"), definition.path)
-            elif kind == "basic-event" and definition.name not in events:
+            elif kind == "basic-event" and definition.name not in events and definition.name not in self._in_groups:
                 events[definition.name] = self._event(definition)
         top, *others = [gate] if gate is not None else self._tops(gates)
         if top not in gates:
             raise ModelError(f'there is no gate "{top}"', file=self._file)
-        tree = FaultTree(top=top, gates=gates, events=events)
+        tree = FaultTree(top=top, gates=gates, events=events | self._group_events)
         try:
             tree.in_order()
         except LoopError as error:
@@ -109,8 +115,49 @@ class _Reader:
             if element.tag in _CONTAINERS:
                 inner = path if element.tag == "model-data" else (*path, self._name_of(element))
                 self._collect(element, inner, public=public if role is None else role == "public")
+            elif element.tag == "define-CCF-group":
+                self._groups.append((element, path))
             elif kind := _KINDS.get(element.tag):
                 self._define(kind, element, path, public=public if role is None else role == "public")
+
+    def _read_group(self, element: Element, path: Path) -> None:
+        """Read a common-cause group. Its members are events by that alone; what else is said of them is not asked."""
+        model = element.attributes.get("model", "")
+        inside: dict[str, list[Element]] = {"members": [], "distribution": [], "factor": []}
+        for child in element.children:
+            for each in child.children if child.tag == "factors" else (child,):
+                inside.setdefault(each.tag, []).append(each)
+        if len(inside["members"]) != 1 or len(inside["distribution"]) != 1:
+            raise self._fault(element, "a common-cause group has <members> and a <distribution>, one of each")
+        names = []
+        for member in inside["members"][0].children:
+            definition = self._find("basic-event", member, path)
+            if definition is None:
+                self._define("basic-event", member, path, public=True)
+                definition = self._find("basic-event", member, path)
+            if definition is None or definition.name in self._in_groups:
+                raise self._fault(member, f'"{self._name_of(member)}" is in another common-cause group already')
+            names.append(definition.name)
+        first = first_level(model, len(names))
+        for level, factor in enumerate(inside["factor"], first):
+            if "level" in factor.attributes and self._integer(factor, "level") != level:
+                raise self._fault(factor, f"here the factor of level {level} must stand")
+        probability = self._share(only_part(inside["distribution"][0], self._file, "expression"), path)
+        factors = [
+            self._expressions.value(only_part(each, self._file, "expression"), path) for each in inside["factor"]
+        ]
+        try:
+            group = written_out(model, names, probability, factors)
+        except NotAGroup as error:
+            raise self._fault(element, f'common-cause group "{self._name_of(element)}": {error}') from None
+        self._group_events |= group.events
+        self._in_groups |= group.members
+
+    def _share(self, expression: Element, path: Path) -> float:
+        probability = self._expressions.value(expression, path)
+        if not 0 <= probability <= 1:
+            raise self._fault(expression, f"{probability:g} is no probability")
+        return probability
 
     def _define(self, kind: Kind, element: Element, path: Path, *, public: bool) -> None:
         local = self._name_of(element)
@@ -168,7 +215,7 @@ class _Reader:
             case "gate":
                 return Gate(definition.name)
             case "basic-event":
-                return Basic(definition.name)
+                return self._in_groups.get(definition.name, Basic(definition.name))
             case _:
                 values = [child for child in definition.element.children if child.tag == "constant"]
                 return Constant(bool(values) and truth(values[0], self._file))

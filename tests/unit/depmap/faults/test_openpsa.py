@@ -125,6 +125,56 @@ def test_expressions_come_to_what_the_format_says(expression: str, expected: flo
     assert probability(document(parts("x"), more), mission_time=24.0) == pytest.approx(expected)
 
 
+# Common-cause groups.
+
+Q = 0.1
+
+
+def grouped(model: str, *factors: float) -> bytes:
+    """Return a model of a group of x, y and z, each failed with Q, whose top is "all three"."""
+    first = {"beta-factor": 3, "MGL": 2}.get(model, 1)
+    said = "".join(
+        f'<factor level="{level}"><float value="{each}"/></factor>' for level, each in enumerate(factors, first)
+    )
+    group = f"""\n<define-CCF-group name="g" model="{model}"><members>{parts("x", "y", "z")}</members>
+    <distribution><float value="{Q}"/></distribution><factors>{said}</factors></define-CCF-group>"""
+    return document(f"<and>{parts('x', 'y', 'z')}</and>", group)
+
+
+@pytest.mark.parametrize(
+    ("model", "factors", "singles", "doubles", "triple"),
+    [
+        ("beta-factor", (0.2,), 0.8 * Q, 0.0, 0.2 * Q),
+        ("MGL", (0.2, 0.3), 0.8 * Q, 0.2 * 0.7 * Q / 2, 0.2 * 0.3 * Q),
+        ("MGL", (0.2,), 0.8 * Q, 0.2 * Q / 2, 0.0),
+        ("alpha-factor", (0.9, 0.08, 0.02), 0.9 * Q / 1.12, 2 * 0.08 * Q / 1.12 / 2, 3 * 0.02 * Q / 1.12),
+        ("phi-factor", (0.9, 0.08, 0.02), 0.9 * Q, 0.08 * Q, 0.02 * Q),
+    ],
+)
+def test_a_common_cause_group_becomes_the_events_of_its_model(
+    model: str, factors: tuple[float, ...], singles: float, doubles: float, triple: float
+) -> None:
+    tree = read_open_psa(grouped(model, *factors), file="t.xml").tree
+    events = {name: event.unavailability for name, event in tree.events.items() if name.startswith("[")}
+    assert events.pop("[x y z]", 0.0) == pytest.approx(triple)
+    assert [events.pop(name, 0.0) for name in ("[x y]", "[x z]", "[y z]")] == pytest.approx([doubles] * 3)
+    assert events == {name: pytest.approx(singles) for name in ("[x]", "[y]", "[z]")}
+    # All three: the triple, or what covers them: three singles, a double and the single that it lacks, two doubles.
+    none, one, two = (1 - doubles) ** 3, 3 * doubles * (1 - doubles) ** 2, 3 * doubles**2 * (1 - doubles) + doubles**3
+    assert Truth(tree).probability() == pytest.approx(triple + (1 - triple) * (none * singles**3 + one * singles + two))
+
+
+def test_members_of_a_group_need_no_definition_and_one_that_is_there_is_not_asked() -> None:
+    octets = grouped("beta-factor", 1.0).replace(
+        b"</define-fault-tree>",
+        b"""
+    <define-basic-event name="x"><float value="0.9"/></define-basic-event></define-fault-tree>""",
+    )
+    assert probability(octets) == pytest.approx(Q)
+    found = assess(read_open_psa(grouped("beta-factor", 0.2), file="t.xml").tree, cut_sets_max=9)
+    assert {each.events for each in found.cut_sets} == {("[x y z]",), ("[x]", "[y]", "[z]")}
+
+
 # What is wrong is told, with its line.
 
 
@@ -163,7 +213,15 @@ def defined(expression: str) -> bytes:
             ),
             "t.xml:3: a gate hangs on itself: ",
         ),
-        (document(parts("a"), '\n<define-CCF-group name="g"/>'), "t.xml:3: <define-CCF-group> is not supported"),
+        (document(parts("a"), '\n<define-substitution name="s"/>'), "t.xml:3: <define-substitution> is not supported"),
+        (document(parts("a"), '\n<define-CCF-group name="g"/>'), "t.xml:3: a common-cause group has <members> and a"),
+        (grouped("beta-factor"), 't.xml:3: common-cause group "g": its factors are missing'),
+        (grouped("guess", 0.5), 't.xml:3: common-cause group "g": "guess" is none of these models: beta-factor, MGL'),
+        (grouped("MGL", 0.1, 0.2, 0.3), "it has a factor for 4 members at once, and 3 members"),
+        (grouped("phi-factor", 0.5, 0.4), "its factors add up to 0.9, and not to 1"),
+        (grouped("beta-factor", 1.5), "would fail with -0.05, which is no probability"),
+        (grouped("MGL", 0.1).replace(b'level="2"', b'level="3"'), "t.xml:4: here the factor of level 2 must stand"),
+        (grouped("MGL", 0.1).replace(b'name="y"', b'name="x"'), "it needs at least two members, each once"),
         (defined(""), 't.xml:3: basic event "x" has no probability'),
         (defined('<float value="1.5"/>'), 't.xml:3: 1.5, of basic event "x", is no probability'),
         (defined('<float value="many"/>'), 't.xml:3: "many" is no number'),
