@@ -38,6 +38,7 @@ def risk_document(found: Risk, *, importance: bool) -> dict[str, Any]:
         "probability_high": found.probability_high,
         "by_source": found.by_source,
         "cut_sets": [{"events": each.events, "probability": each.probability} for each in found.cut_sets],
+        "cut_sets_may_lack": found.cut_sets_may_lack,
     } | ({"importance": weights} if importance else {})
 
 
@@ -61,6 +62,8 @@ def show_risk(found: Risk, seconds: float, *, listed: int, importance: bool, of_
             for each in found.cut_sets
         ]
         print_table(("PROBABILITY", "CUT SET"), rows)
+        if found.cut_sets_may_lack:
+            click.echo("not everything fits, so that others that are as probable may be missing here")
     if importance and found.importances:
         click.echo()
         print_table(

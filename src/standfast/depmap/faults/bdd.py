@@ -151,6 +151,7 @@ def _junction_of(diagram: Diagram, unique: Unique, budget: Budget, *, neutral: i
     """Return conjunction, or disjunction: they differ in the constant that changes nothing."""
     levels, lows, highs = diagram.levels, diagram.lows, diagram.highs
     known: dict[int, int] = {}
+    joined_max = min(budget.nodes_max, NODES_POSSIBLE)
 
     def join(one: int, other: int) -> int:
         if one < other:
@@ -173,6 +174,8 @@ def _junction_of(diagram: Diagram, unique: Unique, budget: Budget, *, neutral: i
             found = known[key] = low if low == high else unique(level, low, high)
             if not len(known) % CHECKED_EVERY:
                 budget.check(len(levels))
+                if len(known) > joined_max:  # it may be worked out again, and memory stays bounded
+                    known.clear()
         return found
 
     return join

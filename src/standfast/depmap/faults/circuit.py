@@ -140,12 +140,16 @@ class Circuit:
 
     def without_events(self, top: Literal) -> dict[int, bool]:
         """Return for each node that `top` hangs on whether it is true while every variable is false."""
+        return self.true_with((), self.below(top))
+
+    def true_with(self, variables: Collection[int], order: Iterable[int]) -> dict[int, bool]:
+        """Return for each node of `order`, each after its parts, whether it is true while only `variables` are."""
         true: dict[int, bool] = {}
-        for node in self.below(top):
+        for node in order:
             so_many = sum(true[part >> 1] != bool(part & 1) for part in self.parts[node])
             match self.kinds[node]:
                 case Kind.VARIABLE:
-                    true[node] = False
+                    true[node] = node in variables
                 case Kind.ALL:
                     true[node] = so_many == len(self.parts[node])
                 case Kind.ANY:

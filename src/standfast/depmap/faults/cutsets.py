@@ -88,7 +88,7 @@ def most_probable(parts: Sequence[CutSets], probabilities: Mapping[int, float]) 
     """Yield the sets of the last of `parts`, the most probable first.
 
     A best-first search: what is left of a set that was begun is valued by the best that there is below, so that no set
-    is written out that is not asked for.
+    is written out that is not asked for. Graphs of functions are taken as well: then each way to "true" is a set.
 
     Args:
         parts: each after those below it.
@@ -121,12 +121,14 @@ def most_probable(parts: Sequence[CutSets], probabilities: Mapping[int, float]) 
         *rest, (module, node) = ahead
         sets = by_module[module]
         leaf, low, high = sets.order[sets.graph.levels[node]], sets.graph.lows[node], sets.graph.highs[node]
-        choices = [(events, (*rest, (module, low)))] if low != NONE else []
+        choices = [(events, (*rest, (module, low)))]
         if leaf in by_module:
             choices.append((events, (*rest, (module, high), (leaf, by_module[leaf].graph.top))))
         else:
             choices.append(((*events, leaf), (*rest, (module, high))))
         for happening, places in choices:
+            if any(n == NONE for _, n in places):
+                continue
             worth = prod(probabilities[event] for event in happening) * prod(best[m][n] for m, n in places)
             number -= 1
             heappush(begun, (-worth, number, happening, places))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from standfast.depmap.faults.bdd import ALWAYS, NEVER, Diagram, within
+from standfast.depmap.faults.bdd import ALWAYS, NEVER, Diagram, graph_of, within
 from standfast.depmap.faults.budget import Budget
 from standfast.depmap.faults.circuit import Circuit, Kind
 from standfast.depmap.faults.parts import Module, Part
@@ -55,6 +55,14 @@ def interval_of(part: Part, value: Mapping[int, Interval]) -> Interval:
     return Interval(lows[graph.top], highs[graph.top])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enclosure:
+    """The interval of a module, and a function that is true nowhere where the module is not."""
+
+    interval: Interval
+    lower: Part
+
+
 def enclose(
     circuit: Circuit,
     module: Module,
@@ -63,8 +71,8 @@ def enclose(
     value: Mapping[int, Interval],
     size_max: int,
     budget: Budget,
-) -> Interval:
-    """Return an interval for `module` by diagrams that are cut down to `size_max` nodes after each step.
+) -> Enclosure:
+    """Return what holds `module` by diagrams that are cut down to `size_max` nodes after each step.
 
     Args:
         circuit: where the module is.
@@ -93,8 +101,11 @@ def enclose(
                 pairs.pop(part >> 1, None)
         if len(work.diagram.levels) > budget.nodes_max * _COLLECTED_SHARE:
             pairs = work.collect(pairs)
-    pair = pairs[module.node]
-    return work.interval(work.opposite(pair) if module.literal & 1 else pair)
+    pair = work.opposite(pairs[module.node]) if module.literal & 1 else pairs[module.node]
+    diagram = work.diagram
+    graph = graph_of(diagram.levels, diagram.lows, diagram.highs, pair.lower)
+    lower = Part(module=module, order=tuple(order), graph=graph, built=len(graph))
+    return Enclosure(interval=work.interval(pair), lower=lower)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ orders of its variables and with ever more room, until one fits; then the walks 
 that did not fit, two diagrams that enclose them, ever larger, until the time is over.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from math import prod
 from typing import Final
 
 from standfast.depmap.faults.budget import Limits, OverBudget
@@ -22,6 +23,8 @@ from standfast.depmap.faults.parts import Module, Part, modules_of, turned_of
 from standfast.depmap.faults.rewrite import simplify
 
 _SIZES: Final = tuple(256 * 4**step for step in range(7))  # nodes of an enclosing diagram
+_ENCLOSED_SHARE: Final = 0.9  # of the time; the rest is for such a list
+_LOOKED_AT: Final = 20  # times as many sets as are wanted: some become the same when they are made minimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,7 @@ class NamedImportance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Risk:
-    """What is known of a tree. Of what did not fit the budget: an interval, None instead of a number, no list.
+    """What is known of a tree. Of what did not fit the budget: an interval, None instead of a number, not all cut sets.
 
     `nodes` are those of all diagrams in the end, `modules_open` how many modules did not fit.
     """
@@ -62,6 +65,7 @@ class Risk:
     probability_high: float
     minimal_cut_sets: int | None
     cut_sets: tuple[NamedCutSet, ...]
+    cut_sets_may_lack: bool  # such as belong before or between those that are listed
     importances: tuple[NamedImportance, ...]
 
     @property
@@ -121,17 +125,21 @@ class _Assessment:
         modules = modules_of(self._circuit, self._top)
         exact = solve(self._circuit, modules, self._limits, self._tell)
         parts = [exact.parts[module.node] for module in modules if module.node in exact.parts]
-        cut_sets = [exact.sets[module.node] for module in modules if module.node in exact.sets]
-        number: int | None = None
-        sets: tuple[NamedCutSet, ...] = ()
-        if len(cut_sets) == len(modules):
-            number, sets = count(cut_sets), self._named_sets(cut_sets, cut_sets_max)
+        lower: dict[int, Part] = {}
+        weights: tuple[NamedImportance, ...] = ()
         if len(parts) < len(modules):
-            return self._risk(modules, parts, self._enclosed(modules, exact.parts), number=number, sets=sets)
-        value = probabilities(parts, self._basic)
-        interval = Interval(value[modules[-1].node], value[modules[-1].node])
-        weights = tuple(self._named(each) for each in importances(parts, value))
-        return self._risk(modules, parts, interval, number=number, sets=sets, weights=weights)
+            interval, lower = self._enclosed(modules, exact.parts)
+        else:
+            value = probabilities(parts, self._basic)
+            interval = Interval(value[modules[-1].node], value[modules[-1].node])
+            weights = tuple(self._named(each) for each in importances(parts, value))
+        number: int | None = None
+        if whole := len(exact.sets) == len(modules):
+            cut_sets = [exact.sets[module.node] for module in modules]
+            number, sets = count(cut_sets), self._named_sets(cut_sets, cut_sets_max)
+        else:
+            sets = self._some_sets(modules, {**lower, **exact.parts}, cut_sets_max)
+        return self._risk(modules, parts, interval, number=number, sets=sets, lacks=not whole, weights=weights)
 
     def _risk(
         self,
@@ -141,6 +149,7 @@ class _Assessment:
         *,
         number: int | None,
         sets: tuple[NamedCutSet, ...],
+        lacks: bool = False,
         weights: tuple[NamedImportance, ...] = (),
     ) -> Risk:
         return Risk(
@@ -154,15 +163,20 @@ class _Assessment:
             probability_high=interval.high,
             minimal_cut_sets=number,
             cut_sets=sets,
+            cut_sets_may_lack=lacks,
             importances=weights,
         )
 
-    def _enclosed(self, modules: Sequence[Module], parts: Mapping[int, Part]) -> Interval:
-        """Enclose what is left by ever larger diagrams, and return what all of them agree on."""
+    def _enclosed(self, modules: Sequence[Module], parts: Mapping[int, Part]) -> tuple[Interval, dict[int, Part]]:
+        """Enclose what is left by ever larger diagrams, and return what all of them agree on.
+
+        With it, of the last of them, those that are true nowhere where the module is not.
+        """
         turned = turned_of(modules)
-        budget = self._limits.budget(room=1, share=1)
+        budget = self._limits.budget(room=1, share=_ENCLOSED_SHARE)
         value = {node: Interval(each, each) for node, each in self._basic.items()}
         value |= {module.node: Interval(0.0, 1.0) for module in modules}
+        lower: dict[int, Part] = {}
         for size in _SIZES:
             self._tell(f"enclosing what does not fit between diagrams of {size} nodes")
             try:
@@ -171,20 +185,51 @@ class _Assessment:
                         found = interval_of(part, value)
                     else:
                         order = next(orders(self._circuit, module.node, module.leaves))
-                        found = enclose(self._circuit, module, order, turned, value, size, budget)
+                        held = enclose(self._circuit, module, order, turned, value, size, budget)
+                        found, lower[module.node] = held.interval, held.lower
                     value[module.node] = value[module.node].narrowed(found.widened(len(module.leaves)))
             except (OverBudget, RecursionError):
                 break
             if value[modules[-1].node].is_narrow:
                 break
-        return value[modules[-1].node]
+        return value[modules[-1].node], lower
+
+    def _some_sets(self, modules: Sequence[Module], parts: Mapping[int, Part], number: int) -> tuple[NamedCutSet, ...]:
+        """Return cut sets by parts that are true nowhere where their modules are not: a way to "true" in it is one.
+
+        Each is made minimal, by leaving out what it does not need. Not in a non-coherent tree, where what does not
+        happen matters as well.
+        """
+        if not number or len(parts) < len(modules):
+            return ()
+        self._tell("listing cut sets")
+        budget = self._limits.budget(room=1, share=1)
+        ways = [
+            CutSets(module=module.node, order=parts[module.node].order, graph=parts[module.node].graph)
+            for module in modules
+        ]
+        order = self._circuit.below(self._top)
+        is_coherent = all(module.is_coherent for module in modules)
+        found: dict[frozenset[int], None] = {}
+        for each in islice(most_probable(ways, self._basic), number * _LOOKED_AT):
+            nodes = set(each.nodes)
+            for node in each.nodes if is_coherent else ():
+                if self._circuit.true_with(nodes - {node}, order)[self._top >> 1] != bool(self._top & 1):
+                    nodes.remove(node)
+            found[frozenset(nodes)] = None
+            if len(found) >= number or budget.spent():
+                break
+        named = [self._named_set(nodes) for nodes in found]
+        return tuple(sorted(named, key=lambda each: (-each.probability, each.events)))
 
     def _named_sets(self, cut_sets: Sequence[CutSets], number: int) -> tuple[NamedCutSet, ...]:
         self._tell("listing minimal cut sets")
-        names = self._circuit.names
-        return tuple(
-            NamedCutSet(events=tuple(sorted(names[node] for node in each.nodes)), probability=each.probability)
-            for each in islice(most_probable(cut_sets, self._basic), number)
+        return tuple(self._named_set(each.nodes) for each in islice(most_probable(cut_sets, self._basic), number))
+
+    def _named_set(self, nodes: Collection[int]) -> NamedCutSet:
+        return NamedCutSet(
+            events=tuple(sorted(self._circuit.names[node] for node in nodes)),
+            probability=prod(self._basic[node] for node in sorted(nodes)),
         )
 
     def _named(self, importance: Importance) -> NamedImportance:

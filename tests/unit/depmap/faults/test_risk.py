@@ -130,6 +130,24 @@ def test_what_does_not_fit_lies_between_the_bounds(tree: FaultTree, nodes_max: i
         assert risk.probability_low == risk.probability_high
 
 
+@given(trees(), st.integers(2, 60))
+@settings(max_examples=150)
+def test_cut_sets_listed_of_what_does_not_fit_are_cut_sets(tree: FaultTree, nodes_max: int) -> None:
+    risk = assess(tree, Limits(nodes_max=nodes_max), cut_sets_max=20)
+    truth = Truth(tree)
+    for each in risk.cut_sets:
+        state = sum(1 << truth.names.index(event) for event in each.events)
+        assert truth.table >> state & 1
+
+
+@given(trees(coherent=True), st.integers(2, 60))
+@settings(max_examples=150)
+def test_cut_sets_listed_of_what_does_not_fit_are_minimal_in_coherent_trees(tree: FaultTree, nodes_max: int) -> None:
+    risk = assess(tree, Limits(nodes_max=nodes_max), cut_sets_max=20)
+    assert {frozenset(each.events) for each in risk.cut_sets} <= Truth(tree).minimal_sets()
+    assert risk.cut_sets_may_lack == (risk.minimal_cut_sets is None)
+
+
 def test_without_any_time_there_is_still_an_answer() -> None:
     ticks = itertools.count()
     hard = AtLeast(6, tuple(AnyOf((Basic(f"a{n}"), Basic(f"a{(n * 7 + 1) % 20}"))) for n in range(20)))
