@@ -10,7 +10,7 @@ GRAPH = graph_of_nodes(
     [
         Node(name="checkout", causes=("region:aws/us-east-1",)),
         Node(name="shop/cart", causes=("region:aws/eu-west-1", "region:gcp/eu-west-1")),
-        Node(name="aws:dynamodb/us-east-1"),
+        Node(name="aws:dynamodb/sa-east-1", causes=("region:aws/sa-east-1",)),
         Node(name="aws:dynamodb/us-east-2"),
         Node(name="us-east-2", causes=("dns:aws",)),
     ]
@@ -24,7 +24,8 @@ GRAPH = graph_of_nodes(
         ("cart", "shop/cart"),
         ("us-east-1", "region:aws/us-east-1"),
         ("aws/us-east-1", "region:aws/us-east-1"),
-        ("dynamodb/us-east-1", "aws:dynamodb/us-east-1"),
+        ("sa-east-1", "region:aws/sa-east-1"),
+        ("dynamodb/sa-east-1", "aws:dynamodb/sa-east-1"),
         ("us-east-2", "us-east-2"),
         ("aws", "dns:aws"),
     ],

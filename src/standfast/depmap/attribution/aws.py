@@ -75,12 +75,12 @@ class _Teller:
             if _NAME_SERVER.fullmatch(name):
                 self._tell(_NAMES, Needs(name, all_of(data_node("route53"), role="api")))
             elif host := read_host(name):
-                self._host(name, host)
+                self._host(found, name, host)
         apis = dict.fromkeys(name for name in found.graph.nodes if _is_api(name))
         self._apis(apis | dict.fromkeys(part for part in self._needed() if _is_api(part)))
         return Reading(told=tuple(self._told), remarks=tuple(self._remarks))
 
-    def _host(self, name: str, host: AwsHost) -> None:
+    def _host(self, found: DependencyMap, name: str, host: AwsHost) -> None:
         service, region, by = host.service, host.region, _NAMES
         if self._endpoints and name in self._endpoints.hosts:
             service, region = self._endpoints.hosts[name]
@@ -99,7 +99,9 @@ class _Teller:
             if not host.region:
                 text = f"{name} names no region and is taken to be in {region}, where its requests are signed for"
                 self._remarks.append(Remark(text=text, by=by))
-        else:
+        elif not any(
+            need.role == "host" for need in found.graph.nodes[name].needs
+        ):  # else somebody knows what is there
             hint = "" if self._endpoints else ": botocore, which has a list, is not installed (standfast[aws])"
             self._remarks.append(Remark(text=f"which region is behind {name} is not known{hint}", by=by))
 

@@ -328,6 +328,18 @@ def test_a_service_made_after_the_listener_before_it_does_not_hold_itself_up() -
     assert "aws_ecs_service.web" not in blast_radius(found.graph, ["aws_lb.front"]).down
 
 
+def test_an_instance_that_is_told_its_own_front_door_does_not_hold_itself_up() -> None:
+    host = "front-1.us-east-1.elb.amazonaws.com"
+    found = map_of(
+        state(
+            resource("aws_elb.front", {"id": "front", "dns_name": host, "instances": ["i-0197bcecd8741f8f2"]}),
+            resource("aws_instance.web", {"id": "i-0197bcecd8741f8f2", "user_data": f"PUBLIC_URL=https://{host}/"}),
+        )
+    )
+    assert not blast_radius(found.graph, [host]).never_up
+    assert host in blast_radius(found.graph, ["aws_instance.web"]).down
+
+
 def test_a_cluster_needs_one_of_its_instances_and_not_these_the_cluster() -> None:
     found = map_of(
         state(
@@ -385,6 +397,30 @@ def test_a_certificate_is_wanted_and_its_region_takes_nothing_down() -> None:
     assert needs(found, "aws_cloudfront_distribution.www") == {all_of("aws_acm_certificate.www", soft=True)}
     assert "www.example.com" not in blast_radius(found.graph, ["region:aws/us-east-1"]).down
     assert "www.example.com" in blast_radius(found.graph, ["aws:cloudfront/data"]).down
+
+
+def test_a_bucket_for_logs_is_wanted_and_not_needed() -> None:
+    found = map_of(
+        state(
+            resource("aws_s3_bucket.logs", {"id": "logs", "arn": "arn:aws:s3:::logs", "region": "us-east-1"}),
+            resource("aws_lb.front", {"id": LB, "access_logs": [{"bucket": "logs"}]}, depends=["aws_s3_bucket.logs"]),
+        )
+    )
+    assert needs(found, "aws_lb.front") == {all_of("aws_s3_bucket.logs", soft=True)}
+
+
+def test_a_bucket_is_reached_by_its_names_and_nothing_is_asked_about_these() -> None:
+    names = {
+        "bucket_domain_name": "logs.s3.amazonaws.com",
+        "bucket_regional_domain_name": "logs.s3.eu-west-3.amazonaws.com",
+    }
+    arn_of_bucket = "arn:aws:s3:::logs"
+    found = map_of(
+        state(resource("aws_s3_bucket.logs", {"id": "logs", "arn": arn_of_bucket, "region": "eu-west-3", **names}))
+    )
+    for name in names.values():
+        assert blast_radius(found.graph, ["aws:s3/eu-west-3"]).down[name]
+    assert not found.remarks
 
 
 def test_what_only_exists_in_terraform_is_no_node() -> None:

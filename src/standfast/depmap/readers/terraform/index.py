@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from standfast.depmap.readers.terraform.state import Resource
-from standfast.depmap.readers.terraform.types import ALTERNATIVES, IGNORED, REACHED_BY, REACHED_BY_OF, REACHED_IN
+from standfast.depmap.readers.terraform.types import (
+    ALTERNATIVES,
+    IGNORED,
+    REACHED_BY,
+    REACHED_BY_OF,
+    REACHED_IN,
+    WANTED,
+)
 from standfast.depmap.readers.terraform.values import host_in, items, texts
 from standfast.depmap.statements import Witness
 
@@ -92,7 +99,8 @@ class Index:
         for path, text in _with_paths(resource.values):
             if not IGNORED.isdisjoint(path) or len(text) > TEXT_CHARACTERS_MAX:
                 continue
-            nodes = list(dict.fromkeys(self._in_text(text)))
+            exactly = self.nodes(text) if not WANTED.isdisjoint(path) else []  # a bucket for logs has any name
+            nodes = exactly or list(dict.fromkeys(self._in_text(text)))
             yield from (Mention(path=path, node=node) for node in nodes)
             if not nodes and not ALTERNATIVES.isdisjoint(path) and (found := _STRANGER.fullmatch(text)):
                 yield Mention(path=path, node=text, stranger=_STRANGERS[found[1]])

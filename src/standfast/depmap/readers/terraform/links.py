@@ -2,24 +2,20 @@
 
 Dependencies are an order of making: they say that a thing was there before another, and of several instances not which.
 They count where no attribute says more. And they can run against what serves whom: a service is made after the listener
-in front of it. So where needs go round in a circle, the least trusted of them is let go.
+in front of it. So where needs go round in a circle, those of them that are trusted least are let go.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from graphlib import CycleError, TopologicalSorter
-from itertools import pairwise
-from typing import Final
 
+from standfast.depmap.circles import circles
 from standfast.depmap.graph import Need, all_of, any_of
 from standfast.depmap.readers.terraform.index import Index, Item, Mention
 from standfast.depmap.readers.terraform.state import Resource
 from standfast.depmap.readers.terraform.types import ALTERNATIVES, JOINED, JOINTS, WANTED, WITHOUT_INFRASTRUCTURE
-from standfast.depmap.readers.terraform.values import texts
+from standfast.depmap.readers.terraform.values import address_in, texts
 from standfast.depmap.statements import Witness
-
-CIRCLES_MAX: Final = 10_000  # that are opened, each at one edge; a state has as many services at the most
 
 
 class Trust(IntEnum):
@@ -42,7 +38,7 @@ class Link:
 
 def links_of(items: Iterable[Item], joints: Iterable[tuple[Resource, Witness]], index: Index) -> list[Link]:
     """Return what each of `items` hangs on. `joints` are resources that say it of others, whether in `items` or not."""
-    found = list(_joined(joints, index))
+    found = [*_behind_hosts(index), *_joined(joints, index)]
     for item in items:
         if not item.is_alias:
             found += _own(item, index)
@@ -142,34 +138,30 @@ def _balancer(arn: str) -> str:
 
 
 def _without_circles(links: list[Link]) -> list[Link]:
-    """Return `links` without those, trusted least, by which needs go round in circles."""
-    kept = dict.fromkeys(links)
-    ends = [part for link in links if link.trust is Trust.JOINED for part in link.need.parts]
-    for _ in range(CIRCLES_MAX):
-        circle = _circle(kept, ends)  # without joints there is none: Terraform itself makes things one after the other
-        if not circle:
-            break
-        edges = {(after, before) for before, after in pairwise(circle)}  # what is needed comes before
-        closing = [link for link in kept if any((link.node, part) in edges for part in link.need.parts)]
-        del kept[min(closing, key=lambda link: link.trust)]
-    return list(kept)
+    """Return `links` without those that are trusted least of each circle of needs."""
+    kept = list(dict.fromkeys(links))
+    for trust in (Trust.MADE_BEFORE, Trust.NAMED):
+        below: dict[str, list[str]] = {}
+        for link in kept:
+            if not link.need.soft:
+                below.setdefault(link.node, []).extend(link.need.parts)
+        circle_of = {node: number for number, circle in enumerate(circles(below)) for node in circle}
+        kept = [
+            link
+            for link in kept
+            if link.need.soft
+            or link.trust is not trust
+            or link.node not in circle_of
+            or all(circle_of.get(part) != circle_of[link.node] for part in link.need.parts)
+        ]
+    return kept
 
 
-def _circle(links: Iterable[Link], ends: Iterable[str]) -> list[str]:
-    """Return a circle of hard needs among the nodes below `ends`; [] where there is none."""
-    below: dict[str, set[str]] = {}
-    for link in links:
-        if not link.need.soft:
-            below.setdefault(link.node, set()).update(link.need.parts)
-    todo, graph = list(ends), dict[str, set[str]]()
-    while todo:
-        node = todo.pop()
-        if node not in graph:
-            graph[node] = below.get(node, set())
-            todo += graph[node]
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        found: list[str] = error.args[1]
-        return found
-    return []
+def _behind_hosts(index: Index) -> Iterator[Link]:
+    for host, items in index.hosts.items():
+        behind = list(items.values())
+        if address_in(host) and len({item.resource.type for item in behind}) < len(behind):
+            continue  # private addresses are given out once in each network: which one is meant cannot be told
+        need = all_of(*items, role="host")
+        for by in dict.fromkeys(item.by for item in behind):
+            yield Link(node=host, need=need, by=by, trust=Trust.JOINED)

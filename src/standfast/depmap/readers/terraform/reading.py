@@ -5,11 +5,11 @@ meets what others say of it. The order here is the order of the process.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from standfast.depmap.graph import Kind, all_of
+from standfast.depmap.graph import Kind
 from standfast.depmap.readers.terraform.amazon import api_need, origins, regions_of_tables
 from standfast.depmap.readers.terraform.index import Index, Item, keys_of
 from standfast.depmap.readers.terraform.links import is_joint, links_of
@@ -70,9 +70,9 @@ def tell(files: Sequence[StateFile]) -> Reading:
     for item in items:
         if not item.is_alias:
             told += [Told(statement, item.by) for statement in _alone(item, regions_of)]
-    told += [told_one for host, behind in index.hosts.items() for told_one in _host(host, list(behind.values()))]
     for link in links_of(items, found.joints, index):
-        told += [Told(Is(part, Kind.RESOURCE), link.by) for part in link.need.parts if part not in index.hosts]
+        named = [(node, _kind(node, index)) for node in (link.node, *link.need.parts)]
+        told += [Told(Is(node, kind), link.by) for node, kind in named if kind]
         told.append(Told(Needs(link.node, link.need), link.by))
     remarks += [remark for file in current for remark in file.state.remarks]
     public = Counter(zone.origin for zone, _ in found.zones if zone.servers)
@@ -172,18 +172,14 @@ def _apart(resource: Resource, file: StateFile) -> str:
     return f"{file.by.where}/{resource.address}"
 
 
-def _host(host: str, behind: Sequence[Item]) -> Iterator[Told]:
-    """Yield that the domain name or address `host` is nothing without the resources behind it."""
-    is_address = bool(address_in(host))
-    if is_address and len({item.resource.type for item in behind}) < len(behind):
-        return  # private addresses are given out once in each network: which one is meant cannot be told
-    need = all_of(*(item.node for item in behind), role="host")
-    for by in dict.fromkeys(item.by for item in behind):
-        yield Told(Is(host, Kind.ADDRESS if is_address else Kind.NAME), by)
-        yield Told(Needs(host, need), by)
+def _kind(node: str, index: Index) -> Kind | None:
+    """Return the kind of a node that others hang on; None where that is told already."""
+    if node in index.hosts:
+        return Kind.ADDRESS if address_in(node) else Kind.NAME
+    return None if index.configs(node) else Kind.RESOURCE
 
 
-def _alone(item: Item, regions_of: dict[str, list[str]]) -> Iterator[Statement]:
+def _alone(item: Item, regions_of: Mapping[str, Sequence[str]]) -> Iterator[Statement]:
     """Yield what holds of a resource whatever else there is."""
     yield Is(item.node, Kind.RESOURCE)
     has_copies = len(regions_of.get(str(item.resource.values.get("arn")), ())) > 1

@@ -61,7 +61,7 @@ REACHED_BY_OF: Final = {
     "aws_sns_topic_subscription": frozenset[str](),  # its `endpoint` is whom it tells
 }
 # Blocks in which such attributes lie.
-REACHED_IN: Final = ("access_config", "cache_nodes", "frontend_ip_configuration", "network_interface")
+REACHED_IN: Final = ("access_config", "cache_nodes", "dns_entry", "frontend_ip_configuration", "network_interface")
 
 # Attributes whose resources stand in for each other.
 ALTERNATIVES: Final = frozenset("instances subnet_ids subnet_mapping subnets vpc_zone_identifier".split())

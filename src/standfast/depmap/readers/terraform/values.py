@@ -7,7 +7,7 @@ name has two labels at least and nothing unusual in it, so that no password is t
 import re
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from standfast.depmap.attribution import aws_names
 
@@ -16,6 +16,7 @@ DOMAIN_CHARACTERS_MAX: Final = 253  # of 255 octets (RFC 1035 section 2.3.4)
 _LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _DOMAIN: Final = re.compile(rf"(?:\*\.)?(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9])")
 _ENDPOINT: Final = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?([^/:@?#\s]+)(?::\d{1,5})?(?:/\S*)?", re.IGNORECASE)
+_PART_OF_ARN: Final = re.compile(r"[a-z][a-z0-9-]{1,62}")
 _AZURE_REGION: Final = re.compile(r"(?=.*(?:north|south|east|west|central|usgov))[a-z]{4,24}\d?")
 _GOOGLE_REGION: Final = re.compile(r"[a-z]{2,12}-[a-z]{3,12}\d{1,2}")
 _GOOGLE_ZONE: Final = re.compile(r"([a-z]{2,12}-[a-z]{3,12}\d{1,2})-[a-z]")
@@ -102,21 +103,34 @@ def places_of(type_: str, values: Mapping[str, Any]) -> Iterator[str]:
             pass
 
 
-def arn_parts(values: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the service and the region in a resource's ARN; each empty where it says none."""
+class Arn(NamedTuple):
+    """What an ARN says of where its resource is; `region` is empty where that is in none, or not said.
+
+    Source: IAM User Guide, "Identify AWS resources with Amazon Resource Names (ARNs)".
+    """
+
+    partition: str
+    service: str
+    region: str
+
+
+def arn_of(values: Mapping[str, Any]) -> Arn | None:
+    """Return a resource's ARN; None where it has none."""
     parts = str(values.get("arn", "")).split(":", 5)
-    if len(parts) < 6 or parts[0] != "arn":
-        return "", ""
+    if len(parts) < 6 or parts[0] != "arn" or not all(map(_PART_OF_ARN.fullmatch, parts[1:3])):
+        return None
     everywhere = parts[5].startswith("global/")  # a web ACL of CloudFront: kept in one region, at work in none
-    return parts[2], parts[3] if aws_names.is_region(parts[3]) and not everywhere else ""
+    return Arn(parts[1], parts[2], parts[3] if aws_names.is_region(parts[3]) and not everywhere else "")
 
 
 def _aws_places(values: Mapping[str, Any]) -> tuple[str, str]:
-    service, region = arn_parts(values)
-    if service in _KEPT_APART:
+    arn = arn_of(values)
+    if arn and arn.service in _KEPT_APART:
         return "", ""
     zone = str(values.get("availability_zone") or "")
     said = str(values.get("region") or "")
-    region = region or (said if aws_names.is_region(said) else "") or aws_names.region_of_zone(zone)
+    region = (
+        (arn.region if arn else "") or (said if aws_names.is_region(said) else "") or aws_names.region_of_zone(zone)
+    )
     in_one = aws_names.region_of_zone(zone) and str(values.get("multi_az")).lower() != "true"
     return region, zone if in_one else ""
