@@ -13,11 +13,13 @@ def assemble(readings: Iterable[Reading], steps: Sequence[Step]) -> DependencyMa
     """Return the map of `readings`, and of what each of `steps` tells of it in turn.
 
     Raises:
-        ModelError: a cause has the name of a node.
+        ModelError: a need cannot be met.
     """
     told = list(readings)
     found = merge(told)
     for step in steps:
-        told.append(step(found))
-        found = merge(told)
+        more = step(found)
+        if more.told or more.remarks:
+            told.append(more)
+            found = merge(told)
     return found

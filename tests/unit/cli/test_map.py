@@ -128,3 +128,42 @@ def test_what_takes_a_node_down_is_shown(shop: Path) -> None:
     found = json.loads(run("show", "table", "--file", shop, "--json").output)
     assert found == {"node": "table", "needed_by": ["shop"], "single_points": ["table", "us-east-1"], "pairs": []}
     assert run("show", "none", "--file", shop).exit_code == 4
+
+
+# One map of many files.
+
+
+def test_many_files_become_one_map_which_the_other_verbs_read(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "more.yaml").write_text("nodes: {table: {causes: [power]}}")
+    dry = run("import", ".", "--dry-run")
+    assert "standfast-map.json would be a map of 2 files, 3 nodes, 5 edges, 3 shared causes" in dry.output
+    assert not (tmp_path / "standfast-map.json").exists()
+    assert run("import", ".").exit_code == 0
+    down = json.loads(run("loss", "power", "--json").output)["down"]
+    assert down == {"table": ["table", "power"], "shop": ["shop", "table", "power"]}
+    shop.write_text(SHOP.replace("us-east-1", "us-east-2"))
+    found = json.loads(run("import", tmp_path, "--json").output)
+    assert (found["written"], found["files"], found["statements_new"], found["statements_gone"]) == (True, 2, 1, 1)
+    assert run("loss", "us-east-1").exit_code == 4
+
+
+def test_a_file_that_is_broken_is_named_and_the_rest_is_a_map(shop: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("nodes: [")
+    out = tmp_path / "out.json"
+    result = run("import", shop, tmp_path / "broken.yaml", "--out", out)
+    assert result.exit_code == 1
+    assert f"standfast: {tmp_path}/broken.yaml:1: no YAML" in result.stderr
+    assert json.loads(run("show", "shop", "--file", out, "--json").output)["single_points"]
+    partly = run("show", "shop", "--file", shop, "--file", tmp_path / "broken.yaml")
+    assert partly.exit_code == 0
+    assert "the map lacks what 1 file would say" in partly.stderr
+
+
+def test_without_a_map_there_is_a_word_on_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("show", "shop")
+    assert result.exit_code == 4
+    assert "there is no standfast-map.json here: make it with `standfast map import`" in result.stderr

@@ -7,10 +7,11 @@ import click
 from standfast.cli.verbs import Verb, Verbs
 
 VERBS: Final = (
+    Verb("import", "Make one map of many files."),
     Verb("show", "Show what a node hangs on, and which losses take it down."),
     Verb("loss", "Say what the loss of NAME, a node or a shared cause, takes with it."),
-    Verb("risk", "Say how probable it is that a node or a fault tree fails, and by what."),
-    Verb("claim", "Say whether a node can be available for so many per cent of the time."),
+    Verb("risk", "Say how probable it is that the node NAME fails, or the top event of a fault tree, and by what."),
+    Verb("claim", "Say whether NAME can be available for PERCENT of the time: met, not met, or undecided."),
     Verb("concentration", "Say how many hang on one provider, region, zone, network or operator of DNS."),
     Verb("export", "Write the map as a page to explore, a picture, or for other programs."),
 )
@@ -22,8 +23,9 @@ def map() -> None:  # noqa: A001  the command's own word
 
     \b
     Examples:
-      standfast map show shop --file map.yaml
-      standfast map loss us-east-1 --file map.yaml
+      standfast map import main.tfstate k8s/ map.yaml
+      standfast map show shop
+      standfast map loss us-east-1
       standfast map risk shop --file map.yaml
       standfast map claim shop 99.99 --file map.yaml
     """

@@ -1,10 +1,13 @@
 """What the verbs of `standfast map` share: the option that says which files, and the map that they make."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from standfast.cli.common import count
 from standfast.depmap.errors import ModelError
@@ -29,10 +32,23 @@ def map_of(paths: Sequence[Path]) -> DependencyMap:
         ModelError: none of them can be read.
     """
     if not paths and not DEFAULT_FILE.exists():
-        raise ModelError(f"there is no {DEFAULT_FILE} here: name what to read with --file")
-    found = load_map(paths or [DEFAULT_FILE])
+        raise ModelError(
+            f"there is no {DEFAULT_FILE} here: make it with `standfast map import`, or name files with --file"
+        )
+    with progress("files") as on_file:
+        found = load_map(paths or [DEFAULT_FILE], on_file=on_file)
     for error in found.errors:
         click.echo(f"standfast: {error}", err=True)
     if found.errors:
         click.echo(f"standfast: the map lacks what {count(len(found.errors), 'file')} would say", err=True)
     return found.map
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on a terminal, which is moved by saying how many are done, and of how many; elsewhere nothing."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
+from standfast.depmap import mapfile
 from standfast.depmap.errors import ModelError
 from standfast.depmap.readers import botocore_endpoints, handwritten, kubernetes, zone_file
 from standfast.depmap.readers.terraform import reading as terraform
@@ -43,6 +44,7 @@ class JointReader(Generic[Parsed]):
 AnyReader: TypeAlias = Reader | JointReader[Any]
 
 READERS: Final[tuple[AnyReader, ...]] = (
+    Reader(name=mapfile.NAME, suits=mapfile.suits, read=mapfile.read),
     JointReader(name=terraform.NAME, suits=terraform.suits, parse=terraform.parse, tell=terraform.tell),
     Reader(name=botocore_endpoints.NAME, suits=botocore_endpoints.suits, read=botocore_endpoints.read),
     JointReader(name=kubernetes.NAME, suits=kubernetes.suits, parse=kubernetes.parse, tell=kubernetes.tell),

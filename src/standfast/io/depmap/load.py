@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from standfast.depmap import mapfile
 from standfast.depmap.assembly import Step, assemble
 from standfast.depmap.attribution.aws import hidden_regions
 from standfast.depmap.attribution.operators import operators
@@ -14,11 +15,12 @@ from standfast.depmap.errors import ModelError
 from standfast.depmap.merging import DependencyMap
 from standfast.depmap.naming import zones_of_names
 from standfast.depmap.readers.kinds import HEAD_OCTETS, READERS, read_files
-from standfast.depmap.statements import Reading, Remark, Witness
+from standfast.depmap.statements import Reading, Remark, Statement, Witness
 from standfast.io.depmap.botocore_data import installed_endpoints
 from standfast.io.depmap.model_files import read_model_file
 from standfast.io.depmap.public_suffixes import public_suffixes
 from standfast.io.faults import in_words
+from standfast.io.whole_files import write_whole
 
 FILES_MAX: Final = 20_000  # of all paths together; more is the wrong folder
 TOLD_MAX: Final = 5  # files that are named of those that no reader knows
@@ -40,22 +42,31 @@ class Loaded:
 
 
 def load_map(
-    paths: Sequence[Path], *, kind: str | None = None, on_file: Callable[[int, int], None] = lambda _done, _of: None
+    paths: Sequence[Path],
+    *,
+    kind: str | None = None,
+    without: Path | None = None,
+    on_file: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> Loaded:
     """Return the map of all files that `paths` mean: files, folders with all below them, and patterns as of a shell.
+
+    Files of maps alone are taken as they are, so that they say the same on every machine: `steps` told their part when
+    they were made.
 
     Args:
         paths: at least one.
         kind: the name of the reader of all of them; None: for each the one that it suits. What of a folder suits none
             is passed over.
+        without: a file that is not read though it is in one of the folders: the map that this is to become.
         on_file: is told how many files are read, and of how many.
 
     Raises:
         ModelError: a path means nothing, or none of them tells anything.
     """
-    named, below = _files(paths)
+    named, below = _files(paths, without)
     unreadable: list[ModelError] = []
     passed_over: list[Path] = []
+    is_finished: list[bool] = []
 
     def contents() -> Iterator[tuple[str, bytes]]:
         for done, path in enumerate([*named, *below]):
@@ -64,7 +75,9 @@ def load_map(
                 if kind is None and done >= len(named) and not _suits_any(path):
                     passed_over.append(path)
                 else:
-                    yield str(path), read_model_file(path)
+                    octets = read_model_file(path)
+                    is_finished.append(mapfile.suits(octets[:HEAD_OCTETS], str(path)))
+                    yield str(path), octets
             except ModelError as error:
                 unreadable.append(error)
 
@@ -75,13 +88,35 @@ def load_map(
     remarks = [Remark(text=error.reason, by=_file(error.file, error.line)) for error in errors]
     remarks += _of_passed_over(passed_over)
     return Loaded(
-        map=assemble([*readings, Reading(remarks=tuple(remarks))], steps()),
+        map=assemble([*readings, Reading(remarks=tuple(remarks))], () if all(is_finished) else steps()),
         files=len(named) + len(below) - len(passed_over) - len(errors),
         errors=tuple(errors),
     )
 
 
-def _files(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+def write_map(path: Path, found: DependencyMap) -> None:
+    """Put `found` in the place of the map at `path`.
+
+    Raises:
+        ModelError: it cannot be written, or what is there is no map.
+    """
+    try:
+        if path.exists() and path.stat().st_size and not mapfile.suits(_head(path), str(path)):
+            raise ModelError("is there, and is no map: name another file, or remove it", file=str(path))
+        write_whole(path, mapfile.write(found), mode=0o644)
+    except OSError as error:
+        raise ModelError(f"cannot be written: {in_words(error)}", file=str(path)) from error
+
+
+def told_before(path: Path) -> frozenset[Statement]:
+    """Return what the map at `path` says; nothing, where there is none that can be read."""
+    try:
+        return frozenset(told.statement for told in mapfile.read(read_model_file(path), file=str(path)).told)
+    except ModelError:
+        return frozenset()
+
+
+def _files(paths: Iterable[Path], without: Path | None) -> tuple[list[Path], list[Path]]:
     """Return the files that are named, and those below folders that are; each once, in an order that stays.
 
     What is hidden is not looked at: it belongs to a tool, not to the map.
@@ -99,7 +134,11 @@ def _files(paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:
         else:
             named[path] = None  # also where it is not there: reading it says so
     _bound(len(named) + len(below))
-    return list(named), [path for path in below if path not in named]
+    return list(named), [path for path in below if path not in named and not _is_same(path, without)]
+
+
+def _is_same(path: Path, other: Path | None) -> bool:
+    return other is not None and path.name == other.name and path.resolve() == other.resolve()
 
 
 def _bound(files: int) -> None:
@@ -109,11 +148,15 @@ def _bound(files: int) -> None:
 
 def _suits_any(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
-            head = file.read(HEAD_OCTETS)
+        head = _head(path)
     except OSError as error:
         raise ModelError(f"cannot be read: {in_words(error)}", file=str(path)) from error
     return any(reader.suits(head, str(path)) for reader in READERS)
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD_OCTETS)
 
 
 def _of_passed_over(paths: Sequence[Path]) -> Iterator[Remark]:

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from standfast.depmap.errors import ModelError
+from standfast.depmap.merging import DependencyMap
+from standfast.depmap.statements import Reading, Shares, Told, Witness
 from standfast.io.depmap import load
-from standfast.io.depmap.load import load_map
+from standfast.io.depmap.load import load_map, write_map
 
 
 @pytest.fixture
@@ -62,3 +64,32 @@ def test_a_folder_with_nothing_in_it_is_an_error_and_so_is_one_with_far_too_much
     (tmp_path / "b").touch()
     with pytest.raises(ModelError, match="these are more than 1 files"):
         load_map([tmp_path])
+
+
+def test_a_map_is_written_over_a_map_only_and_read_again_it_is_the_same(folder: Path) -> None:
+    found = load_map([folder]).map
+    path = folder / "standfast-map.json"
+    write_map(path, found)
+    write_map(path, found)
+    assert load_map([path]).map == found
+    with pytest.raises(ModelError, match="README: is there, and is no map"):
+        write_map(folder / "README", found)
+    with pytest.raises(ModelError, match="cannot be written: no such file or directory"):
+        write_map(folder / "nowhere" / "map.json", found)
+
+
+def test_files_of_maps_are_taken_as_they_are_and_of_others_more_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = folder / "standfast-map.json"
+    write_map(path, load_map([folder]).map)
+    asked: list[str] = []
+
+    def step(found: DependencyMap) -> Reading:
+        asked.append("step")
+        return Reading(told=(Told(Shares("a", "provider:x"), Witness(reader="step", where="here")),))
+
+    monkeypatch.setattr(load, "steps", lambda: (step,))
+    assert not load_map([path]).map.graph.nodes["a"].causes
+    assert not asked
+    assert load_map([path, folder / "a.yaml"]).map.graph.nodes["a"].causes == ("provider:x",)
