@@ -52,5 +52,5 @@ def test_what_means_nothing_or_several_is_told_with_what_could_be_meant(word: st
 
 
 def test_a_shared_cause_is_no_node() -> None:
-    with pytest.raises(ModelError, match='there is no node "us-east-1"'):
-        find_node(GRAPH, "us-east-1")
+    with pytest.raises(ModelError, match='there is no node "dns:aws"'):
+        find_node(GRAPH, "dns:aws")
