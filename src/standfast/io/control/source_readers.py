@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from standfast.control.intent import Endpoint, Source, SourceKind
 from standfast.control.sources import Listed, Reading, Unlisted
@@ -18,12 +17,11 @@ from standfast.dns.name import name_from_wire
 from standfast.dns.requests import CLASS_IN, Message, Raw, message, question_octets
 from standfast.dns.servers import Server
 from standfast.io.control.source_lists import LIST_OCTETS_MAX, read_list
-from standfast.io.dns_over_tcp import ask, unreached
+from standfast.io.dns_over_tcp import ask
 from standfast.io.faults import in_words
-from standfast.io.http1 import NotHttp, exchange
+from standfast.io.web_pages import NoPage, read_page
 from standfast.ports import Random
 
-_PORTS: Final = {"http": 80, "https": 443}
 SRV_TARGETS_MAX: Final = 100  # hosts whose addresses are asked for, at once
 _SRV_TARGET_AT: Final = 6  # octets of priority, weight and port before it (RFC 2782)
 
@@ -73,26 +71,10 @@ def _read_file(path: Path) -> Reading:
 
 
 async def _read_http(source: Source, ways: Ways) -> Reading:
-    url = urlsplit(source.where)
-    host = url.hostname or ""
-    path = (url.path or "/") + (f"?{url.query}" if url.query else "")
     try:
-        answer = await exchange(
-            host,
-            url.port or _PORTS[url.scheme],
-            ways.tls if url.scheme == "https" else None,
-            host=host,
-            head=f"GET {path} HTTP/1.1\r\n",
-            body_max=LIST_OCTETS_MAX + 1,
-        )
-    except NotHttp as error:
+        return read_list(await read_page(source.where, ways.tls, octets_max=LIST_OCTETS_MAX + 1))
+    except NoPage as error:
         return Unlisted(why=str(error))
-    except OSError as error:
-        return Unlisted(why=unreached(error))
-    if answer.status != 200:
-        moved = " - it sends elsewhere, where nobody is asked unless you name that" if answer.status // 100 == 3 else ""
-        return Unlisted(why=f"it answers with status {answer.status}{moved}")
-    return read_list(answer.body)
 
 
 # DNS ----------------------------------------------------------------------------------------------------------------

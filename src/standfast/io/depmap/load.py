@@ -9,7 +9,9 @@ from typing import Final
 
 from standfast.depmap import mapfile
 from standfast.depmap.assembly import Step, assemble
+from standfast.depmap.attribution.addresses import providers_of_addresses
 from standfast.depmap.attribution.aws import hidden_regions
+from standfast.depmap.attribution.host_names import providers_of_host_names
 from standfast.depmap.attribution.operators import operators
 from standfast.depmap.errors import ModelError
 from standfast.depmap.merging import DependencyMap
@@ -19,6 +21,7 @@ from standfast.depmap.statements import Reading, Remark, Statement, Witness
 from standfast.io.depmap.botocore_data import installed_endpoints
 from standfast.io.depmap.model_files import read_model_file
 from standfast.io.depmap.public_suffixes import public_suffixes
+from standfast.io.depmap.ranges import ranges_dir, read_lists
 from standfast.io.faults import in_words
 from standfast.io.whole_files import write_whole
 
@@ -29,7 +32,13 @@ TOLD_MAX: Final = 5  # files that are named of those that no reader knows
 def steps() -> Sequence[Step]:
     """Return what tells more of a map than its files do, in the order in which it is asked."""
     suffixes = public_suffixes()
-    return (hidden_regions(installed_endpoints()), zones_of_names(suffixes), operators(suffixes))
+    return (
+        hidden_regions(installed_endpoints()),
+        providers_of_host_names,
+        zones_of_names(suffixes),
+        operators(suffixes),
+        providers_of_addresses(lambda: read_lists(ranges_dir())),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
