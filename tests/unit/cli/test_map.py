@@ -118,15 +118,31 @@ def test_what_a_loss_takes_with_it_is_told_with_the_way_there(shop: Path) -> Non
     assert run("loss", "eu-north-9", "--file", shop).exit_code == 4
 
 
-def test_what_takes_a_node_down_is_shown(shop: Path) -> None:
-    assert [line.split("  ")[-1].strip() for line in run("show", "shop", "--file", shop).output.splitlines()] == [
-        "hints (degraded without); table",
-        "nothing",
-        "shop, table, us-east-1",
-        "none",
+def test_what_a_node_hangs_on_is_a_tree_and_what_takes_it_down_is_told(shop: Path) -> None:
+    lines = run("show", "shop", "--file", shop).output.splitlines()
+    assert [line.rstrip() for line in lines[:6]] == [
+        "shop",
+        f"├── hints (degraded without)  - handwritten {shop}:2",
+        f"│   └── shares us-west-2  - handwritten {shop}:3",
+        f"└── table  - handwritten {shop}:2",
+        f"    └── shares us-east-1  - handwritten {shop}:4",
+        "",
     ]
+    assert [" ".join(line.split()) for line in lines[6:]] == [
+        "kind service",
+        "needs hints (degraded without); table",
+        "needed by nothing",
+        "single points shop, table, us-east-1",
+        "pairs of causes none",
+    ]
+    assert "table  ..." in run("show", "shop", "--file", shop, "--depth", 1).output
     found = json.loads(run("show", "table", "--file", shop, "--json").output)
-    assert found == {"node": "table", "needed_by": ["shop"], "single_points": ["table", "us-east-1"], "pairs": []}
+    assert (found["node"], found["needed_by"], found["single_points"], found["pairs"]) == (
+        "table",
+        ["shop"],
+        ["table", "us-east-1"],
+        [],
+    )
     assert run("show", "none", "--file", shop).exit_code == 4
 
 
@@ -167,3 +183,29 @@ def test_without_a_map_there_is_a_word_on_how_to_make_one(tmp_path: Path, monkey
     result = run("show", "shop")
     assert result.exit_code == 4
     assert "there is no standfast-map.json here: make it with `standfast map import`" in result.stderr
+
+
+def test_a_map_is_shown_whole_with_what_is_gone_or_contradictory(shop: Path, tmp_path: Path) -> None:
+    other = tmp_path / "standfast-map.json"
+    by = '"by": [["zone file", "db.example", 7]]}'
+    rows = f'{{"node": "table", "shares": "dns:one", {by}, {{"node": "hints", "gone": "emptied", {by}'
+    differs = f'{{"node": "shop", "needs": ["hints"], "at_least": 1, {by}'
+    other.write_text(
+        f'{{"standfast_map": 1, "statements": [{rows}, {differs}], "remarks": [{{"text": "[bold]odd", {by}]}}'
+    )
+    result = run("show", "--file", shop, "--file", other)
+    lines = [" ".join(line.split()) for line in result.output.splitlines()]
+    assert lines[1] == "shop service hints (degraded without); table - 0 -"
+    assert "table service - us-east-1, dns:one 1 -" in lines
+    assert "hints service - us-west-2 1 emptied" in lines
+    said = f"hints (degraded without) (handwritten {shop}:2); hints (zone file db.example:7)"
+    assert f"shop -> hints {said} hints (degraded without)" in lines
+    assert "[bold]odd zone file db.example:7" in lines
+    found = json.loads(run("show", "--file", shop, "--file", other, "--json").output)
+    assert [each["taken"] for each in found["contradictions"]] == ["hints (degraded without)"]
+    assert [each["text"] for each in found["remarks"]] == ["[bold]odd"]
+    assert {each["node"]: each["gone"] for each in found["nodes"]} == {"shop": None, "hints": "emptied", "table": None}
+    assert (
+        "in all 3 nodes, 1 contradiction and 1 remark"
+        in run("show", "--file", shop, "--file", other, "--limit", 1).stderr
+    )

@@ -8,7 +8,7 @@ from standfast.cli.verbs import Verb, Verbs
 
 VERBS: Final = (
     Verb("import", "Make one map of many files."),
-    Verb("show", "Show what a node hangs on, and which losses take it down."),
+    Verb("show", "Show what a map has in it, or what the node NAME hangs on and which losses take it down."),
     Verb("loss", "Say what the loss of NAME, a node or a shared cause, takes with it."),
     Verb("risk", "Say how probable it is that the node NAME fails, or the top event of a fault tree, and by what."),
     Verb("claim", "Say whether NAME can be available for PERCENT of the time: met, not met, or undecided."),
