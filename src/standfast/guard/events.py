@@ -78,12 +78,13 @@ class Remember:
     """Persist the known-good answer of `question`, replacing the one that is there.
 
     `packed` is the memory's own, of `guard.packed`: whoever keeps it keeps no second one. What `may_wait` is confirmed
-    and has not changed.
+    and has not changed. What is `for_map` is the survey's, which is kept apart.
     """
 
     question: Question
     packed: Packed
     may_wait: bool = False
+    for_map: bool = False
 
     @classmethod
     def of(cls, known: KnownGood) -> "Remember":
@@ -98,9 +99,10 @@ class Remember:
 
 @value
 class Forget:
-    """Drop the known-good answer of this question from the disk."""
+    """Drop the known-good answer of this question, or the survey's, from the disk."""
 
     question: Question
+    for_map: bool = False
 
 
 @value

@@ -23,6 +23,7 @@ from standfast.guard.known import (
 from standfast.guard.memory import KnownGoodMemory
 from standfast.guard.outcome import Outcome, Positive, soa_owner
 from standfast.guard.policy import Mode, Policy
+from standfast.guard.survey import Survey
 from standfast.guard.timers import Timers
 from standfast.ports import Random
 
@@ -43,6 +44,7 @@ class Remembering:
         memory: KnownGoodMemory,
         asking: Asking,
         prober: Prober,
+        survey: Survey,
         timers: Timers,
         rng: Random,
     ) -> None:
@@ -50,6 +52,7 @@ class Remembering:
         self._memory = memory
         self._asking = asking
         self._prober = prober
+        self._survey = survey
         self._timers = timers
         self._rng = rng
         self._learning: set[Question] = set()
@@ -79,6 +82,7 @@ class Remembering:
                 zone=before.zone if before else None,
             )
         self._learn(now, known, policy)
+        self._survey.note(now, known)
         return self._memory.keep(known)
 
     def remember_opinion(self, now: float, question: Question, answer: Answer, policy: Policy) -> list[Action]:
@@ -163,7 +167,9 @@ class Remembering:
         self._zoning.discard(question)
         if known is None or known.lost_at_s is not None:
             return []
-        return self._memory.keep(replace(known, zone=zone))
+        known = replace(known, zone=zone)
+        self._survey.note(now, known)
+        return self._memory.keep(known)
 
 
 def _zone_of(question: Question, outcome: Outcome) -> Name | None:

@@ -30,6 +30,7 @@ from standfast.guard.outcome import Negative, NoData, NxDomain, Outcome, Positiv
 from standfast.guard.policy import Mode, Policy, PolicyTable
 from standfast.guard.remembering import Remembering
 from standfast.guard.special import own_answer
+from standfast.guard.survey import Survey
 from standfast.guard.timers import Timers
 from standfast.guard.upstreams import Upstreams
 from standfast.guard.verdict import Action as Deed
@@ -55,6 +56,7 @@ class Settings:
     negative_cache_max: int = 50_000
     known_max: int = 1_000_000
     known_bytes_max: int = 1 << 30
+    survey_pause_s: float | None = None  # between two questions for name servers; None: none are asked
 
 
 @dataclass(slots=True)
@@ -101,8 +103,9 @@ class Resolver:
             settings.upstreams, settings.second_opinions, self.memory, self.asking, self._timers, now=now
         )
         self.losses = Losses(settings.upstreams, self.memory, self.asking, self.gathering, self._timers, rng)
+        self.survey = Survey(settings.upstreams, self.asking, self._timers, now=now, pause_s=settings.survey_pause_s)
         self._remembering = Remembering(
-            settings.upstreams, self.memory, self.asking, self.gathering.prober, self._timers, rng
+            settings.upstreams, self.memory, self.asking, self.gathering.prober, self.survey, self._timers, rng
         )
         self._resolutions: dict[Key, Resolution] = {}
 
@@ -172,6 +175,8 @@ class Resolver:
                     actions += self._judge_again(now, question)
                 case ("zone", Question() as question):
                     actions += self._remembering.ask_zone(now, question)
+                case ("survey",):
+                    actions += self.survey.ask(now)
                 case ("probe", int(probe)):
                     actions += self._probed(now, self.gathering.landed(now, probe, None))
                 case _:
@@ -265,6 +270,8 @@ class Resolver:
                 return self._settle(now, key, done.outcome, (), looked=kind == "look")
             case ("zone", Question() as question):
                 return self._remembering.take_zone(now, question, done.outcome)
+            case ("survey", Question() as question):
+                return self.survey.take(now, question, done.outcome)
             case (str(kind), Question() as question, Server() as server, int(number)):
                 watch = self.losses.get(question)
                 if watch is None or watch.number != number:

@@ -8,10 +8,11 @@ import asyncio
 import gc
 import random
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -40,6 +41,7 @@ from standfast.io.state import ledger_file
 from standfast.io.state.ledger_file import LedgerFile
 from standfast.io.state.state_dir import claim
 from standfast.io.state.store import Store
+from standfast.io.state.store_file import SURVEYED_FILE_NAME
 from standfast.io.telemetry.authority_metrics import AUTHORITY_METRICS
 from standfast.io.telemetry.described import metrics_page
 from standfast.io.telemetry.health import health_page
@@ -152,6 +154,7 @@ async def _guard(config: Config) -> AsyncIterator[GuardService]:
                 client_timeout_s=config.client_timeout_s,
                 cache_max=config.cache_max,
                 known_max=config.known_max,
+                survey_pause_s=config.survey_pause_s,
             ),
             config.policy_table,
             random.SystemRandom(),
@@ -162,12 +165,14 @@ async def _guard(config: Config) -> AsyncIterator[GuardService]:
             store.forget(question)
         store.start(resolver.memory.entries)
         stack.callback(store.close)
+        surveyed = stack.enter_context(_surveyed(resolver, state_dir)) if config.survey_pause_s is not None else None
         gc.freeze()  # a full collection walks the memory's queues, a million names in 0.1 s; they hold no cycles
         exporter = stack.enter_context(_exporter(config.traces)) if config.traces else None
         service = GuardService(
             resolver if exporter is None else _traced(resolver, exporter),
             clock=clock,
             store=store,
+            surveyed=surveyed,
             ledger=ledger,
             listen=config.listen,
             roots=Roots(config.ca_file),
@@ -199,6 +204,20 @@ async def _guard(config: Config) -> AsyncIterator[GuardService]:
         )
         await stack.enter_async_context(ControlServer(state_dir, commands.methods()))
         yield service
+
+
+@contextmanager
+def _surveyed(resolver: Resolver, state_dir: Path) -> Iterator[Store]:
+    """Give what is known of name servers back to the survey, and keep what it finds."""
+    memory = resolver.survey.memory
+    store = Store(state_dir, alarm=_log_alarm, file_name=SURVEYED_FILE_NAME)
+    for question in memory.load(store.load().entries):
+        store.forget(question)
+    store.start(memory.entries)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def _exporter(endpoint: str) -> "OtlpExporter":

@@ -91,6 +91,7 @@ class GuardService:
         clock: SteadyClock,
         store: Store,
         ledger: Ledger,
+        surveyed: Store | None = None,
         listen: Sequence[ListenAddress],
         roots: Roots,
         certificate: OwnCertificate | None = None,
@@ -105,6 +106,7 @@ class GuardService:
             core: the resolver core.
             clock: the time that the core is given.
             store: is told what to remember; opened and closed by the caller.
+            surveyed: is told what to remember for the map, where the core makes a survey; else it is not needed.
             ledger: is given every record; opened and closed by the caller.
             listen: addresses to listen on; port 0 takes any free one.
             roots: whom probes and encrypted upstreams must prove themselves by.
@@ -117,6 +119,7 @@ class GuardService:
         self._core = core
         self._clock = clock
         self._store = store
+        self._surveyed = surveyed or store
         self._ledger = ledger
         self._roots = roots
         fast = FastPath(PreparedAnswers(), now=clock.now, on_hits=core.count_hits)
@@ -315,10 +318,10 @@ class GuardService:
                 task.add_done_callback(self._probes.discard)
             case Record(kind=kind, at_s=at_s, body=body):
                 self._ledger.append(kind, body, round(at_s * 1000))
-            case Remember():
-                self._store.remember(action)
-            case Forget(question=question):
-                self._store.forget(question)
+            case Remember(for_map=for_map):
+                (self._surveyed if for_map else self._store).remember(action)
+            case Forget(question=question, for_map=for_map):
+                (self._surveyed if for_map else self._store).forget(question)
             case Switch(enabled=enabled):
                 self._store.switch(enabled)
             case Alarm(event=event, fields=fields):

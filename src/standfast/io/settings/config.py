@@ -66,6 +66,7 @@ class Config:
     known_max: int
     metrics: Server | None
     traces: str | None
+    survey_pause_s: float | None
     policies: tuple[tuple[Name, Mapping[str, Any]], ...]
     control: ControlConfig | None = None
     warnings: tuple[Finding, ...] = ()
@@ -110,6 +111,7 @@ def load(path: Path | None, *, environ: Mapping[str, str] = os.environ, resolv_c
         known_max=guard.known_max,
         metrics=parse_local(guard.metrics) if guard.metrics else None,
         traces=guard.traces,
+        survey_pause_s=60 / per_minute if (per_minute := draft.content.map.queries_per_minute) else None,
         policies=config_rules.policies_of(draft),
         control=control_of(
             control,
@@ -179,6 +181,7 @@ def describe(config: Config) -> dict[str, object]:
         "known_max": config.known_max,
         "metrics": str(config.metrics) if config.metrics else None,
         "traces": config.traces,
+        "map": {"queries_per_minute": round(60 / config.survey_pause_s) if config.survey_pause_s else 0},
         "authority": config.authority and describe_authority(config.authority),
         "control": config.control and describe_control(config.control),
         "policy": [{"suffix": suffix, **asdict(table.lookup(suffix))} for suffix in sorted({ROOT, *table.suffixes()})],

@@ -43,6 +43,7 @@ from standfast.io.settings.toml_lines import Where, find_lines
 
 HELD_TTL_MAX_S = 3_600  # the caches of others must not keep a held answer for long after its verdict has changed
 CLIENT_TIMEOUT_MAX_S = 10.0  # clients give up before
+SURVEY_MAX_PER_MINUTE = 600  # ten a second are a burden to nobody, and 10,000 zones in a few hours
 WORKERS_MAX = 64  # more than any machine's network would keep busy
 
 
@@ -110,6 +111,12 @@ class GuardKeys(Table):
     policy: list[PolicyKeys] = []
 
 
+class MapKeys(Table):
+    """`[map]`: what a guard learns for the dependency map alone."""
+
+    queries_per_minute: Annotated[int, Field(ge=0, le=SURVEY_MAX_PER_MINUTE)] = 20
+
+
 class FileKeys(Table):
     """A whole `standfast.toml`. With `[authority]` or `[control]` and without `[guard]` there is no guard.
 
@@ -119,6 +126,7 @@ class FileKeys(Table):
     guard: GuardKeys = GuardKeys()
     authority: AuthorityKeys | None = None
     control: ControlKeys | None = None
+    map: MapKeys = MapKeys()
     intent: dict[str, Any] | None = None
 
     @property

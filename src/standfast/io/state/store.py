@@ -56,10 +56,11 @@ class Store:
         state_dir: Path,
         *,
         alarm: Callable[[Alarm], None],
+        file_name: str = store_file.FILE_NAME,
         pending_max: int = PENDING_MAX,
         confirmation_period_s: float = CONFIRMATION_PERIOD_S,
     ) -> None:
-        self.path = state_dir / store_file.FILE_NAME
+        self.path = state_dir / file_name
         self._alarm = alarm
         self._pending_max = pending_max
         self._share_period_s = confirmation_period_s / SHARES

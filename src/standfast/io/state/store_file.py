@@ -32,6 +32,7 @@ from standfast.io.state.sqlite_file import (
 from standfast.io.state.state_dir import StoreError
 
 FILE_NAME = "known-good.sqlite"
+SURVEYED_FILE_NAME = "name-servers.sqlite"  # of what is for the map alone, in the same form
 APPLICATION_ID = 0x53744661  # "StFa"
 FORMAT_VERSION = 2  # raised with every change of the tables; an older program sets a newer file aside
 
