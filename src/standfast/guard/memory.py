@@ -51,6 +51,11 @@ class KnownGoodMemory:
         """Return all that is remembered, as it is packed."""
         return {**self._kept.entries, **self._probation.entries}
 
+    def newest(self, skip: int, limit: int) -> list[tuple[Key, Packed]]:
+        """Return `limit` answers, those confirmed last first and those on probation last; the first `skip` not."""
+        ordered = chain(reversed(self._kept.entries.items()), reversed(self._probation.entries.items()))
+        return list(islice(ordered, skip, skip + limit))
+
     @property
     def bytes(self) -> int:
         """An estimate of the memory taken, in octets."""

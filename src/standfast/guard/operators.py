@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from standfast.dns.model import Name, Question, RRset, type_name
 from standfast.guard.events import Action, JsonValue, Record
 from standfast.guard.known import KnownGood
-from standfast.guard.outcome import outcome_name
+from standfast.guard.outcome import Negative, outcome_name
 from standfast.guard.resolver import Resolver
 from standfast.guard.verdict import Serve
 from standfast.guard.words import evidence_words, milliseconds
@@ -103,6 +103,15 @@ def names(resolver: Resolver, *, held: bool, limit: int = 10_000) -> list[JsonOb
                 break
             out.append(_summary(resolver, known))
     return out
+
+
+def losses(resolver: Resolver) -> dict[str, JsonValue]:
+    """Return for each question that is denied now what is said of it: `NODATA` or `NXDOMAIN`."""
+    return {
+        str(question): outcome_name(watch.outcome)
+        for question in resolver.losses.questions()
+        if (watch := resolver.losses.get(question)) and isinstance(watch.outcome, Negative)
+    }
 
 
 def explain(resolver: Resolver, now: float, question: Question) -> JsonObject:

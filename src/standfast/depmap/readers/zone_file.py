@@ -1,11 +1,7 @@
 """Zone files (RFC 1035 section 5): names, where they lead, the zone's servers, the zones that are delegated from it.
 
-Where a name is alone of importance, all that its file says of it is one of these:
-
-- it needs one of its *addresses*;
-- a CNAME: it needs the name that it is an *alias* of; below a DNAME likewise, and where a wildcard stands for it;
-- it needs one of the *targets* of its SRV, SVCB or HTTPS records: softly if it has addresses, which do as well;
-- mail to it needs one of its mail exchangers: softly, since the name itself works without.
+What a name needs, `standfast.depmap.readers.records` says; what a DNAME or a wildcard stands for is an alias too. A
+name that something leads to and that is not there is gone, unless the file has a fault, or is not whole.
 
 In which zone a name is, and which zone is whose parent, is not said here but where all files are known, by
 `standfast.depmap.naming`: except for servers of a zone that is delegated, whose addresses stand here as glue.
@@ -13,15 +9,14 @@ In which zone a name is, and which zone is whose parent, is not said here but wh
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import cached_property
-from ipaddress import ip_address
 from typing import Final
 
 from standfast.depmap.attribution.dns_operators import operator_of_soa
 from standfast.depmap.domain_names import above, node_of, zone_of
 from standfast.depmap.errors import ModelError
-from standfast.depmap.graph import Kind, Need, all_of, any_of
+from standfast.depmap.graph import Kind, all_of
+from standfast.depmap.readers.records import Owner, one_of
 from standfast.depmap.statements import (
     Is,
     IsGone,
@@ -42,19 +37,7 @@ from standfast.dns.wire import skip_name
 NAME: Final = "zone file"
 SUFFIXES: Final = (".zone", ".db", ".txt", ".signed")  # of file names, after the zone's
 
-_ADDRESSES: Final = frozenset({RRType.A, RRType.AAAA})
-# Where in their data the name stands that a record leads to.
-_LEADING: Final[dict[int, int]] = {
-    RRType.NS: 0,
-    RRType.CNAME: 0,
-    RRType.DNAME: 0,
-    RRType.MX: 2,
-    RRType.SRV: 6,
-    RRType.SVCB: 2,
-    RRType.HTTPS: 2,
-}
-_TARGETS: Final = (RRType.SRV, RRType.SVCB, RRType.HTTPS)
-_HAS_ADDRESSES: Final = frozenset({*_ADDRESSES, RRType.CNAME})
+_HAS_ADDRESSES: Final = frozenset({RRType.A, RRType.AAAA, RRType.CNAME})
 # An SOA, or a directive: of what else begins like a zone file nothing does.
 _LOOKS_SO: Final = re.compile(
     rb"^(?:\S*[ \t]+(?:\d\w*[ \t]+)?(?:IN[ \t]+)?(?:\d\w*[ \t]+)?SOA[ \t]+\S+[ \t]+\S+|\$(?:ORIGIN|TTL)[ \t]+\S)",
@@ -100,23 +83,13 @@ def read(octets: bytes, *, file: str) -> Reading:
     return Reading(told=tuple(zone.told()), remarks=tuple(remarks))
 
 
-@dataclass(slots=True)
-class _Owner:
-    """What a name has: the names that its records lead to by type, its addresses, the types that it has at all."""
-
-    line: int
-    types: set[int] = field(default_factory=set)
-    addresses: list[str] = field(default_factory=list)
-    leads: dict[int, list[Name]] = field(default_factory=dict)
-
-
 class _Zone:
     def __init__(self, origin: Name, file: str, *, is_whole: bool) -> None:
         self.outside = 0
         self._origin = origin
         self._file = file
         self._is_whole = is_whole  # so that what is not there is not there
-        self._owners: dict[Name, _Owner] = {}
+        self._owners: dict[Name, Owner] = {}
         self._operator: str | None = None  # of the zone, as its SOA says
         self._cuts: set[Name] = set()  # where other zones begin
         self._servers: dict[Name, None] = {}
@@ -127,22 +100,14 @@ class _Zone:
             return
         owner = self._owners.get(record.owner)
         if owner is None:
-            owner = self._owners[record.owner] = _Owner(record.line)
-        rtype, rdata = record.rtype, record.rdata
-        owner.types.add(rtype)
-        if rtype in _ADDRESSES:
-            owner.addresses.append(str(ip_address(rdata)))
-        elif rtype in _LEADING:
-            at = _LEADING[rtype]
-            target = name_from_wire(rdata[at : skip_name(rdata, at)])
-            if (
-                target != ROOT
-            ):  # which is: none (RFC 7505, RFC 2782), or of SVCB the owner itself (RFC 9460 section 2.5.2)
-                owner.leads.setdefault(rtype, []).append(target)
-        elif rtype == RRType.SOA:
-            primary = skip_name(rdata, 0)
-            mailbox = rdata[primary : skip_name(rdata, primary)]
-            self._operator = operator_of_soa(record.owner, name_from_wire(rdata[:primary]), name_from_wire(mailbox))
+            owner = self._owners[record.owner] = Owner(record.line)
+        owner.take(record.rtype, record.rdata)
+        if record.rtype == RRType.SOA:
+            primary = skip_name(record.rdata, 0)
+            mailbox = record.rdata[primary : skip_name(record.rdata, primary)]
+            self._operator = operator_of_soa(
+                record.owner, name_from_wire(record.rdata[:primary]), name_from_wire(mailbox)
+            )
 
     def told(self) -> Iterator[Told]:
         """Yield all that the zone says."""
@@ -164,27 +129,19 @@ class _Zone:
         for target, must_have_addresses in self._led_to(seen).items():
             yield from self._target(target, must_have_addresses=must_have_addresses)
 
-    def _zone(self, origin: Name, owner: _Owner) -> Iterator[Told]:
+    def _zone(self, origin: Name, owner: Owner) -> Iterator[Told]:
         zone, servers = zone_of(origin), owner.leads[RRType.NS]
         if origin != self._origin:
             yield self._by(owner.line, Is(zone, Kind.ZONE))
             yield self._by(owner.line, Needs(zone, all_of(zone_of(self._origin), role="parent")))
-        yield self._by(owner.line, Needs(zone, _any(servers, role="server")))
+        yield self._by(owner.line, Needs(zone, one_of(servers, role="server")))
         if origin == self._origin and self._operator is not None:
             for server in servers:
                 if is_below(server, origin):  # its name does not say whose it is
                     yield self._by(owner.line, Shares(node_of(server), self._operator))
 
-    def _name(self, name: Name, owner: _Owner) -> Iterator[Told]:
-        needs: list[Need] = []
-        if owner.addresses:
-            needs.append(any_of(*dict.fromkeys(owner.addresses), role="address"))
-        if aliases := owner.leads.get(RRType.CNAME) or owner.leads.get(RRType.DNAME):
-            needs.append(all_of(node_of(aliases[0]), role="alias"))
-        if targets := [lead for rtype in _TARGETS for lead in owner.leads.get(rtype, ()) if lead != name]:
-            needs.append(_any(targets, role="target", soft=bool(owner.addresses)))
-        if exchangers := owner.leads.get(RRType.MX):
-            needs.append(_any(exchangers, role="mail", soft=True))
+    def _name(self, name: Name, owner: Owner) -> Iterator[Told]:
+        needs = owner.needs(name)
         if needs and name not in self._servers:
             yield self._by(owner.line, Is(node_of(name), Kind.NAME))
         for need in needs:
@@ -194,11 +151,11 @@ class _Zone:
         owner = self._owners.get(server, _NOTHING)
         if owner.addresses and self._is_hidden(server):
             node = node_of(server)
-            yield self._by(owner.line, Needs(node, any_of(*dict.fromkeys(owner.addresses), role="address")))
+            yield self._by(owner.line, Needs(node, owner.address_need()))
             if server not in self._owners.get(self._origin, _NOTHING).leads.get(RRType.NS, ()):
                 yield self._by(owner.line, Needs(node, all_of(zone_of(self._origin), role="zone")))
 
-    def _led_to(self, seen: Iterable[tuple[Name, _Owner]]) -> dict[Name, bool]:
+    def _led_to(self, seen: Iterable[tuple[Name, Owner]]) -> dict[Name, bool]:
         """Return the names of this zone that something leads to, and whether they must have addresses."""
         found: dict[Name, bool] = {}
         for _, owner in seen:
@@ -257,11 +214,7 @@ class _Zone:
         return Told(statement, Witness(reader=NAME, where=self._file, line=line))
 
 
-_NOTHING: Final = _Owner(0)
-
-
-def _any(names: Iterable[Name], *, role: str, soft: bool = False) -> Need:
-    return any_of(*dict.fromkeys(map(node_of, names)), role=role, soft=soft)
+_NOTHING: Final = Owner()
 
 
 def _not_included(name: str, file: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import asyncio
 import difflib
 import os
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -23,6 +24,7 @@ from standfast.io.state.ledger_file import LedgerFile
 from standfast.io.state.store import Store
 
 NAMES_MAX = 10_000  # names in one answer; listing them keeps the resolver waiting, for some 50 ms at this bound
+OBSERVED_MAX = 2_000  # answers at once, for the map; it asks for more as long as there are, and others come between
 SAVE_TIMEOUT_S = 2.0  # how long a command waits for the disk before it says that it is not there yet
 
 
@@ -35,6 +37,13 @@ class NamesParams(_Params):
 
     held: bool = False
     limit: Annotated[int, Field(ge=1, le=NAMES_MAX)] = 1_000
+
+
+class ObservedParams(_Params):
+    """The answers to clients, or those of name servers; after the first `skip`."""
+
+    name_servers: bool = False
+    skip: Annotated[int, Field(ge=0)] = 0
 
 
 class QuestionParams(_Params):
@@ -84,6 +93,7 @@ class Commands:
             "status": self.status,
             "names": self.names,
             "explain": self.explain,
+            "observed": self.observed,
             "hold": self.hold,
             "release": self.release,
             "switch": self.switch,
@@ -117,6 +127,16 @@ class Commands:
         found = operators.names(self._resolver, held=wanted.held, limit=wanted.limit)
         total = len(self._resolver.losses.questions()) if wanted.held else len(self._resolver.memory)
         return {"names": list[JsonValue](found), "total": total}
+
+    async def observed(self, params: Mapping[str, JsonValue]) -> JsonValue:
+        """Return some of what was resolved, packed and in base64, and which of it is denied now: for the map."""
+        wanted = _read(ObservedParams, params)
+        memory = self._resolver.survey.memory if wanted.name_servers else self._resolver.memory
+        rows: list[JsonValue] = [
+            [b64encode(key).decode(), b64encode(packed).decode()]
+            for key, packed in memory.newest(wanted.skip, OBSERVED_MAX)
+        ]
+        return {"rows": rows, "lost": operators.losses(self._resolver)}
 
     async def explain(self, params: Mapping[str, JsonValue]) -> JsonValue:
         """Return all that is known of one question."""

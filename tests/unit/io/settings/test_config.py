@@ -102,6 +102,7 @@ def test_every_key_of_a_file_reaches_the_settings(tmp_path: Path) -> None:
         known_max=20,
         metrics=Server("0.0.0.0", 9153),
         traces="http://127.0.0.1:4318/v1/traces",
+        survey_pause_s=0.5,
         policies=found.policies,
     )
     assert found.policy_table.lookup("www.payments.example.org.") == Policy(
