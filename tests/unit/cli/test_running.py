@@ -14,8 +14,10 @@ import dns.rcode
 import pytest
 
 from running_guard import RunningGuard, standfast, write_config
+from standfast.depmap.statements import IsGone, Loss
 from standfast.guard.events import JsonValue
 from standfast.io.commands.client import ControlError
+from standfast.io.depmap.observations import read_guard
 from unit.drills.live.scripted_dns import Script, ScriptedDns, addresses
 
 FORGET_TIMEOUT_S = 10.0  # for a cache to forget an answer with a TTL of one second
@@ -64,6 +66,19 @@ def test_up_says_in_one_line_where_it_serves_and_whom_it_asks(world: World) -> N
     assert re.fullmatch(
         r"standfast: serving on 127\.0\.0\.1:\d+ \(UDP and TCP\), asking 127\.0\.0\.1:\d+\n", world.guard.said
     )
+
+
+def test_what_the_guard_has_resolved_is_a_map_while_it_runs_and_a_denied_name_is_gone_in_it(world: World) -> None:
+    world.learn("mapped.example.org", "192.0.2.31", "192.0.2.32")
+    state = str(world.guard.config.parent / "state")
+    out = world.guard.config.parent / "map.json"
+    made = standfast("map", "import", "--out", out, "--guard", state)
+    assert made.returncode == 0, made.stderr
+    shown = json.loads(standfast("map", "show", "mapped.example.org", "--file", out, "--json").stdout)
+    assert "zone:example.org" in shown["single_points"]
+    world.lose("mapped.example.org")
+    lost = read_guard(Path(state))
+    assert IsGone("mapped.example.org", Loss.EMPTIED) in [told.statement for told in lost.told]
 
 
 def test_state_is_for_its_owner_alone(world: World) -> None:

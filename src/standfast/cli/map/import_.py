@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from standfast.cli.common import count, dry_run_option, json_option, print_json
+from standfast.cli.common import count, dry_run_option, json_option, print_json, state_dir
 from standfast.cli.exits import NEGATIVE
 from standfast.cli.map.common import DEFAULT_FILE, progress
 from standfast.depmap.readers.kinds import READERS
@@ -14,7 +14,14 @@ from standfast.io.depmap.load import load_map, told_before, write_map
 
 
 @click.command("import")
-@click.argument("paths", metavar="FILE...", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.argument("paths", metavar="FILE...", type=click.Path(path_type=Path), nargs=-1)
+@click.option(
+    "--guard",
+    metavar="[STATE_DIR]",
+    is_flag=False,
+    flag_value="",
+    help="What the guard on STATE_DIR, or the usual one, has resolved, running or not. Stands last.",
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -31,7 +38,13 @@ from standfast.io.depmap.load import load_map, told_before, write_map
 @json_option
 @click.pass_context
 def import_(
-    ctx: click.Context, paths: Sequence[Path], out: Path, kind: str | None, dry_run: bool, as_json: bool
+    ctx: click.Context,
+    paths: Sequence[Path],
+    guard: str | None,
+    out: Path,
+    kind: str | None,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Make one map of many files.
 
@@ -40,8 +53,13 @@ def import_(
     \b
     Examples:
       standfast map import main.tfstate k8s/ extra.yaml
-      standfast map import --kind zone-file zones/ --out dns.json
+      standfast map import --kind "zone file" zones/ --out dns.json
+      standfast map import main.tfstate --guard
     """
+    if guard is not None:
+        paths = [*paths, Path(guard) if guard else state_dir(None)]
+    if not paths:
+        raise click.UsageError("Missing argument 'FILE...', or --guard.")
     with progress("files") as on_file:
         found = load_map(paths, kind=kind, without=out, on_file=on_file)
     before, now = told_before(out), frozenset(told.statement for told in found.map.told)

@@ -3,7 +3,7 @@
 The guard's files are not read here: whoever can gives what was answered.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -34,54 +34,58 @@ class Observed:
 
 def tell(observed: Iterable[Observed], *, where: str) -> Reading:
     """Return what all of `observed` say; `where` names the guard that has seen it."""
-    owners: dict[Name, Owner] = {}
-    since_s: dict[Name, float] = {}
-    zones: dict[Name, float] = {}
-    lost: dict[Name, list[Loss | None]] = {}
+    seen = _Seen(where)
     for each in observed:
+        seen.take(each)
+    return Reading(told=tuple(seen.told()))
+
+
+class _Seen:
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._owners: dict[Name, Owner] = {}
+        self._since_s: dict[Name, float] = {}  # of owners and of zones
+        self._zones: dict[Name, None] = {}
+        self._lost: dict[Name, list[Loss | None]] = {}
+
+    def take(self, each: Observed) -> None:
+        self._note(each.qname, each.first_seen_s)
         if each.zone is not None:
-            zones[each.zone] = min(each.first_seen_s, zones.get(each.zone, each.first_seen_s))
+            self._zones[each.zone] = None
+            self._note(each.zone, each.first_seen_s)
         for rrset in each.rrsets:
-            owner = owners.setdefault(rrset.owner, Owner())
-            since_s[rrset.owner] = min(each.first_seen_s, since_s.get(rrset.owner, each.first_seen_s))
+            self._note(rrset.owner, each.first_seen_s)
+            owner = self._owners.setdefault(rrset.owner, Owner())
             for rdata in rrset.rdatas:
                 owner.take(rrset.rtype, rdata)
         if any(rrset.rtype in _ADDRESSES for rrset in each.rrsets):
-            lost.setdefault(each.qname, []).append(each.lost)
-    told = _Told(where)
-    servers = {server for owner in owners.values() for server in owner.leads.get(RRType.NS, ())}
-    for zone, owner in owners.items():
-        for server in owner.leads.get(RRType.NS, ()):
-            told.add(since_s[zone], Is(node_of(server), Kind.NAME_SERVER))
-    for zone, at_s in zones.items():
-        told.add(at_s, Is(zone_of(zone), Kind.ZONE))
-    for name, owner in owners.items():
-        if targets := owner.leads.get(RRType.NS):
-            told.add(since_s[name], Needs(zone_of(name), one_of(targets, role="server")))
-        needs = owner.needs(name)
-        if needs and name not in servers:
-            told.add(since_s[name], Is(node_of(name), Kind.NAME))
-        for need in needs:
-            told.add(since_s[name], Needs(node_of(name), need))
-    for name, how in lost.items():
-        if gone := _gone(how):
-            told.add(since_s.get(name, 0.0), IsGone(node_of(name), gone))
-    return Reading(told=tuple(told.all))
+            self._lost.setdefault(each.qname, []).append(each.lost)
 
+    def told(self) -> Iterator[Told]:
+        """Yield all that was seen."""
+        servers = set[Name]()
+        for zone, owner in self._owners.items():
+            if targets := owner.leads.get(RRType.NS):
+                servers.update(targets)
+                yield self._by(zone, Needs(zone_of(zone), one_of(targets, role="server")))
+                for server in targets:
+                    yield self._by(zone, Is(node_of(server), Kind.NAME_SERVER))
+        for zone in self._zones:
+            yield self._by(zone, Is(zone_of(zone), Kind.ZONE))
+        for name, owner in self._owners.items():
+            needs = owner.needs(name)
+            if needs and name not in servers:
+                yield self._by(name, Is(node_of(name), Kind.NAME))
+            for need in needs:
+                yield self._by(name, Needs(node_of(name), need))
+        for name, losses in self._lost.items():
+            if None not in losses:  # else it is still reached by another kind of address
+                how = Loss.REMOVED if Loss.REMOVED in losses else Loss.EMPTIED
+                yield self._by(name, IsGone(node_of(name), how))
 
-class _Told:
-    def __init__(self, where: str) -> None:
-        self.all: list[Told] = []
-        self._where = where
+    def _note(self, name: Name, at_s: float) -> None:
+        self._since_s[name] = min(at_s, self._since_s.get(name, at_s))
 
-    def add(self, since_s: float, statement: Statement) -> None:
-        since = datetime.fromtimestamp(since_s, UTC).date()
-        self.all.append(Told(statement, Witness(reader=NAME, where=f"{self._where}, since {since}")))
-
-
-def _gone(how: Iterable[Loss | None]) -> Loss | None:
-    """Return how a name is gone, by how each of its kinds of address is: one that is left keeps it reachable."""
-    losses = list(how)
-    if None in losses:
-        return None
-    return Loss.REMOVED if Loss.REMOVED in losses else Loss.EMPTIED
+    def _by(self, name: Name, statement: Statement) -> Told:
+        since = datetime.fromtimestamp(self._since_s[name], UTC).date()
+        return Told(statement, Witness(reader=NAME, where=f"{self._where}, since {since}"))

@@ -20,6 +20,7 @@ from standfast.depmap.readers.kinds import HEAD_OCTETS, READERS, read_files
 from standfast.depmap.statements import Reading, Remark, Statement, Witness
 from standfast.io.depmap.botocore_data import installed_endpoints
 from standfast.io.depmap.model_files import read_model_file
+from standfast.io.depmap.observations import is_state_dir, read_guard
 from standfast.io.depmap.public_suffixes import public_suffixes
 from standfast.io.depmap.ranges import ranges_dir, read_lists
 from standfast.io.faults import in_words
@@ -59,6 +60,8 @@ def load_map(
 ) -> Loaded:
     """Return the map of all files that `paths` mean: files, folders with all below them, and patterns as of a shell.
 
+    A folder that is a guard's state directory means what that guard has resolved.
+
     Files of maps alone are taken as they are, so that they say the same on every machine: `steps` told their part when
     they were made.
 
@@ -72,7 +75,8 @@ def load_map(
     Raises:
         ModelError: a path means nothing, or none of them tells anything.
     """
-    named, below = _files(paths, without)
+    guards = [path for path in paths if is_state_dir(path)]
+    named, below = _files((path for path in paths if path not in guards), without)
     unreadable: list[ModelError] = []
     passed_over: list[Path] = []
     is_finished: list[bool] = []
@@ -91,14 +95,19 @@ def load_map(
                 unreadable.append(error)
 
     readings, errors = read_files(contents(), kind=kind)
+    for state_dir in guards:
+        try:
+            readings.append(read_guard(state_dir))
+        except ModelError as error:
+            errors.append(error)
     errors = [*unreadable, *errors]
     if not readings:
         raise errors[0] if errors else ModelError(f"nothing that a map is made of: {', '.join(map(str, paths))}")
     remarks = [Remark(text=error.reason, by=_file(error.file, error.line)) for error in errors]
     remarks += _of_passed_over(passed_over)
     return Loaded(
-        map=assemble([*readings, Reading(remarks=tuple(remarks))], () if all(is_finished) else steps()),
-        files=len(named) + len(below) - len(passed_over) - len(errors),
+        map=assemble([*readings, Reading(remarks=tuple(remarks))], () if all(is_finished) and not guards else steps()),
+        files=len(guards) + len(named) + len(below) - len(passed_over) - len(errors),
         errors=tuple(errors),
     )
 

@@ -58,6 +58,8 @@ known_max = 20
 metrics = "0.0.0.0:9153"
 metrics_beyond_loopback = true
 traces = "http://127.0.0.1:4318/v1/traces"
+[map]
+queries_per_minute = 120
 [[guard.policy]]
 suffix = "."
 grace_s = 900
