@@ -79,6 +79,7 @@ def test_what_the_guard_has_resolved_is_a_map_while_it_runs_and_a_denied_name_is
     world.lose("mapped.example.org")
     lost = read_guard(Path(state))
     assert IsGone("mapped.example.org", Loss.EMPTIED) in [told.statement for told in lost.told]
+    assert world.guard.run("release", "mapped.example.org").returncode == 0  # others count what is held
 
 
 def test_state_is_for_its_owner_alone(world: World) -> None:
