@@ -56,12 +56,11 @@ def import_(
       standfast map import --kind "zone file" zones/ --out dns.json
       standfast map import main.tfstate --guard
     """
-    if guard is not None:
-        paths = [*paths, Path(guard) if guard else state_dir(None)]
-    if not paths:
+    if not paths and guard is None:
         raise click.UsageError("Missing argument 'FILE...', or --guard.")
+    observed = None if guard is None else Path(guard) if guard else state_dir(None)
     with progress("files") as on_file:
-        found = load_map(paths, kind=kind, without=out, on_file=on_file)
+        found = load_map(paths, kind=kind, guard=observed, without=out, on_file=on_file)
     before, now = told_before(out), frozenset(told.statement for told in found.map.told)
     if not dry_run:
         write_map(out, found.map)

@@ -55,6 +55,7 @@ def load_map(
     paths: Sequence[Path],
     *,
     kind: str | None = None,
+    guard: Path | None = None,
     without: Path | None = None,
     on_file: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> Loaded:
@@ -66,16 +67,17 @@ def load_map(
     they were made.
 
     Args:
-        paths: at least one.
+        paths: at least one, or a `guard`.
         kind: the name of the reader of all of them; None: for each the one that it suits. What of a folder suits none
             is passed over.
+        guard: the state directory of a guard.
         without: a file that is not read though it is in one of the folders: the map that this is to become.
         on_file: is told how many files are read, and of how many.
 
     Raises:
         ModelError: a path means nothing, or none of them tells anything.
     """
-    guards = [path for path in paths if is_state_dir(path)]
+    guards = [path for path in (*paths, guard) if path is not None and (path is guard or is_state_dir(path))]
     named, below = _files((path for path in paths if path not in guards), without)
     unreadable: list[ModelError] = []
     passed_over: list[Path] = []
