@@ -14,7 +14,7 @@ from standfast.depmap.errors import ModelError
 from standfast.depmap.faults.model import AllOf, AnyOf, AtLeast, Basic, Constant, Event, FaultTree, Formula, Gate
 from standfast.depmap.graph import DependencyGraph, Kind, Need, Node, graph_of_nodes
 from standfast.depmap.merging import DependencyMap
-from standfast.depmap.unavailability import cause_event, own_events
+from standfast.depmap.unavailability import REPAIR_H_BY_KIND, cause_event, cause_repair_h, own_events
 
 UNFOLDED_MAX: Final = 100_000  # gates of all circles of a tree: some seconds to make a circuit of
 _ZONE: Final = "zone"  # the role of what a name is resolved by
@@ -25,12 +25,14 @@ class NodeTree:
     """When a node fails.
 
     It fails whenever the top of `lower` happens, and never without that of `upper`. They are one tree, unless circles
-    are too large to be unfolded whole. `resolutions` are the gates "that name cannot be resolved".
+    are too large to be unfolded whole. `resolutions` are the gates "that name cannot be resolved"; `repairs_h` says of
+    each event how long it lasts at a time, on average, in hours.
     """
 
     lower: FaultTree
     upper: FaultTree
     resolutions: frozenset[str]
+    repairs_h: Mapping[str, float]
 
 
 def tree_of(found: DependencyMap, target: str, *, degraded: bool = False, unfolded_max: int = UNFOLDED_MAX) -> NodeTree:
@@ -45,7 +47,7 @@ def tree_of(found: DependencyMap, target: str, *, degraded: bool = False, unfold
     trees = _Trees(found, graph, unfolded_max)
     upper = trees.tree(target, circles_fail=True)
     lower = upper if trees.is_whole else trees.tree(target, circles_fail=False)
-    return NodeTree(lower=lower, upper=upper, resolutions=frozenset(trees.resolutions))
+    return NodeTree(lower=lower, upper=upper, resolutions=frozenset(trees.resolutions), repairs_h=trees.repairs_h)
 
 
 def hard_part(graph: DependencyGraph, target: str, *, degraded: bool = False) -> DependencyGraph:
@@ -70,8 +72,10 @@ class _Trees:
     def __init__(self, found: DependencyMap, graph: DependencyGraph, unfolded_max: int) -> None:
         self._own = {name: own_events(found, node) for name, node in graph.nodes.items()}
         self._events: dict[str, Event] = {cause: cause_event(found, cause) for cause in graph.causes}
-        for own in self._own.values():
+        self.repairs_h = {cause: cause_repair_h(cause) for cause in graph.causes}
+        for name, own in self._own.items():
             self._events |= own
+            self.repairs_h |= dict.fromkeys(own, REPAIR_H_BY_KIND[graph.nodes[name].kind])
         self._graph = graph
         self._circles = _circles(graph)
         self._unfolded_max = unfolded_max

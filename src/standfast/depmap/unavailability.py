@@ -1,4 +1,4 @@
-"""How long what nobody spoke of is taken to be failed: one table, and every figure of it is tagged as assumed.
+"""How long what nobody spoke of is taken to be failed: tables of what is only assumed, and tagged so.
 
 These are orders of magnitude, not measurements, so that a map of which nothing is known still says what weighs the
 most. Whoever has a figure says it (`unavailability` in a map), and then that counts. 1e-4 is 53 minutes a year.
@@ -31,6 +31,18 @@ BY_CAUSE: Final[Mapping[str, float]] = {
 }
 OTHER_CAUSE: Final = 1e-4
 
+# How long it takes until it works again, on average, in hours: that decides what caches and holds can bridge.
+REPAIR_H_BY_KIND: Final[Mapping[Kind, float]] = {
+    Kind.SERVICE: 1,
+    Kind.NAME: 3,  # as dynamodb.us-east-1.amazonaws.com on 20 October 2025
+    Kind.ADDRESS: 1,
+    Kind.ZONE: 6,
+    Kind.NAME_SERVER: 1,
+    Kind.RESOURCE: 1,
+}
+REPAIR_H_BY_CAUSE: Final[Mapping[str, float]] = {"provider": 4, "region": 6, "az": 3, "dns": 4, "as": 2}
+REPAIR_H_OF_OTHER_CAUSE: Final = 2.0
+
 
 def own_events(found: DependencyMap, node: Node) -> dict[str, Event]:
     """Return the basic events of `node` by itself, by their names: one, or for a name of the DNS one for each Loss.
@@ -50,6 +62,11 @@ def own_events(found: DependencyMap, node: Node) -> dict[str, Event]:
 def cause_event(found: DependencyMap, cause: str) -> Event:
     """Return the basic event of the shared cause `cause`."""
     return found.events.get(cause) or _assumed(BY_CAUSE.get(cause.partition(":")[0], OTHER_CAUSE))
+
+
+def cause_repair_h(cause: str) -> float:
+    """Return how long the shared cause `cause` is failed at a time, on average, in hours."""
+    return REPAIR_H_BY_CAUSE.get(cause.partition(":")[0], REPAIR_H_OF_OTHER_CAUSE)
 
 
 def mode_of(name: str, mode: Loss) -> str:

@@ -72,3 +72,17 @@ def test_a_node_that_is_not_there_is_an_error_with_what_may_be_meant(shop: Path)
     result = run("risk", "chekout", "--file", shop)
     assert result.exit_code == 4
     assert 'did you mean "checkout"?' in result.stderr
+
+
+def test_years_are_simulated_with_a_guard_and_without(tmp_path: Path) -> None:
+    path = tmp_path / "map.yaml"
+    path.write_text("nodes: {shop: {needs: [www.example.com]}, www.example.com: {unavailability: 0.01}}")
+    arguments = ("risk", "shop", "--file", path, "--years", 100)
+    found = json.loads(run(*arguments, "--json").output)
+    without, with_guard = found["outage_without_guard"], found["outage_with_guard"]
+    assert without["years"] == with_guard["years"] == 100
+    assert without["low_min"] < without["mean_min"] < without["high_min"] < without["worst_min"]
+    assert with_guard["mean_min"] < without["mean_min"] / 2
+    lines = [" ".join(line.split()) for line in run(*arguments).output.splitlines()]
+    assert "SIMULATED OUTAGE A YEAR 95 % SURE WORST YEAR" in lines
+    assert run("risk", "--open-psa", path, "--years", 100).exit_code == 2

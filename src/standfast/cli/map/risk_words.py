@@ -1,12 +1,14 @@
 """What is known of a risk, as JSON and in words."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, Final
 
 import click
 
 from standfast.cli.tables import print_facts, print_table
 from standfast.depmap.faults.risk import Risk
+from standfast.depmap.timed import Outage
 
 YEAR_MIN: Final = 365 * 24 * 60
 
@@ -92,6 +94,37 @@ def _of_the_map(found: Risk, *, of_a_map: bool) -> list[tuple[str, str]]:
         ("outage a year", minutes(found.probability_low, found.probability_high)),
         ("rests on what is", sources or "not known"),
     ]
+
+
+def outages_document(outages: Sequence[Outage]) -> dict[str, Any]:
+    """Return what was simulated, without a guard and with one, as JSON has it; nothing where nothing was."""
+    words = ("outage_without_guard", "outage_with_guard")
+    return {
+        word: {
+            "years": each.years,
+            "mean_min": each.mean_min,
+            "low_min": each.low_min,
+            "high_min": each.high_min,
+            "worst_min": each.worst_min,
+        }
+        for word, each in zip(words, outages, strict=False)
+    }
+
+
+def show_outages(outages: Sequence[Outage]) -> None:
+    """Print what was simulated, without a guard and with one; nothing where nothing was."""
+    rows = [
+        (
+            f"{which}, {each.years:,} years",
+            _duration(each.mean_min),
+            f"{_duration(each.low_min)} to {_duration(each.high_min)}",
+            _duration(each.worst_min),
+        )
+        for which, each in zip(("without a guard", "with a guard"), outages, strict=False)
+    ]
+    if rows:
+        click.echo()
+        print_table(("SIMULATED", "OUTAGE A YEAR", "95 % SURE", "WORST YEAR"), rows)
 
 
 def percent(low: float, high: float) -> str:
