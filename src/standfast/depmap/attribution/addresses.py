@@ -1,13 +1,13 @@
 """Where the addresses of a map are: their provider, region, zone and network, by the lists that the user has."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from standfast.depmap.assembly import Step
 from standfast.depmap.attribution.address_lists import READER, Place
-from standfast.depmap.attribution.networks import Network, NetworkTable
+from standfast.depmap.attribution.networks import NETWORKS, Network, NetworkTable
 from standfast.depmap.attribution.ranges import RangeTable
 from standfast.depmap.errors import ModelError
 from standfast.depmap.graph import Kind
@@ -15,6 +15,8 @@ from standfast.depmap.merging import DependencyMap
 from standfast.depmap.statements import Reading, Remark, Shares, Told, Witness
 
 NAMED_MAX: Final = 5  # addresses in a remark; of more it says how many
+
+_READERS: Final = (READER, NETWORKS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +43,18 @@ class Lists:
 
 
 def providers_of_addresses(lists: Callable[[], Lists]) -> Step:
-    """Return the step that tells what each address shares; it gets its lists only if there is a public address."""
+    """Return the step that tells what each address shares; it gets its lists only if there is a public address.
+
+    What lists of an earlier day said, as a map that was kept has it, holds: two days' lists in one map contradict.
+    """
 
     def step(found: DependencyMap) -> Reading:
-        nodes = sorted(node.name for node in found.graph.nodes.values() if node.kind is Kind.ADDRESS)
+        told_before = {name for (name, _), by in found.witnesses.items() if any(each.reader in _READERS for each in by)}
+        nodes = sorted(
+            node.name
+            for node in found.graph.nodes.values()
+            if node.kind is Kind.ADDRESS and node.name not in told_before
+        )
         addresses = {name: address for name in nodes if (address := _address(name))}
         private = [name for name, address in addresses.items() if not address.is_global]
         public = [name for name, address in addresses.items() if address.is_global]
@@ -79,8 +89,11 @@ def causes_of(place: Place) -> Iterator[str]:
 
 def _causes(address: str, lists: Lists, broken: dict[str, None]) -> Iterator[Told]:
     if place := lists.places.of(address):
+        by = place.by
+        if place.services:
+            by = replace(by, where=f"{by.where} ({', '.join(place.services)})")
         for cause in causes_of(place):
-            yield Told(Shares(address, cause), place.by)
+            yield Told(Shares(address, cause), by)
     try:
         network = lists.network_of(address)
     except ModelError as error:

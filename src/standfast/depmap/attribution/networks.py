@@ -11,6 +11,7 @@ from typing import Final
 from standfast.depmap.attribution.ranges import Span, number_of
 from standfast.depmap.errors import ModelError
 
+NETWORKS: Final = "networks"  # the reader that it says so as
 CHECKED_LINES: Final = 1000  # at even distances, before a table is believed to be one
 _NOBODY: Final = 0  # AS 0 announces nothing (RFC 7607)
 

@@ -9,14 +9,14 @@ from typing import Final
 
 from standfast.depmap.attribution.address_lists import READER, AddressList, read_address_list, table_of_places
 from standfast.depmap.attribution.addresses import Lists
-from standfast.depmap.attribution.networks import NetworkTable
+from standfast.depmap.attribution.networks import NETWORKS, NetworkTable
 from standfast.depmap.errors import ModelError
 from standfast.depmap.statements import Remark, Witness
 from standfast.io.depmap.model_files import OCTETS_MAX, read_model_file
 
 FILES_MAX: Final = 100  # of one folder; there are not so many providers, so it is the wrong one
 
-_NETWORKS: Final = (".tsv", ".tsv.gz")  # what tables of networks end with
+_TABLES: Final = (".tsv", ".tsv.gz")  # what tables of networks end with
 _GZIP: Final = b"\x1f\x8b"  # how files of RFC 1952 begin
 
 
@@ -51,7 +51,7 @@ def read_lists(folder: Path | None) -> Lists:
             remarks.append(_remark(path.name, error.reason))
             continue
         if isinstance(read, NetworkTable):
-            networks.append((read, Witness(reader="networks", where=f"{path.name} of {dated}")))
+            networks.append((read, Witness(reader=NETWORKS, where=f"{path.name} of {dated}")))
         else:
             lists.append((read, Witness(reader=READER, where=f"{path.name} of {read.dated or dated}")))
             if read.unread:
@@ -68,7 +68,7 @@ def read_one(octets: bytes, *, file: str) -> AddressList | NetworkTable:
     """
     if octets.startswith(_GZIP):
         octets = _unpacked(octets, file)
-    return NetworkTable(octets, file=file) if file.endswith(_NETWORKS) else read_address_list(octets, file=file)
+    return NetworkTable(octets, file=file) if file.endswith(_TABLES) else read_address_list(octets, file=file)
 
 
 def _files(folder: Path | None, remarks: list[Remark]) -> list[Path]:

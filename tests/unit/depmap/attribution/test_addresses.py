@@ -1,5 +1,7 @@
 """What the addresses of a map share, by the lists that the user has."""
 
+from dataclasses import replace
+
 from standfast.depmap.assembly import assemble
 from standfast.depmap.attribution.address_lists import read_address_list, table_of_places
 from standfast.depmap.attribution.addresses import Lists, providers_of_addresses
@@ -40,7 +42,9 @@ def test_an_address_shares_its_provider_region_zone_and_network_and_says_by_whic
         "az:aws/us-west-2-lax-1",
         "as:16509",
     }
-    assert found.witnesses["3.0.0.1", "region:aws/us-east-1"] == (AWS_LIST,)
+    assert found.witnesses["3.0.0.1", "region:aws/us-east-1"] == (
+        replace(AWS_LIST, where="aws.json of 2026-08-22 (ec2)"),
+    )
     assert found.witnesses["3.0.0.1", "as:16509"] == (TABLE,)
     assert not found.remarks
 
@@ -48,6 +52,14 @@ def test_an_address_shares_its_provider_region_zone_and_network_and_says_by_whic
 def test_two_regions_of_one_provider_are_one_point_of_failure_and_no_single_region_is() -> None:
     found = attributed("3.0.0.1", "3.1.0.1")
     assert set(single_points(found.graph, "www.example.com")) == {"www.example.com", "provider:aws", "as:16509"}
+
+
+def test_what_the_lists_of_an_earlier_day_said_holds_and_no_list_is_opened() -> None:
+    def never() -> Lists:
+        raise AssertionError
+
+    kept = Reading(told=attributed("3.0.0.1", "9.9.9.9").told)
+    assert assemble([kept], [providers_of_addresses(never)]).graph == attributed("3.0.0.1", "9.9.9.9").graph
 
 
 def test_an_address_that_no_list_has_may_still_be_of_a_network() -> None:
