@@ -377,6 +377,38 @@ def test_a_host_in_a_setting_leads_to_the_database_that_it_names() -> None:
     assert needs(found, host) == {all_of("aws_db_instance.orders", role="host")}
 
 
+@pytest.mark.parametrize(
+    ("address", "attributes"),
+    [
+        (
+            "aws_lambda_function.a",
+            {"environment": [{"variables": {"BROKERS": "a.example.net:9092,b.example.net:9092"}}]},
+        ),
+        (
+            "aws_ecs_task_definition.a",
+            {
+                "container_definitions": '[{"name": "web", "image": "registry.example.net/web:1", "environment": '
+                '[{"name": "BROKERS", "value": "a.example.net:9092,b.example.net:9092"}]}]'
+            },
+        ),
+        ("azurerm_linux_web_app.a", {"app_settings": {"BROKERS": "a.example.net:9092,b.example.net:9092"}}),
+    ],
+)
+def test_hosts_in_settings_are_needed_also_where_no_state_has_them(address: str, attributes: dict[str, Any]) -> None:
+    found = map_of(state(resource(address, {"id": "a", **attributes})))
+    assert needs(found, address) == {any_of("a.example.net", "b.example.net")}
+    assert found.graph.nodes["a.example.net"].kind is Kind.NAME
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["hunter2", "localhost:80", "postgres://shop:hunter2/x@db.example.com/", "TABLE", "", 7, None, ["a.example.net:1"]],
+)
+def test_a_setting_that_is_not_certain_to_name_a_host_names_none(value: object) -> None:
+    attributes = {"id": "a", "environment": [{"variables": {"HOST": value, "DATABASE_URL": value}}]}
+    assert needs(map_of(state(resource("aws_lambda_function.a", attributes))), "aws_lambda_function.a") == set()
+
+
 def test_a_certificate_is_wanted_and_its_region_takes_nothing_down() -> None:
     certificate = arn("acm", "certificate/6f8d4e8a-1b2c-4e8c-9d1f-1234567890ab")
     found = map_of(

@@ -12,6 +12,7 @@ from enum import IntEnum
 from standfast.depmap.circles import circles
 from standfast.depmap.graph import Need, all_of, any_of
 from standfast.depmap.readers.terraform.index import Index, Item, Mention
+from standfast.depmap.readers.terraform.settings import hosts_in_settings
 from standfast.depmap.readers.terraform.state import Resource
 from standfast.depmap.readers.terraform.types import ALTERNATIVES, JOINED, JOINTS, WANTED, WITHOUT_INFRASTRUCTURE
 from standfast.depmap.readers.terraform.values import address_in, texts
@@ -28,12 +29,13 @@ class Trust(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """The node `node` has `need`, by the word of `by`."""
+    """The node `node` has `need`, by the word of `by`; `of_hosts`: of names and addresses, wherever these are."""
 
     node: str
     need: Need
     by: Witness
     trust: Trust
+    of_hosts: bool = False
 
 
 def links_of(items: Iterable[Item], joints: Iterable[tuple[Resource, Witness]], index: Index) -> list[Link]:
@@ -57,7 +59,11 @@ def _own(item: Item, index: Index) -> Iterator[Link]:
     for name in inverse:
         explained.update(*(index.configs(node) for node in index.nodes(item.resource.values.get(name))))
     strangers = {mention.stranger for mention in mentions}
-    for need in _named(item, index, mentions):
+    settings = list(dict.fromkeys(hosts_in_settings(item.resource.values)))
+    for need in settings:
+        yield Link(node=item.node, need=need, by=item.by, trust=Trust.NAMED, of_hosts=True)
+    asked = {host for need in settings for host in need.parts}
+    for need in _named(item, index, [mention for mention in mentions if mention.node not in asked]):
         yield Link(node=item.node, need=need, by=item.by, trust=Trust.NAMED)
     for part in dict.fromkeys(_made_before(item, index, explained, strangers)):
         yield Link(node=item.node, need=all_of(part), by=item.by, trust=Trust.MADE_BEFORE)

@@ -71,7 +71,7 @@ def tell(files: Sequence[StateFile]) -> Reading:
         if not item.is_alias:
             told += [Told(statement, item.by) for statement in _alone(item, regions_of)]
     for link in links_of(items, found.joints, index):
-        named = [(node, _kind(node, index)) for node in (link.node, *link.need.parts)]
+        named = [(node, _kind(node, index)) for node in (link.node, *(() if link.of_hosts else link.need.parts))]
         told += [Told(Is(node, kind), link.by) for node, kind in named if kind]
         told.append(Told(Needs(link.node, link.need), link.by))
     remarks += [remark for file in current for remark in file.state.remarks]
