@@ -15,7 +15,7 @@ from standfast.depmap.readers.kinds import read_files, reader_of
 from standfast.depmap.readers.terraform.reading import parse, tell
 from standfast.depmap.readers.terraform.state import read_state
 from standfast.depmap.statements import Witness
-from terraform_states import arn, map_of, needs, resource, state
+from terraform_states import full_state, map_of, needs, resource, state
 
 BY = Witness(reader="terraform", where="prod.tfstate")
 SECRET = "hunter2/S3cr3t=="
@@ -242,77 +242,6 @@ def test_attributes_of_any_form_are_read_or_left_out(attributes: dict[str, Any],
 
 
 # Secrets.
-
-
-HOST = "front-1.us-east-1.elb.amazonaws.com"
-DATABASE = "db.x.us-east-1.rds.amazonaws.com"
-WWW = {
-    "id": "r",
-    "fqdn": "www.example.com",
-    "name": "www",
-    "type": "A",
-    "zone_id": "Z1",
-    "records": ["192.0.2.1"],
-    "alias": [{"name": HOST, "zone_id": "Z2"}],
-    "set_identifier": "x",
-}
-LOAD_BALANCER = {
-    "id": "i",
-    "arn": arn("elasticloadbalancing", "loadbalancer/app/f/1"),
-    "subnets": ["subnet-1"],
-    "dns_name": HOST,
-    "tags": {"a": "b"},
-}
-PROXIED = {"name": "www", "zone_id": "x", "content": "192.0.2.1", "type": "A", "hostname": "a.b.net", "comment": "x"}
-ORDERS = {
-    "id": "db",
-    "arn": arn("rds", "db:main"),
-    "password": "x",
-    "username": "y",
-    "endpoint": f"{DATABASE}:5432",
-    "availability_zone": "us-east-1a",
-}
-FUNCTION = {
-    "id": "api",
-    "arn": arn("lambda", "function:api"),
-    "region": "us-east-1",
-    "environment": [{"variables": {"URL": f"postgres://{DATABASE}/a"}}],
-}
-DISTRIBUTION = {
-    "id": "d",
-    "arn": "arn:aws:cloudfront::1:distribution/d",
-    "aliases": ["a.example.com"],
-    "origin": [{"origin_id": "o", "domain_name": "o.example.com", "custom_header": [{"name": "k", "value": "v"}]}],
-    "default_cache_behavior": [{"target_origin_id": "o"}],
-}
-ADDRESS = {"id": "/subscriptions/1/a", "location": "East US", "ip_address": "192.0.2.9", "zones": ["1"]}
-
-
-def full_state() -> bytes:
-    """Return a state with something in each place where a value can come from."""
-    zone = {"id": "Z1", "zone_id": "Z1", "name": "example.com", "name_servers": ["ns.a.net"], "comment": "x"}
-    return state(
-        resource("aws_route53_zone.main", zone, private="eyJzY2hlbWFfdmVyc2lvbiI6IjEifQ=="),
-        resource("aws_route53_record.www", WWW),
-        resource("cloudflare_record.www", PROXIED),
-        resource("aws_lb.front", LOAD_BALANCER),
-        resource("aws_db_instance.main", ORDERS),
-        resource("aws_lambda_function.api", FUNCTION),
-        resource(
-            "aws_dynamodb_table.t",
-            {"id": "t", "arn": arn("dynamodb", "table/t"), "replica": [{"region_name": "us-east-2"}]},
-        ),
-        resource("aws_cloudfront_distribution.d", DISTRIBUTION),
-        resource("azurerm_public_ip.a", ADDRESS),
-        resource(
-            "google_compute_instance.a",
-            {"id": "p/a", "zone": "us-central1-a", "network_interface": [{"network_ip": "10.0.0.2"}]},
-        ),
-        resource("vault_generic_secret.a", {"id": "secret/a", "data_json": "x", "data": {"password": "y"}}),
-        resource("data.terraform_remote_state.a", {"outputs": {"password": "x"}}),
-        outputs={"password": {"value": "x", "type": "string", "sensitive": True}},
-        check_results=[{"problem": "x"}],
-    )
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
