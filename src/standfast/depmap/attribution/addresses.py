@@ -66,7 +66,7 @@ def providers_of_addresses(lists: Callable[[], Lists]) -> Step:
         nowhere: list[str] = []
         broken: dict[str, None] = {}
         for name in public:
-            here = list(_causes(name, known, broken))
+            here = [Told(Shares(name, cause), by) for cause, by in _causes(str(addresses[name]), known, broken)]
             told += here
             if not here:
                 nowhere.append(name)
@@ -87,23 +87,24 @@ def causes_of(place: Place) -> Iterator[str]:
         yield f"az:{place.provider}/{place.zone}"
 
 
-def _causes(address: str, lists: Lists, broken: dict[str, None]) -> Iterator[Told]:
+def _causes(address: str, lists: Lists, broken: dict[str, None]) -> Iterator[tuple[str, Witness]]:
     if place := lists.places.of(address):
         by = place.by
         if place.services:
             by = replace(by, where=f"{by.where} ({', '.join(place.services)})")
         for cause in causes_of(place):
-            yield Told(Shares(address, cause), by)
+            yield cause, by
     try:
         network = lists.network_of(address)
     except ModelError as error:
         broken[str(error)] = None
     else:
         if network:
-            yield Told(Shares(address, f"as:{network[0].number}"), network[1])
+            yield f"as:{network[0].number}", network[1]
 
 
 def _address(name: str) -> IPv4Address | IPv6Address | None:
+    """Return the address that `name` is, whatever link it is on; None where it is none."""
     try:
         return ip_address(name.partition("%")[0])
     except ValueError:  # whoever wrote the map calls it so

@@ -103,6 +103,11 @@ def test_what_the_lists_have_to_remark_is_in_the_map() -> None:
     assert remark in attributed("3.0.0.1", known=Lists(places=lists().places, remarks=(remark,))).remarks
 
 
+def test_an_address_on_a_link_is_looked_up_as_any_other() -> None:
+    assert said(attributed("2600::1%eth0")) == ["2600::1%eth0 is in no list - `standfast map refresh` fetches lists"]
+    assert said(attributed("fe80::1%eth0")) == ["fe80::1%eth0 is of no provider: private or reserved"]
+
+
 def test_an_address_that_is_none_shares_nothing() -> None:
     told = Told(Is("the front's address", Kind.ADDRESS), BY)
     found = assemble([Reading(told=(told,))], [providers_of_addresses(lists)])
