@@ -1,8 +1,11 @@
 """What YAML nodes hold, for readers of files that others made: what is not as expected is simply not there."""
 
+import re
+from typing import Final
+
 from standfast.yaml_nodes import MappingNode, ScalarNode, SequenceNode, YamlNode, is_nothing
 
-MERGE = "<<"  # a key whose value stands for keys of its own (YAML 1.1's merge key, as compose files use it)
+MERGE: Final = "<<"  # a key whose value stands for keys of its own (YAML 1.1's merge key, as compose files use it)
 
 
 def fields(node: YamlNode | None) -> dict[str, YamlNode]:
@@ -44,3 +47,8 @@ def at(node: YamlNode | None, *path: str) -> YamlNode | None:
     for key in path:
         node = fields(node).get(key)
     return node
+
+
+def without_values(reason: str) -> str:
+    """Return why something is no YAML, without what the file says there: it may be a secret."""
+    return re.sub(r'"[^"]*"', "...", reason)

@@ -17,8 +17,8 @@ class Gathered:
         self._told[Told(statement, Witness(reader=self._reader, where=file, line=line))] = None
 
     def needs(self, node: str, need: Need, file: str, line: int = 0) -> None:
-        """Tell that `node` has `need`, unless `node` is one of those that will do."""
-        if need.parts and node not in need.parts:
+        """Tell that `node` has `need`, unless `node` is one of those that will do, or one of them has no name."""
+        if need.parts and not {node, ""}.intersection(need.parts):
             self.say(Needs(node, need), file, line)
 
     def remark(self, text: str, file: str, line: int = 0) -> None:

@@ -4,6 +4,7 @@ Values hold passwords as well as hosts. What is not certain to be a host is take
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from typing import Final
 
@@ -38,6 +39,7 @@ _HOST_AND_PORT: Final = re.compile(r"(\[[0-9a-f:.]+\]|[^:/\[\]]+):([0-9]{1,5})(?
 _NAME: Final = re.compile(
     r"(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*"
 )
+_OPTION: Final = re.compile(r"(-[^=]*|[A-Za-z_]\w*(?==))(?:=(.*))?")
 _IN_CLUSTER: Final = re.compile(r"(?:[^.]+\.)*?([^.]+)\.([^.]+)\.svc(?:\..+)?")
 
 
@@ -59,6 +61,25 @@ def hosts_named(variable: str, value: str) -> tuple[str, ...]:
     else:
         found = [_host_of(item, or_bare=_is_bare_host(item, words)) for item in re.split(r"[,;\s]+", value) if item]
     return tuple(dict.fromkeys(found)) if "" not in found else ()
+
+
+def argument_settings(arguments: Iterable[tuple[str, int]]) -> Iterator[tuple[str, str, int]]:
+    """Yield the settings that stand in a command's `arguments`, each with its line: name, value and line.
+
+    They are `--name=value`, `--name value`, `NAME=value`, or a value alone. What has spaces is a script.
+    """
+    name = ""
+    for argument, line in arguments:
+        if any(character.isspace() for character in argument):
+            name = ""
+        elif (found := _OPTION.fullmatch(argument)) is None:
+            yield name, argument, line
+            name = ""
+        else:
+            name = found[1]
+            if found[2] is not None:
+                yield name, found[2], line
+                name = ""
 
 
 def host_in(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from standfast.depmap import mapfile
 from standfast.depmap.errors import ModelError
-from standfast.depmap.readers import botocore_endpoints, handwritten, kubernetes, zone_file
+from standfast.depmap.readers import botocore_endpoints, compose, handwritten, kubernetes, otlp, zone_file
 from standfast.depmap.readers.terraform import reading as terraform
 from standfast.depmap.statements import Reading
 
@@ -48,6 +48,8 @@ READERS: Final[tuple[AnyReader, ...]] = (
     JointReader(name=terraform.NAME, suits=terraform.suits, parse=terraform.parse, tell=terraform.tell),
     Reader(name=botocore_endpoints.NAME, suits=botocore_endpoints.suits, read=botocore_endpoints.read),
     JointReader(name=kubernetes.NAME, suits=kubernetes.suits, parse=kubernetes.parse, tell=kubernetes.tell),
+    JointReader(name=compose.NAME, suits=compose.suits, parse=compose.parse, tell=compose.tell),
+    JointReader(name=otlp.NAME, suits=otlp.suits, parse=otlp.parse, tell=otlp.tell),
     Reader(name=zone_file.NAME, suits=zone_file.suits, read=zone_file.read),
     Reader(name="handwritten", suits=handwritten.suits, read=handwritten.read),
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from standfast.depmap.errors import ModelError
-from standfast.depmap.readers.fields import at, fields, items, text
+from standfast.depmap.readers.fields import at, fields, items, text, without_values
 from standfast.yaml_nodes import MappingNode, NotYaml, ScalarNode, YamlNode, compose_all
 
 THINGS_MAX: Final = 200_000  # of one file; the largest clusters have about as many that matter
@@ -25,7 +25,6 @@ _YAML_HEAD: Final = re.compile(rb"^(?:apiVersion|kind):[ \t]", re.MULTILINE)
 _JSON_HEAD: Final = re.compile(rb'\s*\{\s*"(?:apiVersion|kind)"\s*:')
 _TEMPLATE: Final = "{{"
 _UNRENDERED: Final = 'a template of Helm, which says nothing before it is rendered: read what "helm template" prints'
-_QUOTED: Final = re.compile(r'"[^"]*"')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +87,7 @@ def parse(octets: bytes, *, file: str) -> Manifests:
 
 
 def _in_words(error: NotYaml, octets: bytes) -> str:
-    """Return what is wrong, without anything that the file says: it may be a secret."""
-    return _UNRENDERED if _TEMPLATE.encode() in octets else _QUOTED.sub("...", error.reason)
+    return _UNRENDERED if _TEMPLATE.encode() in octets else without_values(error.reason)
 
 
 def _is_template(document: YamlNode) -> bool:
@@ -115,11 +113,12 @@ def _things(document: YamlNode, file: str) -> Iterator[Thing]:
             continue
         if kind == "Kustomization" or group == _KUSTOMIZATION or file.rpartition("/")[2] in _KUSTOMIZATION_FILES:
             yield from _generated(body, file)
-        if kind:
+        name = text(at(body, "metadata", "name")) or text(at(body, "metadata", "generateName")).rstrip("-")
+        if kind and name:
             yield Thing(
                 kind=kind,
                 group=group,
-                name=text(at(body, "metadata", "name")),
+                name=name,
                 namespace=_namespace(text(at(body, "metadata", "namespace"))),
                 body=body,
                 file=file,

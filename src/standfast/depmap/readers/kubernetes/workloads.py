@@ -7,7 +7,7 @@ from typing import Final
 from standfast.depmap.graph import Kind, Need, any_of
 from standfast.depmap.readers.fields import at, items, text
 from standfast.depmap.readers.gathering import Gathered
-from standfast.depmap.readers.hosts import hosts_named
+from standfast.depmap.readers.hosts import argument_settings, hosts_named
 from standfast.depmap.readers.kubernetes.cluster import Cluster, Setting, node_of, template_of
 from standfast.depmap.readers.kubernetes.manifests import Thing
 from standfast.depmap.readers.kubernetes.places import Places, places_of
@@ -78,20 +78,9 @@ def _setting(variable: YamlNode, thing: Thing, cluster: Cluster, before: Mapping
 
 
 def _arguments(container: YamlNode, thing: Thing, variables: Mapping[str, Setting]) -> Iterator[tuple[str, Setting]]:
-    """Yield the settings that stand in the command's arguments: `--name=value`, `--name value` and bare addresses."""
-    name = ""
-    for argument in [*items(at(container, "command")), *items(at(container, "args"))]:
-        said = _expanded(text(argument), variables)
-        if any(character.isspace() for character in said):  # a script
-            name = ""
-        elif said.startswith("-"):
-            name, _, value = said.partition("=")
-            if value:
-                yield name, Setting(value, thing.file, argument.line)
-                name = ""
-        else:
-            yield name, Setting(said, thing.file, argument.line)
-            name = ""
+    words = [*items(at(container, "command")), *items(at(container, "args"))]
+    for name, value, line in argument_settings((_expanded(text(word), variables), word.line) for word in words):
+        yield name, Setting(value, thing.file, line)
 
 
 def _expanded(value: str, variables: Mapping[str, Setting]) -> str:
