@@ -23,6 +23,7 @@ from standfast.depmap.faults.risk import assess
 from standfast.depmap.loss import blast_radius, reach
 from standfast.depmap.merging import merge
 from standfast.depmap.readers import handwritten
+from standfast.depmap.readers.kinds import read_files
 from standfast.dns.codec import encode_response
 from standfast.dns.masterfile import FAULTS_MAX, MasterFile, MasterFileError
 from standfast.dns.model import Query, Reply
@@ -52,6 +53,33 @@ MAP: Final = b"""nodes:
   b: {needs: [{at-least: 2, of: [b, c, d]}]}
   c: {causes: [x, y]}
   d:
+"""
+MANIFESTS: Final = b"""apiVersion: apps/v1
+kind: Deployment
+metadata: {name: a, namespace: n}
+spec:
+  replicas: 2
+  template:
+    metadata: {labels: {app: a}}
+    spec:
+      nodeSelector: {topology.kubernetes.io/zone: us-east-1a}
+      containers:
+      - {args: ["--url=http://b:80"], env: [{name: DB_HOST, value: "$(X).c"}], envFrom: [{configMapRef: {name: x}}]}
+---
+{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {selector: {app: a}}}]}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: x}, data: {A_URL: "amqp://u:p@d,e:1/x"}}
+"""
+COMPOSED: Final = b"""services:
+  a: {extends: b, environment: {A_URL: "${X:-http://b}"}, depends_on: {b: {condition: service_started}}}
+  b: &b {links: ["a:c"], networks: {n: {aliases: [d]}}, command: --db b:1}
+  c: {<<: *b, profiles: [p], environment: ["A_HOST=d"]}
+"""
+TRACES: Final = b"""{"resourceSpans": [{
+"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "a"}}]},
+"scopeSpans": [{"spans": [{"traceId": "0a", "spanId": "0b", "parentSpanId": "0b", "kind": 3,
+"links": [{"traceId": "a"}], "attributes": [{"key": "server.address", "value": {"stringValue": "b:1"}}]}]}]}]}
+{"resourceSpans": []}
 """
 EXAMPLE: Final = Path(__file__).parents[2] / "standfast.example.toml"
 
@@ -84,6 +112,13 @@ def dependency_map(octets: bytes) -> None:
         return
     for loss, number in reach(graph).items():
         assert len(blast_radius(graph, [loss]).down) == number
+
+
+def map_source(octets: bytes) -> None:
+    """Whatever a file is taken for, what it tells makes a map, and nothing of it is told where it is broken."""
+    readings, errors = read_files([("s", octets)])
+    assert len(readings) + len(errors) == 1
+    merge(readings)
 
 
 def open_psa(octets: bytes) -> None:
@@ -258,6 +293,7 @@ FILES: Final = {
         seeds=lambda: (b"$TTL 1h\n@ SOA ns h ( 1 2 3\n 4 5 )\nwww 60 IN A 192.0.2.1\n$GENERATE 1-9 h$ A 192.0.2.$\n",),
     ),
     "map": Target(law=dependency_map, seeds=lambda: (MAP,)),
+    "map-source": Target(law=map_source, seeds=lambda: (MANIFESTS, COMPOSED, TRACES)),
     "open-psa": Target(law=open_psa, seeds=lambda: (FAULT_TREE, FAULT_TREE.replace(b"0.1", b"1"))),
     "certificate": Target(law=certificate, seeds=_certificates),
 }

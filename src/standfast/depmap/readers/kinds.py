@@ -71,7 +71,8 @@ def read_files(
                 case Reader(read=read):
                     readings.append(read(octets, file=file))
                 case JointReader(name=name, parse=parse):
-                    parsed.setdefault(name, []).append(parse(octets, file=file))
+                    of_file = parse(octets, file=file)  # raises before there is anything to tell of
+                    parsed.setdefault(name, []).append(of_file)
         except ModelError as error:
             errors.append(error)
     readings += [

@@ -98,11 +98,15 @@ def test_what_an_init_container_needs_only_a_new_pod_needs_and_a_sidecar_is_as_t
         "web",
         """\
         initContainers:
-        - {name: wait, env: [{name: A_ADDR, value: "migrations:80"}]}
+        - {name: wait, env: [{name: A_ADDR, value: "migrations:80"}, {name: B_ADDR, value: "db:80"}]}
         - {name: proxy, restartPolicy: Always, env: [{name: A_ADDR, value: "mesh:80"}]}
+        containers:
+        - {name: web, env: [{name: A_ADDR, value: "db:80"}]}
         """,
     )
-    assert set(read(web).graph.nodes["web"].needs) == {all_of("migrations", soft=True), all_of("mesh")}
+    found = read(web)
+    assert set(found.graph.nodes["web"].needs) == {all_of("migrations", soft=True), all_of("mesh"), all_of("db")}
+    assert not found.contradictions
 
 
 def test_of_several_hosts_in_one_value_one_is_enough() -> None:

@@ -211,3 +211,9 @@ def test_traces_are_known_by_how_they_begin() -> None:
     (reading,), errors = read_files([("a.json", head)])
     assert not errors
     assert reading.told
+
+
+def test_a_file_that_says_nothing_is_an_error_and_no_reading() -> None:
+    readings, (error,) = read_files([("a.json", b'{"resourceSpans":[]}')])
+    assert not readings
+    assert str(error) == "a.json: there are no spans of a service in it"

@@ -46,6 +46,7 @@ class Cluster:
         self._services: dict[tuple[str, str], Thing] = {}  # by namespace and name, as all below
         self._settings: dict[tuple[str, str], dict[str, Setting]] = {}
         self._labels: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
+        self._labelled: dict[tuple[str, str, str], list[str]] = defaultdict(list)
         self._endpoints: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
         self._by_address: dict[str, str] = {}
         self._namespaces: set[str] = set()
@@ -70,7 +71,10 @@ class Cluster:
                 for endpoint in items(at(thing.body, "endpoints")):
                     self._reach((thing.namespace, name), [text(each) for each in items(at(endpoint, "addresses"))])
         if (template := template_of(thing)) is not None:
-            self._labels[thing.namespace][node_of(thing)] = texts(at(template, "metadata", "labels"))
+            labels = texts(at(template, "metadata", "labels"))
+            self._labels[thing.namespace][node_of(thing)] = labels
+            for label in labels.items():
+                self._labelled[thing.namespace, *label].append(node_of(thing))
 
     def _reach(self, service: tuple[str, str], addresses: list[str]) -> None:
         for address in addresses:
@@ -84,8 +88,9 @@ class Cluster:
         return self._settings.get((namespace, name), {})
 
     def selected(self, namespace: str, selector: Mapping[str, str]) -> list[str]:
-        """Return the workloads of `namespace` that have all labels of `selector`."""
-        return [node for node, labels in self._labels[namespace].items() if selector.items() <= labels.items()]
+        """Return the workloads of `namespace` that have all labels of `selector`, which has at least one."""
+        rarest = min((self._labelled[namespace, *label] for label in selector.items()), key=len)
+        return [node for node in rarest if selector.items() <= self._labels[namespace][node].items()]
 
     def has_workload(self, thing: Thing) -> bool:
         """Say whether there is a workload of the name of `thing`."""

@@ -31,13 +31,16 @@ def tell_workload(thing: Thing, cluster: Cluster, gathered: Gathered) -> bool:
         gathered.remark(f'"{node}" has no replicas: none of it runs', thing.file, thing.line)
     pod = at(template, "spec")
     secrets: dict[str, None] = {}
-    for container in items(at(pod, "containers")):
-        _tell_container(container, thing, cluster, gathered, secrets, soft=False)
-    for container in items(at(pod, "initContainers")):
-        # One that goes on running beside the others is as they are. What any other needs, only a new pod needs.
-        _tell_container(
-            container, thing, cluster, gathered, secrets, soft=text(at(container, "restartPolicy")) != "Always"
-        )
+    containers = [(each, False) for each in items(at(pod, "containers"))]
+    # One that goes on running beside the others is as they are. What any other needs, only a new pod needs.
+    initial = [(each, text(at(each, "restartPolicy")) != "Always") for each in items(at(pod, "initContainers"))]
+    hard: set[tuple[str, ...]] = set()
+    for container, soft in sorted([*containers, *initial], key=lambda each: each[1]):
+        for parts, setting in _named(container, thing, cluster, secrets):
+            if parts not in hard:
+                gathered.needs(node, any_of(*parts, soft=soft), setting.file, setting.line)
+            if not soft:
+                hard.add(parts)
     if secrets:
         listed = ", ".join(list(secrets)[:_SECRETS_LISTED_MAX]) + (" ..." if len(secrets) > _SECRETS_LISTED_MAX else "")
         said = f'"{node}" is set up by Secrets, which are not read: {listed}. If they name hosts, say so by hand'
@@ -46,9 +49,10 @@ def tell_workload(thing: Thing, cluster: Cluster, gathered: Gathered) -> bool:
     return True
 
 
-def _tell_container(
-    container: YamlNode, thing: Thing, cluster: Cluster, gathered: Gathered, secrets: dict[str, None], *, soft: bool
-) -> None:
+def _named(
+    container: YamlNode, thing: Thing, cluster: Cluster, secrets: dict[str, None]
+) -> Iterator[tuple[tuple[str, ...], Setting]]:
+    """Yield what the settings of `container` name, each of which one is enough; add to `secrets` what is not read."""
     variables: dict[str, Setting] = {}
     for source in items(at(container, "envFrom")):
         prefix = text(at(source, "prefix"))
@@ -64,8 +68,7 @@ def _tell_container(
             variables[name] = setting
     for name, setting in [*variables.items(), *_arguments(container, thing, variables)]:
         hosts = hosts_named(name, setting.value)
-        parts = dict.fromkeys(cluster.node_of_host(host, thing, setting.file, setting.line) for host in hosts)
-        gathered.needs(node_of(thing), any_of(*parts, soft=soft), setting.file, setting.line)
+        yield tuple({cluster.node_of_host(host, thing, setting.file, setting.line): None for host in hosts}), setting
 
 
 def _setting(variable: YamlNode, thing: Thing, cluster: Cluster, before: Mapping[str, Setting]) -> Setting | None:
