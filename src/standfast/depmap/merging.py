@@ -113,6 +113,7 @@ class _Merger:
     def done(self, told: tuple[Told, ...], remarks: tuple[Remark, ...]) -> DependencyMap:
         witnesses: dict[Edge, tuple[Witness, ...]] = {}
         contradictions = self._causes_that_are_nodes()
+        self._leave_out_own_zones()
         nodes = []
         for name, said in self._kinds.items():
             kind, differ = kind_of(name, said)
@@ -159,6 +160,25 @@ class _Merger:
         return [
             Contradiction(name=cause, said=tuple(said), taken="a node that those need") for cause, said in found.items()
         ]
+
+    def _leave_out_own_zones(self) -> None:
+        """Drop what says that a name server is found by a zone that it serves: the zone above has its address.
+
+        Else the two would hold each other up. Files say it of every name of a zone; see `standfast.depmap.naming`.
+        """
+        served: dict[str, set[str]] = {}
+        for zone, said in self._needs.items():
+            for need, _ in said:
+                if need.role == "server":
+                    for server in need.parts:
+                        served.setdefault(server, set()).add(zone)
+        for server, zones in served.items():
+            if server in self._needs:
+                self._needs[server] = [
+                    (need, by)
+                    for need, by in self._needs[server]
+                    if need.role != "zone" or zones.isdisjoint(need.parts)
+                ]
 
 
 def _witness(

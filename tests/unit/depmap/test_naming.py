@@ -70,6 +70,15 @@ def test_a_server_in_its_own_zone_is_found_by_glue_in_the_parent_and_holds_nobod
     }  # fmt: skip
 
 
+def test_a_file_that_says_of_a_server_as_of_any_name_that_it_is_in_its_zone_makes_no_circle() -> None:
+    found = _map(
+        Needs("zone:example.org", any_of("ns1.example.org", role="server")),
+        Needs("ns1.example.org", all_of("zone:example.org", role="zone")),
+    )
+    assert _zone_of(found, "ns1.example.org") == "zone:org"
+    assert blast_radius(found.graph, ()).never_up == ()
+
+
 def test_two_zones_whose_servers_are_in_each_other_never_work() -> None:
     found = _map(
         Needs("zone:example.org", any_of("ns.example.net", role="server")),
