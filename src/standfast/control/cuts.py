@@ -19,7 +19,8 @@ class Cuts:
 
     def above(self, owner: Name) -> Name | None:
         """Return the highest cut above `owner`; None where there is none."""
-        return self._from(parent(owner))
+        above = parent(owner)
+        return self._known[above] if above in self._known else self._from(above)
 
     def _from(self, owner: Name) -> Name | None:
         if owner not in self._known:  # names have few parents: each is looked at once

@@ -111,7 +111,7 @@ def drift(reading: Reading, head: PlanHead, planned: Content) -> Drift | None:
         return None
     repairs = repair(planned, {}, reading.content)
     if fence is None:
-        return Drift(why="the fence is gone", repairs=repairs)
+        return Drift(why="no fence stands: never published, or taken away", repairs=repairs)
     if not repairs:
         return None
     empty = [name for name in dict.fromkeys(change.key[0] for change in repairs) if not reading.content.get(name)]

@@ -89,7 +89,7 @@ def test_a_name_that_somebody_emptied_is_drift_and_says_which() -> None:
 def test_a_fence_that_is_gone_is_drift_even_where_all_names_are_right() -> None:
     found = drift(Reading(fence=None, content=PLANNED), HEAD, PLANNED)
     assert found is not None
-    assert (found.why, found.repairs) == ("the fence is gone", ())
+    assert (found.why, found.repairs) == ("no fence stands: never published, or taken away", ())
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,8 @@ def losses(subject: Subject) -> Sequence[Loss]:
     """Return which names shrink, and by how many. A name that goes whole, or to another pool, is for other rules."""
     found = []
     for group in subject.groups:
+        if not group.before:  # as all are of a first plan
+            continue
         count = len(group.stood) - len(group.stands)
         moves = enters(group, subject) and group.stands.isdisjoint(group.stood)
         if count > 0 and (group.stands or group.shape is not None) and not moves:

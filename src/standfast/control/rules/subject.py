@@ -18,31 +18,28 @@ from standfast.dns.changes import Change
 from standfast.dns.model import Name, RRset
 from standfast.dns.name import ROOT
 from standfast.dns.rdata import rrset_to_text
+from standfast.values import value
 
 Form = tuple[tuple[int, int, tuple[bytes, ...]], ...]  # a node without its name: type, TTL in seconds, data of each
 _Look = tuple[object, ...] | None
 
+_NOBODY: Final = frozenset[Target]()
 SHOWN_MAX: Final = 5  # endpoints that a finding names; it says how many there are
 
 
-@dataclass(frozen=True, kw_only=True)
+@value
 class Group:
-    """Names that are alike before, alike after, and promised alike. `shape` is None where they are not managed."""
+    """Names that are alike before, alike after, and promised alike. `shape` is None where they are not managed.
+
+    `stood` and `stands` are the endpoints before and after.
+    """
 
     shape: Shape | None
     before: Form
     after: Form
     names: Sequence[Name]
-
-    @cached_property
-    def stood(self) -> frozenset[Target]:
-        """The endpoints before."""
-        return _targets(self.before)
-
-    @cached_property
-    def stands(self) -> frozenset[Target]:
-        """The endpoints after."""
-        return _targets(self.after)
+    stood: frozenset[Target]
+    stands: frozenset[Target]
 
     @property
     def lost(self) -> frozenset[Target]:
@@ -93,7 +90,10 @@ class Subject:
             if names is None:
                 names = alike[look] = found.setdefault((shape, _form(old), _form(new)), [])
             names.append(name)
-        return [Group(shape=shape, before=old, after=new, names=names) for (shape, old, new), names in found.items()]
+        return [
+            Group(shape=shape, before=old, after=new, names=names, stood=_targets(old), stands=_targets(new))
+            for (shape, old, new), names in found.items()
+        ]
 
     @cached_property
     def touched(self) -> Mapping[Name, None]:
@@ -129,7 +129,9 @@ def _look(node: Node | None) -> _Look:
 
 
 def _targets(form: Form) -> frozenset[Target]:
-    return frozenset((rtype, rdata) for rtype, _, rdatas in form if rtype in ENDPOINT_TYPES for rdata in rdatas)
+    if not form:
+        return _NOBODY
+    return frozenset([(rtype, rdata) for rtype, _, rdatas in form if rtype in ENDPOINT_TYPES for rdata in rdatas])
 
 
 def owner_of(change: Change) -> Name:

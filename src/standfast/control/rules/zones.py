@@ -29,6 +29,8 @@ def apex_and_delegation(subject: Subject) -> Iterator[Finding]:
 def _protected(subject: Subject) -> Iterator[Finding]:
     intent = subject.facts.zone.intent
     for group in subject.groups:
+        if PROTECTED.isdisjoint([rtype for rtype, _, _ in (*group.before, *group.after)]):
+            continue
         changed = set(group.before) ^ set(group.after)
         types = sorted({rtype for rtype, _, _ in changed if rtype in PROTECTED})
         for rtype in types:
@@ -57,14 +59,16 @@ def _below_cuts(subject: Subject) -> Iterator[Finding]:
     servers: frozenset[Name] | None = None
     for group in subject.groups:
         types = {rtype for rtype, _, _ in set(group.after) - set(group.before)}
+        not_at_cut = types - AT_CUT
         for name in group.names if types else ():
             cut = cuts.above(name)
             if cut is not None:
                 servers = servers_in(intent.records) if servers is None else servers
                 bad = types - GLUE if name in servers else types
-            else:
-                bad = types - AT_CUT
-                cut = name if bad and is_delegated(name) else None
+            elif not_at_cut:
+                bad, cut = not_at_cut, name if is_delegated(name) else None
+            else:  # nearly always
+                continue
             if cut is not None and bad:
                 yield Finding(
                     rule="apex-and-delegation",

@@ -35,6 +35,7 @@ NUMBER_DIGITS_MAX: Final = 15  # a number with more is a slip, or an attack on w
 
 _INTEGER: Final = re.compile(rf"[-+]?[0-9]{{1,{NUMBER_DIGITS_MAX}}}")
 _FLOAT: Final = re.compile(r"[-+]?(?:[0-9]{1,15}\.[0-9]{0,15}|\.[0-9]{1,15})(?:[eE][-+]?[0-9]{1,3})?")
+_NUMBER_BEGINS: Final = frozenset("+-.0123456789")
 _WORDS: Final[Mapping[str, bool | None]] = {"": None, "~": None, "null": None, "true": True, "false": False}
 _JSON: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 
@@ -275,15 +276,18 @@ class _YamlReader:
         if self._repeated > REPEATED_MAX or len(where) > DEPTH_MAX:
             raise BadText("its aliases stand for too much, or for themselves", line_of(node))
         if isinstance(node, SequenceNode):
-            return [self.value(each, (*where, at)) for at, each in enumerate(node.value)]
+            return [
+                _scalar(each) if isinstance(each, ScalarNode) else self.value(each, (*where, at))
+                for at, each in enumerate(node.value)
+            ]
         table: dict[str, Any] = {}
         for key, below in node.value:
             if not isinstance(key, ScalarNode):
                 raise BadText("a key must be a text", line_of(key))
-            place = (*where, key.value)
-            if key.value in table:
-                self.twice.append(place)
-            table[key.value] = self.value(below, place)
+            text = key.value
+            if text in table:
+                self.twice.append((*where, text))
+            table[text] = _scalar(below) if isinstance(below, ScalarNode) else self.value(below, (*where, text))
         return table
 
 
@@ -293,6 +297,8 @@ def _scalar(node: ScalarNode) -> object:
         return text
     if text in _WORDS:
         return _WORDS[text]
+    if text[0] not in _NUMBER_BEGINS:  # as nearly all do not
+        return text
     if _INTEGER.fullmatch(text):
         return int(text)
     return float(text) if _FLOAT.fullmatch(text) else text
