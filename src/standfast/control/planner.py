@@ -170,6 +170,8 @@ def _beside(node: Node) -> Node:
 
 def _follow(node: Node, wanted: Node, changes: list[Change]) -> None:
     """Add what leads from `node` to `wanted`."""
+    if node == wanted:  # as most of a zone is, and mostly the very same
+        return
     for rtype, after in wanted.items():
         before = node.get(rtype)
         if not same(before, after):

@@ -84,6 +84,8 @@ def parent(qname: Name) -> Name:
 def _ends_with_labels(qname: Name, suffix: Name) -> bool:
     if not qname.endswith("." + suffix):
         return False
+    if "\\" not in qname:  # nearly always
+        return True
     before = qname[: -len(suffix) - 1]
     escapes = len(before) - len(before.rstrip("\\"))
     return escapes % 2 == 0  # an odd number of backslashes makes the dot part of a label
