@@ -6,7 +6,7 @@ cannot be changed. So it is a soft need of its data plane.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from standfast.depmap.assembly import Step
@@ -71,16 +71,18 @@ class _Teller:
             }
 
     def reading(self, found: DependencyMap) -> Reading:
+        served = {name for name, node in found.graph.nodes.items() if any(need.role == "host" for need in node.needs)}
         for name in found.graph.nodes:
             if _NAME_SERVER.fullmatch(name):
                 self._tell(_NAMES, Needs(name, all_of(data_node("route53"), role="api")))
             elif host := read_host(name):
-                self._host(found, name, host)
+                self._host(name, host, served)
         apis = dict.fromkeys(name for name in found.graph.nodes if _is_api(name))
         self._apis(apis | dict.fromkeys(part for part in self._needed() if _is_api(part)))
         return Reading(told=tuple(self._told), remarks=tuple(self._remarks))
 
-    def _host(self, found: DependencyMap, name: str, host: AwsHost) -> None:
+    def _host(self, name: str, host: AwsHost, served: Collection[str]) -> None:
+        """Tell of the host name `name`; `served` are those of which somebody has said what is behind them."""
         service, region, by = host.service, host.region, _NAMES
         if self._endpoints and name in self._endpoints.hosts:
             service, region = self._endpoints.hosts[name]
@@ -99,9 +101,7 @@ class _Teller:
             if not host.region:
                 text = f"{name} names no region and is taken to be in {region}, where its requests are signed for"
                 self._remarks.append(Remark(text=text, by=by))
-        elif not any(
-            need.role == "host" for need in found.graph.nodes[name].needs
-        ):  # else somebody knows what is there
+        elif name not in served:
             hint = "" if self._endpoints else ": botocore, which has a list, is not installed (standfast[aws])"
             self._remarks.append(Remark(text=f"which region is behind {name} is not known{hint}", by=by))
 

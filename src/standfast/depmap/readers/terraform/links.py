@@ -91,6 +91,8 @@ def _made_before(item: Item, index: Index, explained: set[str], strangers: set[s
     `explained` are addresses of resources, `strangers` types of those that are not in the state.
     """
     file, resource = item.by.where, item.resource
+    if resource.is_data:  # what is asked for late, and not what it hangs on
+        return
     through = {
         config
         for dependency in resource.depends
@@ -99,7 +101,7 @@ def _made_before(item: Item, index: Index, explained: set[str], strangers: set[s
         if config != dependency != resource.config
     }
     for config in resource.depends:
-        if config in explained or config in through or resource.is_data:
+        if config in explained or config in through:
             continue
         others = index.of_config(file, config)
         if not others and _is_thing(config) and _type_of(config) not in strangers:

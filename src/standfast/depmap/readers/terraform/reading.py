@@ -91,9 +91,10 @@ def tell(files: Sequence[StateFile]) -> Reading:
 
 def _current(files: Sequence[StateFile]) -> tuple[list[StateFile], list[Remark]]:
     """Return `files` without those that Terraform kept as the state before the one that is there as well."""
-    latest: dict[str, int] = {}
+    latest = {"": 0}  # without a lineage it cannot be told what is a copy of what
     for file in files:
-        latest[file.state.lineage] = max(file.state.serial, latest.get(file.state.lineage, 0))
+        if file.state.lineage:
+            latest[file.state.lineage] = max(file.state.serial, latest.get(file.state.lineage, 0))
     kept, remarks = [], []
     for file in files:
         if file.by.where.endswith(".backup") and file.state.serial < latest[file.state.lineage]:
