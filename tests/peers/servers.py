@@ -34,11 +34,13 @@ from standfast.io.roots import Roots
 from standfast.io.settings.addresses import ListenAddress
 
 PACKAGES = {
+    "chromium": "chromium",
     "delv": "bind9-dnsutils",
     "dig": "bind9-dnsutils",
     "dnssec-signzone": "bind9-utils",
     "dnssec-verify": "bind9-utils",
     "gcc": "gcc",
+    "gvpr": "graphviz",
     "kdig": "knot-dnsutils",
     "knotd": "knot",
     "kzonecheck": "knot-dnssecutils",
@@ -48,6 +50,7 @@ PACKAGES = {
     "named": "bind9",
     "named-checkzone": "bind9-utils",
     "knsupdate": "knot-dnsutils",
+    "node": "nodejs",
     "nsd": "nsd",
     "nsupdate": "bind9-dnsutils",
     "pdns_server": "pdns-server pdns-backend-bind",

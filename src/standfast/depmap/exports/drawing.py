@@ -11,7 +11,7 @@ from standfast.depmap.exports.scene import Edge, Scene, Thing
 
 THINGS_MAX: Final = 600  # that are drawn at once; more than that nobody can see
 BOX_HEIGHT: Final = 38.0
-_LETTER: Final = 8.0  # of a label: as wide as any usual font has it, as the reader's cannot be measured here
+_LETTER: Final = 8.4  # of a label: as wide as any usual font has it, as the reader's cannot be measured here
 _PADDING: Final = 30.0
 _BADGE: Final = 10.0  # what a badge takes of its box
 _LETTERS_MAX: Final = 34

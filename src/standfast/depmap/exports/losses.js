@@ -92,5 +92,3 @@ function singlePoints(things, dependents, target, most) {
     (at) => at !== target && !working(things, dependents, new Set([at]), candidates)[target],
   );
 }
-
-if (typeof module !== "undefined") module.exports = { dependentsOf, blastRadius, singlePoints };

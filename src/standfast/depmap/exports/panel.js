@@ -60,7 +60,7 @@ function tellOutcome() {
     );
     return;
   }
-  const chips = [...lost].map((at) => make("button", { type: "button", class: "chip", title: "restore it", click: () => toggle(at) }, THINGS[at].label));
+  const chips = [...lost].map((at) => make("button", { type: "button", class: "chip", title: "restore it", click: () => toggle(at) }, ...named(at)));
   find("outcome").replaceChildren(
     make("h2", {}, "Lost"),
     make("div", { class: "chips" }, ...chips, lost.size > 1 ? make("button", { type: "button", class: "quiet", click: restoreAll }, "restore all") : null),
@@ -93,6 +93,12 @@ function tellChosen() {
   );
 }
 
+/** Its label, and what it is where that is more than a name: "aws" may be a provider, or an operator of DNS. */
+function named(at) {
+  const { label, caption, kind } = THINGS[at];
+  return kind === "cause" || kind === "zone" ? [label, make("small", {}, ` ${caption}`)] : [label];
+}
+
 function titled(title, rows) {
   return rows.length ? [make("h3", {}, title), list(rows)] : [];
 }
@@ -111,7 +117,7 @@ function singles() {
   if (found === null) return [];
   if (!found.length) return [make("h3", {}, "No other single loss takes it down")];
   const chips = found.slice(0, LISTED_MAX).map((at) =>
-    make("button", { type: "button", class: "quiet", title: `lose ${THINGS[at].name}`, click: () => toggleFrom(at) }, THINGS[at].label));
+    make("button", { type: "button", class: "quiet", title: `lose ${THINGS[at].name}`, click: () => toggleFrom(at) }, ...named(at)));
   return [make("h3", {}, `${count(found.length, "single loss").replace("losss", "losses")} would take it down`), make("div", { class: "chips" }, ...chips)];
 }
 
@@ -132,7 +138,7 @@ function needs(thing) {
   for (const { title, rows } of found) together.set(title, [...(together.get(title) ?? []), ...rows]);
   return [...together].flatMap(([title, rows]) => titled(title, rows.map(([at, by]) => () => {
     const told = make("div", {}, row(at));
-    if (by.length) told.append(make("span", { class: "by" }, `says ${by.map((each) => DATA.witnesses[each]).join("; ")}`));
+    if (by.length) told.append(make("span", { class: "by" }, `said by ${by.map((each) => DATA.witnesses[each]).join("; ")}`));
     return told;
   })));
 }

@@ -2,7 +2,7 @@
 "use strict";
 
 const WAVE_S = 0.14; // by which each step of a fall is seen later than the one before
-const LABEL_MAX = { whole: 34, around: 24 }; // letters in a box
+const LABEL_MAX = { whole: 34, around: 22 }; // letters in a box
 const SCALE = { least: 0.05, most: 3, found: 1 };
 const DRAG_PX = 5; // that a hand may move in a click
 
