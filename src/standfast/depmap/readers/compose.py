@@ -20,7 +20,10 @@ NAME: Final = "compose"
 EXTENDS_MAX: Final = 16  # services that extend each other in a row; more is a circle
 NESTED_MAX: Final = 8  # variables in the defaults of variables
 
-_HEAD: Final = re.compile(rb"^services:[ \t]*(?:#.*|\{.*)?\r?$", re.MULTILINE)
+# A table of services: other tools have lists that are called so.
+_HEAD: Final = re.compile(
+    rb"^services:[ \t]*(?:\{|(?:#[^\n]*)?\r?\n(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]+[^\s#-])", re.MULTILINE
+)
 _OTHERS: Final = re.compile(rb"^(?:apiVersion|nodes|resources):", re.MULTILINE)
 _JSON_HEAD: Final = re.compile(rb'\s*\{\s*"(?:name"\s*:\s*"[^"]*"\s*,.*"services|services)"\s*:\s*\{', re.DOTALL)
 _VARIABLE: Final = re.compile(r"\$\{\w+(?::?([-+?])([^${}]*))?\}")

@@ -26,5 +26,20 @@ class Gathered:
         self._remarks[Remark(text=text, by=Witness(reader=self._reader, where=file, line=line))] = None
 
     def reading(self) -> Reading:
-        """Return all of it."""
-        return Reading(told=tuple(self._told), remarks=tuple(self._remarks))
+        """Return all of it. What is needed anyway is not also told to be needed softly."""
+        hard = {
+            (told.statement.node, told.statement.need.parts)
+            for told in self._told
+            if isinstance(told.statement, Needs) and not told.statement.need.soft
+        }
+        return Reading(
+            told=tuple(told for told in self._told if not _is_soft_beside(told, hard)), remarks=tuple(self._remarks)
+        )
+
+
+def _is_soft_beside(told: Told, hard: set[tuple[str, tuple[str, ...]]]) -> bool:
+    match told.statement:
+        case Needs(node, Need(parts=parts, soft=True)):
+            return (node, parts) in hard
+        case _:
+            return False

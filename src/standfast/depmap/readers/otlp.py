@@ -31,7 +31,7 @@ def tell(files: Sequence[Traces]) -> Reading:
         for text, line in file.remarks:
             gathered.remark(text, file.file, line)
         if orphans := calls.orphans[file.file]:
-            said = f"{orphans} calls come from spans that are in none of these files: who called is not known"
+            said = f"calls from spans that are in none of these files, so that who called is not known: {orphans}"
             gathered.remark(said, file.file)
     for (file_name, node, need), number in calls.seen.items():
         for part in need.parts:

@@ -215,7 +215,9 @@ def test_anchors_that_hold_themselves_come_to_an_end() -> None:
     ("head", "is_compose"),
     [
         (b'version: "3"\nservices:\n  web:\n', True),
-        (b"services: # all\n", True),
+        (b"services: # all\n\n  # one\n  web: {}\n", True),
+        (b"services: {web: }\n", True),
+        (b"language: c\nservices:\n  - docker\n", False),
         (json.dumps({"name": "x", "networks": {}, "services": {"a": {}}}).encode(), True),
         (b"nodes:\n  a:\nservices:\n", False),
         (b"apiVersion: v1\nkind: X\nservices:\n", False),

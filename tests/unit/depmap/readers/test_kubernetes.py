@@ -89,7 +89,7 @@ def test_settings_come_from_values_other_variables_config_maps_and_arguments() -
         """,
     )
     needs = read(web, config).graph.nodes["web"].needs
-    assert {part for need in needs for part in need.parts} == {"cache", "queue", "db", "search", "metrics", "x"}
+    assert {part for need in needs for part in need.parts} == {"cache", "queue", "db", "search", "metrics"}
     assert all(need.number == 1 and not need.soft for need in needs)
 
 
@@ -260,6 +260,12 @@ def test_pods_spread_over_zones_outlive_as_many_as_they_have_copies_more(
     found = read(deployment("web", ZONES + SPREAD % "DoNotSchedule", replicas=replicas))
     lost = [cause for cause in lost if cause in found.graph.causes]
     assert ("web" in blast_radius(found.graph, lost).down) is is_down
+
+
+def test_a_daemon_set_is_in_every_zone() -> None:
+    daemons = deployment("web", ZONES).replace("kind: Deployment", "kind: DaemonSet")
+    zones = ("web@us-east-1a", "web@us-east-1b", "web@us-east-1c")
+    assert read(daemons).graph.nodes["web"].needs == (any_of(*zones, role="zone"),)
 
 
 def test_what_is_only_preferred_spreads_nothing() -> None:

@@ -60,7 +60,7 @@ def test_a_call_is_seen_by_its_parent_even_in_another_file_and_counted() -> None
     assert found.graph.nodes["web"].needs == (all_of("api"),)
     assert [witness.where for witness in found.witnesses["web", "api"]] == ["1.json, 2 calls"]
     (said,) = [remark.text for remark in found.remarks]
-    assert said == "1 calls come from spans that are in none of these files: who called is not known"
+    assert said == "calls from spans that are in none of these files, so that who called is not known: 1"
 
 
 @pytest.mark.parametrize("parent", [INTERNAL, SERVER, "SPAN_KIND_CLIENT"])
@@ -144,6 +144,13 @@ def test_both_ends_need_the_queue_and_the_sender_its_receiver_softly(by: str, na
     assert nodes["mail"].needs == (all_of("queue:kafka/orders"),)
     assert nodes["queue:kafka/orders"].needs == (all_of("kafka.example.com", role="broker"),)
     assert nodes["queue:kafka/orders"].kind is Kind.RESOURCE
+
+
+def test_who_is_called_too_is_not_needed_softly_for_messages() -> None:
+    web = of("web", span(PRODUCER, own="a1"), span(CLIENT, own="a2"))
+    found = read(request(web, of("mail", span(CONSUMER, parent="a1"), span(SERVER, parent="a2"))))
+    assert found.graph.nodes["web"].needs == (all_of("mail"),)
+    assert not found.contradictions
 
 
 def test_a_queue_for_one_moment_is_its_broker() -> None:

@@ -41,7 +41,7 @@ def places_of(thing: Thing, pod: YamlNode | None) -> Places:
         return Places(shared=causes[zones[0]])
     replicas = text(at(thing.body, "spec", "replicas"))
     copies = len(zones) if thing.kind == "DaemonSet" else int(replicas) if replicas[:6].isdecimal() else 1
-    if copies > 1 and _is_spread(pod):
+    if copies > 1 and (thing.kind == "DaemonSet" or _is_spread(pod)):
         # With fewer copies than zones, which zones have one is not known: as many may be lost as copies less one.
         return Places(apart=causes, number=max(1, len(zones) - copies + 1))
     regions_shared = set.intersection(*(set(each[1:]) for each in causes.values()))

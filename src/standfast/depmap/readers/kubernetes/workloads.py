@@ -34,13 +34,9 @@ def tell_workload(thing: Thing, cluster: Cluster, gathered: Gathered) -> bool:
     containers = [(each, False) for each in items(at(pod, "containers"))]
     # One that goes on running beside the others is as they are. What any other needs, only a new pod needs.
     initial = [(each, text(at(each, "restartPolicy")) != "Always") for each in items(at(pod, "initContainers"))]
-    hard: set[tuple[str, ...]] = set()
-    for container, soft in sorted([*containers, *initial], key=lambda each: each[1]):
+    for container, soft in [*containers, *initial]:
         for parts, setting in _named(container, thing, cluster, secrets):
-            if parts not in hard:
-                gathered.needs(node, any_of(*parts, soft=soft), setting.file, setting.line)
-            if not soft:
-                hard.add(parts)
+            gathered.needs(node, any_of(*parts, soft=soft), setting.file, setting.line)
     if secrets:
         listed = ", ".join(list(secrets)[:_SECRETS_LISTED_MAX]) + (" ..." if len(secrets) > _SECRETS_LISTED_MAX else "")
         said = f'"{node}" is set up by Secrets, which are not read: {listed}. If they name hosts, say so by hand'
@@ -64,10 +60,12 @@ def _named(
         name = text(at(each, "name"))
         if at(each, "valueFrom", "secretKeyRef") is not None:
             secrets[name] = None
-        if (setting := _setting(each, thing, cluster, variables)) is not None:
+        setting = _setting(each, thing, cluster, variables)
+        variables.pop(name, None)  # what a ConfigMap said before
+        if setting is not None:
             variables[name] = setting
-    for name, setting in [*variables.items(), *_arguments(container, thing, variables)]:
-        hosts = hosts_named(name, setting.value)
+    for variable, setting in [*variables.items(), *_arguments(container, thing, variables)]:
+        hosts = hosts_named(variable, setting.value)
         yield tuple({cluster.node_of_host(host, thing, setting.file, setting.line): None for host in hosts}), setting
 
 
@@ -76,8 +74,8 @@ def _setting(variable: YamlNode, thing: Thing, cluster: Cluster, before: Mapping
     if (reference := at(variable, "valueFrom", "configMapKeyRef")) is not None:
         settings = cluster.settings(thing.namespace, text(at(reference, "name")))
         return settings.get(text(at(reference, "key")))
-    value = _expanded(text(at(variable, "value")), before)
-    return Setting(value, thing.file, variable.line) if value else None
+    value = at(variable, "value")
+    return Setting(_expanded(text(value), before), thing.file, variable.line) if value is not None else None
 
 
 def _arguments(container: YamlNode, thing: Thing, variables: Mapping[str, Setting]) -> Iterator[tuple[str, Setting]]:
