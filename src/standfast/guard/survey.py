@@ -47,6 +47,8 @@ class Survey:
 
     def note(self, now: float, known: KnownGood) -> None:
         """Take in a name that was resolved: its zone is to be looked at, and those that its aliases lead to."""
+        if self._pause_s is None:
+            return
         if known.zone is not None:
             self._want(now, Question(known.zone, RRType.NS))
         for rrset in known.answer.rrsets:
@@ -97,7 +99,7 @@ class Survey:
                 self._want(now, Question(parent(server), RRType.NS))
 
     def _want(self, now: float, question: Question) -> None:
-        if self._pause_s is None or question in self._waiting or len(self._waiting) >= WAITING_MAX:
+        if question in self._waiting or len(self._waiting) >= WAITING_MAX:
             return
         asked_at_s = self._asked.get(question)
         if asked_at_s is not None and now - asked_at_s < WORTH_S:

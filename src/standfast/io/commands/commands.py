@@ -129,14 +129,14 @@ class Commands:
         return {"names": list[JsonValue](found), "total": total}
 
     async def observed(self, params: Mapping[str, JsonValue]) -> JsonValue:
-        """Return some of what was resolved, packed and in base64, and which of it is denied now: for the map."""
+        """Return some of what was resolved, packed and in base64, and with the first of it what is denied now."""
         wanted = _read(ObservedParams, params)
         memory = self._resolver.survey.memory if wanted.name_servers else self._resolver.memory
         rows: list[JsonValue] = [
             [b64encode(key).decode(), b64encode(packed).decode()]
             for key, packed in memory.newest(wanted.skip, OBSERVED_MAX)
         ]
-        return {"rows": rows, "lost": operators.losses(self._resolver)}
+        return {"rows": rows, "lost": {} if wanted.skip else operators.losses(self._resolver)}
 
     async def explain(self, params: Mapping[str, JsonValue]) -> JsonValue:
         """Return all that is known of one question."""

@@ -36,36 +36,38 @@ def read_guard(state_dir: Path) -> Reading:
     """
     if not is_state_dir(state_dir):
         raise ModelError(f"there is no {store_file.FILE_NAME} in it: this is no state directory", file=str(state_dir))
+    skipped = store_file.Skipped()
     try:
         rows, lost = _ask(state_dir)
     except ControlError as error:
         if error.code != "not_running":
             raise ModelError(error.message, file=str(state_dir)) from error
         try:
-            rows, lost = _read(state_dir), {}
+            rows, lost = _read(state_dir, skipped), {}
         except (StandfastError, OSError, *sqlite_file.ERRORS) as failure:
             raise ModelError(f"cannot be read: {failure}", file=str(state_dir)) from failure
     found = [_observed(key, packed, lost) for key, packed in rows.items()]
-    reading = tell(found, where=str(state_dir))
-    if len(found) < OBSERVED_MAX:
-        return reading
-    left_out = Remark(
-        text=f"of more than {OBSERVED_MAX:,} answers, those confirmed last are taken",
-        by=Witness(reader=NAME, where=str(state_dir)),
-    )
-    return Reading(told=reading.told, remarks=(left_out,))
+    remarks = []
+    if len(found) >= OBSERVED_MAX:
+        remarks.append(f"of more answers, {OBSERVED_MAX:,} are taken")
+    if skipped.count:
+        remarks.append(f"left out as damaged: {skipped.count}")
+    by = Witness(reader=NAME, where=str(state_dir))
+    reading = tell([each for each in found if each is not None], where=str(state_dir))
+    return Reading(told=reading.told, remarks=tuple(Remark(text=text, by=by) for text in remarks))
 
 
 def _ask(state_dir: Path) -> tuple[dict[bytes, bytes], Mapping[str, JsonValue]]:
     rows: dict[bytes, bytes] = {}
-    lost: Mapping[str, JsonValue] = {}
+    lost: dict[str, JsonValue] = {}
     for name_servers in (True, False):
         skip, at_the_end = 0, False
         for _ in range(PAGES_MAX):
             found = call(state_dir, "observed", {"name_servers": name_servers, "skip": skip})
             assert isinstance(found, dict)  # by the protocol
             page = dict(_decoded(found["rows"]))
-            lost = found["lost"] if isinstance(found["lost"], dict) else lost
+            if isinstance(found["lost"], dict):
+                lost |= found["lost"]
             nothing_new = page.keys() <= rows.keys()
             rows |= page
             if (at_the_end and nothing_new) or len(rows) >= OBSERVED_MAX:
@@ -83,21 +85,23 @@ def _decoded(rows: JsonValue) -> Iterator[tuple[bytes, bytes]]:
                 yield b64decode(key), b64decode(packed)
 
 
-def _read(state_dir: Path) -> dict[bytes, bytes]:
+def _read(state_dir: Path, skipped: store_file.Skipped) -> dict[bytes, bytes]:
     """Read the files of a guard that does not run, and keep one from starting meanwhile."""
     rows: dict[bytes, bytes] = {}
     with claim(state_dir):
         for name in (store_file.SURVEYED_FILE_NAME, store_file.FILE_NAME):
             if (state_dir / name).is_file():
                 with closing(sqlite_file.connect(state_dir / name)) as connection:
-                    known = store_file.read_known(connection, store_file.Skipped())
+                    known = store_file.read_known(connection, skipped)
                     rows |= dict(islice(known, OBSERVED_MAX - len(rows)))
     return rows
 
 
-def _observed(key: bytes, packed: bytes, lost: Mapping[str, JsonValue]) -> Observed:
+def _observed(key: bytes, packed: bytes, lost: Mapping[str, JsonValue]) -> Observed | None:
     question = question_of(key)
     known = unpack(question, packed)
+    if known.released_at_s is not None:  # given up: nobody gets this answer any more
+        return None
     return Observed(
         qname=question.qname,
         rrsets=known.answer.rrsets,

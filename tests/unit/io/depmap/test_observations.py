@@ -1,5 +1,7 @@
 """What a guard has resolved is read from its files where it does not run; where it does, see `test_running`."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,14 @@ def test_reading_leaves_the_files_as_they_are_for_the_guard_to_start_again(state
     assert read_guard(state_dir) == first
     assert {path.name for path in state_dir.iterdir()} >= {FILE_NAME, SURVEYED_FILE_NAME}
     assert len(list(Store(state_dir, alarm=lambda alarm: pytest.fail(str(alarm))).load().entries)) == 1
+
+
+def test_damaged_rows_are_told_and_the_rest_is_read(state_dir: Path) -> None:
+    with closing(sqlite3.connect(state_dir / SURVEYED_FILE_NAME)) as file, file:
+        file.execute("UPDATE known_good SET packed = zeroblob(20) WHERE key = (SELECT min(key) FROM known_good)")
+    reading = read_guard(state_dir)
+    assert [remark.text for remark in reading.remarks] == ["left out as damaged: 1"]
+    assert reading.told
 
 
 def test_a_directory_that_a_guard_holds_which_cannot_be_asked_is_an_error(state_dir: Path) -> None:
