@@ -15,7 +15,7 @@ from standfast.depmap.merging import DependencyMap
 from standfast.depmap.trees import hard_part
 from standfast.depmap.unavailability import cause_event, own_events
 
-COPIED_MAX: Final = 1_000  # nodes of one copy; who copies more builds everything anew
+COPIED_MAX: Final = 200  # nodes of one copy; who copies more builds everything anew
 ITSELF: Final = " itself"  # after the name of a service: the cause that all its copies fail by
 NEVER: Final = Event(unavailability=0.0)
 _SECOND: Final[Mapping[str, str]] = {  # by what stands before the ":" of a cause
@@ -120,7 +120,7 @@ def _copied(
 ) -> Iterator[Change]:
     """A second `name` apart from `place`, or where nobody knows one from `lost`, with all below it that falls."""
     how = _SECOND.get(place.partition(":")[0], f"apart from {place}") if place else f"with another {lost}"
-    below = [each for each in hard_part(found.graph, name).nodes if each in fallen]
+    below = _below(found.graph, name, fallen)
     if len(below) <= COPIED_MAX:
         copies = _Copies(found, below, place, how)
         first = next((each for each in copies.nodes if each.name == name), found.graph.nodes[name])
@@ -134,6 +134,19 @@ def _copied(
             size=len(below),
             first={name: here.name},
         )
+
+
+def _below(graph: DependencyGraph, name: str, fallen: Collection[str]) -> list[str]:
+    """Return `name` and those of `fallen` that it hangs on by others of them; one more than COPIED_MAX at the most."""
+    found: dict[str, None] = {}
+    todo = [name]
+    while todo and len(found) <= COPIED_MAX:
+        one = todo.pop()
+        if one not in found:
+            found[one] = None
+            needs = [need for need in graph.nodes[one].needs if not need.soft]
+            todo += [part for need in needs for part in need.parts if part in fallen]
+    return list(found)
 
 
 def _softened(found: DependencyMap, names: Iterable[str], missing: Collection[str]) -> Iterator[Change]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import log, sqrt
 from typing import Final
 
-from standfast.depmap.faults.budget import Budget
+from standfast.depmap.faults.budget import Budget, OverBudget
 from standfast.depmap.faults.model import AllOf, AnyOf, AtLeast, Basic, Constant, FaultTree, Formula, Gate
 from standfast.depmap.trees import NodeTree
 from standfast.ports import Random
@@ -19,7 +19,7 @@ from standfast.ports import Random
 Spans = Sequence[tuple[float, float]]  # from, until, in hours; in their order, and apart
 
 YEAR_H: Final = 365 * 24.0
-AT_ONCE_YEARS: Final = 100  # simulated together: bounds memory, and what is cut off at their end does not count
+AT_ONCE_YEARS: Final = 10  # simulated together: bounds memory, and what is cut off at their end hardly counts
 _Z_95: Final = 1.96  # standard deviations to either side that hold 95 %
 
 
@@ -50,23 +50,25 @@ class Outage:
 def outage_of(
     tree: NodeTree, waits: Sequence[Waits], years: int, random_of: Callable[[int], Random], budget: Budget
 ) -> list[Outage]:
-    """Return for each of `waits` how long the node is out, over the same simulated years.
+    """Return for each of `waits` how long the node is out, over the same simulated years; nothing if time allows none.
 
     Args:
         tree: of the node; where circles are too large, that which fails too often.
         waits: what bridges outages.
-        years: how many to simulate; fewer where the time is over, but at least AT_ONCE_YEARS.
+        years: how many to simulate, in blocks of AT_ONCE_YEARS; fewer where the time is over.
         random_of: a source of randomness for each number of a block of years.
         budget: of which only the time counts.
     """
     outages: list[list[float]] = [[] for _ in waits]
     for block in range(-(-years // AT_ONCE_YEARS)):
-        if block and budget.spent():
+        try:
+            failed = _drawn(tree.upper, tree.repairs_h, random_of(block), budget)
+            found = [_by_year(_out(tree, failed, each, random_of(block), budget)) for each in waits]
+        except OverBudget:
             break
-        failed = _drawn(tree.upper, tree.repairs_h, random_of(block))
-        for each, minutes in zip(waits, outages, strict=True):
-            minutes.extend(_by_year(_out(tree, failed, each, random_of(block))))
-    return [_outage(found) for found in outages]
+        for minutes, more in zip(outages, found, strict=True):
+            minutes.extend(more)
+    return [_outage(minutes) for minutes in outages if minutes]
 
 
 def at_least(number: int, parts: Sequence[Spans]) -> Spans:
@@ -89,11 +91,12 @@ def at_least(number: int, parts: Sequence[Spans]) -> Spans:
     return found
 
 
-def _drawn(tree: FaultTree, repairs_h: Mapping[str, float], random: Random) -> dict[str, Spans]:
+def _drawn(tree: FaultTree, repairs_h: Mapping[str, float], random: Random, budget: Budget) -> dict[str, Spans]:
     """Return when each event happens in a block of years."""
     horizon = AT_ONCE_YEARS * YEAR_H
     found: dict[str, Spans] = {}
     for name, event in tree.events.items():
+        budget.check(0)
         share = event.unavailability
         if share in (0.0, 1.0):
             found[name] = [(0.0, horizon)] if share else []
@@ -110,7 +113,7 @@ def _drawn(tree: FaultTree, repairs_h: Mapping[str, float], random: Random) -> d
     return found
 
 
-def _out(tree: NodeTree, failed: Mapping[str, Spans], waits: Waits, random: Random) -> Spans:
+def _out(tree: NodeTree, failed: Mapping[str, Spans], waits: Waits, random: Random, budget: Budget) -> Spans:
     """Return when the node is out as a client sees it."""
     gates: dict[str, Spans] = {}
 
@@ -132,6 +135,7 @@ def _out(tree: NodeTree, failed: Mapping[str, Spans], waits: Waits, random: Rand
                 raise ValueError("what a node hangs on is never negated")
 
     for name in tree.upper.in_order():
+        budget.check(0)
         gates[name] = spans(tree.upper.gates[name])
         if name in tree.resolutions:
             gates[name] = _bridged(gates[name], waits, random)

@@ -1,16 +1,20 @@
 """The fault tree of a node says what trying every state of the map says, circles included."""
 
+from math import prod
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dependency_maps import map_of, maps
 from standfast.depmap.errors import ModelError
+from standfast.depmap.faults.budget import Limits
 from standfast.depmap.faults.model import Event, Source
 from standfast.depmap.faults.risk import assess
 from standfast.depmap.graph import Kind, Need, Node, all_of, any_of
 from standfast.depmap.loss import single_points
 from standfast.depmap.merging import DependencyMap
+from standfast.depmap.node_risk import risk_of
 from standfast.depmap.statements import Fails, Is, IsGone, Loss, Needs, Shares
 from standfast.depmap.trees import tree_of
 from standfast.depmap.unavailability import BY_KIND, own_events
@@ -109,3 +113,14 @@ def test_needs_of_some_of_many_are_met_as_the_graph_says() -> None:
         Fails("n", Event(unavailability=0.0)),
     )
     assert assess(tree_of(found, "n").upper).probability_low == pytest.approx(0.5)  # three of five fair coins
+
+
+@given(maps(events_max=12), st.integers(2, 40))
+def test_what_does_not_fit_is_at_least_as_likely_as_its_single_points_of_failure(
+    found: DependencyMap, nodes_max: int
+) -> None:
+    exact = Truth(tree_of(found, "n0").upper).probability()
+    risk = risk_of(found, "n0", Limits(nodes_max=nodes_max))
+    assert risk.probability_low - 1e-12 <= exact <= risk.probability_high + 1e-12
+    fails = 1 - prod(1 - found.events[name].unavailability for name in single_points(found.graph, "n0"))
+    assert risk.probability_low >= fails - 1e-12

@@ -104,6 +104,8 @@ def risk(
             waits = [Waits(ttl_s=ttl_s), Waits(ttl_s=ttl_s, hold_s=hold_s)]
             budget = limits_from_now(nodes_max, seconds_max).budget(room=1, share=1)
             outages = outage_of(tree, waits, years, lambda block: random.Random(f"{seed}/{block}"), budget)  # noqa: S311
+            if not outages:
+                click.echo("standfast: no year could be simulated in time: give it more with --seconds-max", err=True)
     else:
         if paths or degraded or years is not None:
             raise click.UsageError("--file, --degraded and --years are for a node")
