@@ -6,7 +6,7 @@ import shutil
 import socket
 from collections.abc import Callable, Coroutine, Hashable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -402,6 +402,27 @@ def test_what_comes_after_the_stop_is_not_done(roots: Roots) -> None:
             pass
         service.operate(operated(Switch(enabled=False)))
         assert notes.noted == []
+
+    run(scene())
+
+
+def test_what_is_for_the_map_is_kept_apart_from_what_is_known_to_be_good(roots: Roots) -> None:
+    async def scene() -> None:
+        notes, surveyed = Notes(), Notes()
+        remember, forget = Remember.of(KNOWN), Forget(question=KNOWN.question)
+        async with GuardService(
+            ScriptedCore(),
+            clock=SteadyClock(),
+            store=notes,
+            surveyed=surveyed,
+            ledger=notes,
+            listen=[ListenAddress(LOOPBACK)],
+            roots=roots,
+        ) as service:
+            service.operate(operated(replace(remember, for_map=True), replace(forget, for_map=True)))
+            assert notes.noted == []
+            service.operate(operated(remember, forget))
+        assert notes.noted == surveyed.noted == [("remember", KNOWN), ("forget", KNOWN.question)]
 
     run(scene())
 
