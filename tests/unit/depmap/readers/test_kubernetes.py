@@ -265,7 +265,7 @@ def test_pods_spread_over_zones_outlive_as_many_as_they_have_copies_more(
 def test_a_daemon_set_is_in_every_zone() -> None:
     daemons = deployment("web", ZONES).replace("kind: Deployment", "kind: DaemonSet")
     zones = ("web@us-east-1a", "web@us-east-1b", "web@us-east-1c")
-    assert read(daemons).graph.nodes["web"].needs == (any_of(*zones, role="zone"),)
+    assert read(daemons).graph.nodes["web"].needs == (any_of(*zones, role="place"),)
 
 
 def test_what_is_only_preferred_spreads_nothing() -> None:

@@ -101,4 +101,4 @@ def _tell_places(places: Places, node: str, thing: Thing, gathered: Gathered) ->
         for cause in causes:
             gathered.say(Shares(part, cause), thing.file, thing.line)
     if parts:
-        gathered.needs(node, Need(parts=tuple(parts), number=places.number, role="zone"), thing.file, thing.line)
+        gathered.needs(node, Need(parts=tuple(parts), number=places.number, role="place"), thing.file, thing.line)
