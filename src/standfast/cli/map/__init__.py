@@ -14,7 +14,7 @@ VERBS: Final = (
     Verb("claim", "Say whether NAME can be available for PERCENT of the time: met, not met, or undecided."),
     Verb("concentration", "Say how many hang on one provider, region, zone, network or operator of DNS."),
     Verb("export", "Write the map, or what the nodes NAME hang on, as a page, a picture, or for other programs."),
-    Verb("refresh", "Fetch the lists of address ranges that providers publish."),
+    Verb("refresh", "Fetch the lists of address ranges that providers publish: each LIST, or all."),
 )
 
 
