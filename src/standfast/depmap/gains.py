@@ -70,6 +70,9 @@ def gains_for(
     tried.sort(key=lambda each: (-len(each[1]), each[0].size))
     gains = []
     for left, (change, removed) in zip(range(min(WEIGHED_MAX, len(tried)), 0, -1), tried, strict=False):
+        if limits.seconds_spent() > limits.seconds_max:  # even to make a large tree takes seconds
+            tell("not all changes were weighed: the time is over")
+            break
         tell(f"weighing: {change.what}")
         risk = risk_of(change.found, target, limits.part(1 / left))
         if removed or risk.probability_high < (1 - _WORTH_TELLING) * unavailability_high:
