@@ -27,6 +27,16 @@ def shop(tmp_path: Path) -> Path:
     return path
 
 
+def test_no_claim_is_judged_by_a_map_that_lacks_a_file(shop: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("nodes:\n  table: {needs: [nowhere]}\n")
+    result = run("claim", "shop", "90", "--file", shop, "--file", broken)
+    assert result.exit_code == 2
+    assert f'{broken}:2: there is no node "nowhere"' in result.output
+    assert "the map lacks what 1 file would say, so that nothing is judged by it" in result.output
+    assert run("loss", "table", "--file", shop, "--file", broken).exit_code == 0
+
+
 def test_a_claim_that_is_not_met_is_told_with_the_changes_that_help(shop: Path) -> None:
     result = run("claim", "shop", "--file", shop)
     assert result.exit_code == 1

@@ -63,7 +63,7 @@ def claim(
       standfast map claim checkout 99.99 --file map.yaml
       standfast map claim --file map.yaml --json
     """
-    found = map_of(paths)
+    found = map_of(paths, whole=True)  # what is missing may be what fails
     claims = dict(found.claims)
     if name is not None:
         node = find_node(found.graph, name)

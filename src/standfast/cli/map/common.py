@@ -25,11 +25,11 @@ files_option = click.option(
 )
 
 
-def map_of(paths: Sequence[Path]) -> DependencyMap:
+def map_of(paths: Sequence[Path], *, whole: bool = False) -> DependencyMap:
     """Return the map that `paths`, or else the file in the current folder, make; what is broken is named.
 
     Raises:
-        ModelError: none of them can be read.
+        ModelError: none of them can be read, or if `whole` one cannot.
     """
     if not paths and not DEFAULT_FILE.exists():
         raise ModelError(
@@ -40,7 +40,10 @@ def map_of(paths: Sequence[Path]) -> DependencyMap:
     for error in found.errors:
         click.echo(f"standfast: {error}", err=True)
     if found.errors:
-        click.echo(f"standfast: the map lacks what {count(len(found.errors), 'file')} would say", err=True)
+        lacking = f"the map lacks what {count(len(found.errors), 'file')} would say"
+        if whole:
+            raise ModelError(f"{lacking}, so that nothing is judged by it: mend what is named above, or leave it out")
+        click.echo(f"standfast: {lacking}", err=True)
     return found.map
 
 
