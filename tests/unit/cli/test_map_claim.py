@@ -31,7 +31,7 @@ def test_no_claim_is_judged_by_a_map_that_lacks_a_file(shop: Path, tmp_path: Pat
     broken = tmp_path / "broken.yaml"
     broken.write_text("nodes:\n  table: {needs: [nowhere]}\n")
     result = run("claim", "shop", "90", "--file", shop, "--file", broken)
-    assert result.exit_code == 2
+    assert result.exit_code == 4
     assert f'{broken}:2: there is no node "nowhere"' in result.output
     assert "the map lacks what 1 file would say, so that nothing is judged by it" in result.output
     assert run("loss", "table", "--file", shop, "--file", broken).exit_code == 0
