@@ -3,6 +3,8 @@
 That keeps `standfast --help` quick: it loads no resolver.
 """
 
+import sys
+from io import TextIOWrapper
 from typing import Any
 
 import click
@@ -73,6 +75,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: a name that has no octets is still shown
     cli(prog_name="standfast")
 
 

@@ -38,7 +38,7 @@ def write(found: DependencyMap) -> bytes:
     statements = _with_witnesses((_row_of(told.statement), told.by) for told in found.told)
     remarks = _with_witnesses(({"text": remark.text}, remark.by) for remark in found.remarks)
     lines = [f'{{"{_MARK}": {VERSION},', '"statements": [', *statements, "],", '"remarks": [', *remarks, "]}"]
-    return "\n".join([*lines, ""]).encode()
+    return "\n".join([*lines, ""]).encode(errors="backslashreplace")  # file names that are no UTF-8: as JSON escapes
 
 
 def suits(head: bytes, file: str) -> bool:  # noqa: ARG001  its name tells nothing

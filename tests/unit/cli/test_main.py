@@ -257,3 +257,18 @@ def test_output_that_is_piped_has_no_colour_and_no_broken_lines(tmp_path: Path) 
     assert "\x1b" not in done.stdout
     (listen,) = [line for line in done.stdout.splitlines() if line.startswith("listen")]
     assert listen.count("127.0.0.1:0") == 40
+
+
+def test_no_group_lists_a_verb_twice() -> None:
+    for verbs in (VERBS, MAP_VERBS):
+        assert len({verb.name for verb in verbs}) == len(verbs)
+
+
+def test_a_name_that_no_octets_are_of_is_shown_escaped(tmp_path: Path) -> None:
+    map_file = tmp_path / "map.json"
+    map_file.write_text(
+        '{"standfast_map": 1, "statements": [{"node": "\\ud800", "is": "service", "by": [["x", "y", 0]]}]}'
+    )
+    command = [str(Path(sys.executable).with_name("standfast")), "map", "show", "--file", str(map_file)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "\\ud800" in shown.stdout

@@ -87,7 +87,7 @@ def load_map(
         for done, path in enumerate([*named, *below]):
             on_file(done, len(named) + len(below))
             try:
-                if kind is None and done >= len(named) and not _suits_any(path):
+                if done >= len(named) and (_is_special(path) or (kind is None and not _suits_any(path))):
                     passed_over.append(path)
                 else:
                     octets = read_model_file(path)
@@ -130,6 +130,8 @@ def write_map(path: Path, found: DependencyMap) -> None:
 
 def told_before(path: Path) -> frozenset[Statement]:
     """Return what the map at `path` says; nothing, where there is none that can be read."""
+    if _is_special(path):
+        return frozenset()
     try:
         return frozenset(told.statement for told in mapfile.read(read_model_file(path), file=str(path)).told)
     except ModelError:
@@ -164,6 +166,11 @@ def _is_same(path: Path, other: Path | None) -> bool:
 def _bound(files: int) -> None:
     if files > FILES_MAX:
         raise ModelError(f"these are more than {FILES_MAX:,} files: name a folder further down")
+
+
+def _is_special(path: Path) -> bool:
+    """Say whether `path` is a pipe, a socket or a device: reading it may never end."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _suits_any(path: Path) -> bool:

@@ -1,14 +1,16 @@
 """Files, folders and patterns become one map; what is broken is told, and the rest still works."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from standfast.depmap.errors import ModelError
+from standfast.depmap.mapfile import suits
 from standfast.depmap.merging import DependencyMap
 from standfast.depmap.statements import Reading, Shares, Told, Witness
 from standfast.io.depmap import load
-from standfast.io.depmap.load import load_map, write_map
+from standfast.io.depmap.load import load_map, told_before, write_map
 
 
 @pytest.fixture
@@ -93,3 +95,37 @@ def test_files_of_maps_are_taken_as_they_are_and_of_others_more_is_told(
     assert not load_map([path]).map.graph.nodes["a"].causes
     assert not asked
     assert load_map([path, folder / "a.yaml"]).map.graph.nodes["a"].causes == ("provider:x",)
+
+
+def test_pipes_in_a_folder_are_passed_over_and_do_not_stop_the_rest(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.yaml")
+    assert load_map([folder / "a.yaml", folder / "below"]).map.graph == load_map([folder]).map.graph
+    assert load_map([folder], kind="handwritten").files == 2
+
+
+def test_a_file_name_that_is_no_utf_8_is_kept_as_it_is(folder: Path) -> None:
+    (folder / "a.yaml").rename(folder / "caf\udce9.yaml")
+    found, path = load_map([folder]).map, folder / "standfast-map.json"
+    write_map(path, found)
+    assert b"caf\\udce9.yaml" in path.read_bytes()
+    assert load_map([path]).map == found
+
+
+def test_a_pipe_is_written_to_and_not_replaced_or_waited_for(folder: Path) -> None:
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+    assert told_before(pipe) == frozenset()
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_map(pipe, load_map([folder / "a.yaml"]).map)
+        assert suits(os.read(reader, 65_536), "")
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
+def test_a_map_that_cannot_be_put_in_its_place_leaves_no_draft(folder: Path) -> None:
+    found, before = load_map([folder / "a.yaml"]).map, sorted(folder.iterdir())
+    with pytest.raises(ModelError, match="cannot be written"):
+        write_map(folder / "below" / ".." / "below", found)
+    assert sorted(folder.iterdir()) == before
