@@ -8,6 +8,11 @@ from collections.abc import Collection, Iterator, Mapping
 
 def circles(needs: Mapping[str, Collection[str]]) -> Iterator[set[str]]:
     """Yield each circle among nodes that need those that `needs` has for them; what is alone is none."""
+    return (group for group in groups(needs) if len(group) > 1)
+
+
+def groups(needs: Mapping[str, Collection[str]]) -> Iterator[set[str]]:
+    """Yield each circle, and each node in none as a set of its own, after those that it needs."""
     number: dict[str, int] = {}  # of each node as it was first come to
     lowest: dict[str, int] = {}  # the first one that is still open and can be come to from it
     path: list[str] = []
@@ -36,5 +41,4 @@ def circles(needs: Mapping[str, Collection[str]]) -> Iterator[set[str]]:
                     while (last := path.pop()) != node:
                         circle.add(last)
                     is_open -= circle
-                    if len(circle) > 1:
-                        yield circle
+                    yield circle

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from standfast.depmap.circles import groups
 from standfast.depmap.errors import ModelError
 from standfast.depmap.faults.model import AllOf, AnyOf, AtLeast, Basic, Constant, Event, FaultTree, Formula, Gate
 from standfast.depmap.graph import DependencyGraph, Kind, Need, Node, graph_of_nodes
@@ -136,18 +137,8 @@ def _unmet(need: Need, made: Mapping[str, Formula]) -> Formula:
 def _circles(graph: DependencyGraph) -> list[Sequence[str]]:
     """Return the nodes in groups of those that need each other, each group after those that it needs.
 
-    S. R. Kosaraju's way: the reverse of the order in which a walk leaves the nodes, and from each the way back. In a
-    group they stand in that order, so that most of them come after what they need.
+    In a group they stand in an order in which most of them come after what they need.
     """
-    of: dict[str, str] = {}
-    for start in reversed(graph.bottom_up):
-        todo = [start]
-        while todo:
-            name = todo.pop()
-            if name not in of:
-                of[name] = start
-                todo += [above for above in graph.dependents[name] if above not in of]
-    groups: dict[str, list[str]] = {start: [] for start in reversed(list(dict.fromkeys(of.values())))}
-    for name in graph.bottom_up:
-        groups[of[name]].append(name)
-    return list(groups.values())
+    place = {name: number for number, name in enumerate(graph.bottom_up)}
+    needs = {name: [part for need in node.needs for part in need.parts] for name, node in graph.nodes.items()}
+    return [sorted(group, key=place.__getitem__) for group in groups(needs)]
