@@ -22,4 +22,5 @@ How it runs:
     plots ........ small scripts of one plot each
     worlds ....... seeded random scripts
     fleet ........ many worlds on all cores
+    workers ...... the processes for it, which end with their parent
 """

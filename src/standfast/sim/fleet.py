@@ -2,15 +2,15 @@
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, field
 from itertools import islice
-from multiprocessing import get_context
 
 from standfast.sim.invariants import Broken
 from standfast.sim.scoring import Score
 from standfast.sim.simulation import CONTESTANTS, Simulation
 from standfast.sim.trace import Trace
+from standfast.sim.workers import workers
 from standfast.sim.worlds import make_script
 
 BATCH = 20  # worlds handed to a process at once: a second or two, so that progress shows
@@ -64,7 +64,7 @@ def run_fleet(
             results[number] = run_batch(*batch)
             on_progress(results[number].worlds)
     else:
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        with workers(jobs) as pool:
             numbers: dict[Future[Fleet], int] = {
                 pool.submit(run_batch, *batch): number for number, batch in enumerate(batches)
             }

@@ -2,12 +2,11 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Final
 
 from standfast.sim.control.large import LargeWorld
+from standfast.sim.workers import workers
 
 SIMULATIONS: Final = 4
 SIMULATIONS_MAX: Final = 100_000
@@ -42,7 +41,7 @@ def _each(seeds: list[str], jobs: int) -> Iterable[Simulated]:
     if jobs == 1:
         yield from map(simulate, seeds)
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with workers(jobs) as pool:
         yield from pool.map(simulate, seeds)
 
 

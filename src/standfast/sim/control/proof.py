@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from time import perf_counter
 from typing import Any
 
@@ -13,6 +12,7 @@ from standfast.sim.control.explorer import Explored, explore
 from standfast.sim.control.invariants import INVARIANTS, machine_of
 from standfast.sim.control.sabotage import SABOTAGES, Sabotage
 from standfast.sim.control.world import World
+from standfast.sim.workers import workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ def _each_proven(chosen: Sequence[Configuration], jobs: int) -> Iterable[Proven]
     if jobs == 1:
         yield from map(prove_one, chosen)
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with workers(jobs) as pool:
         futures: list[Future[Proven]] = [pool.submit(prove_one, each) for each in chosen]
         for future in as_completed(futures):
             yield future.result()
