@@ -29,14 +29,12 @@ class _Plans(Verbs):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or take the arguments for zones; a typo gets a suggestion."""
         names = self.list_commands(ctx)
-        close = difflib.get_close_matches(args[0], names, n=1)
-        if args[0] in names:
-            given = [f"--{key.replace('_', '-')}" for key in ("check", "offline", "assume_well") if ctx.params.get(key)]
-            if given:
-                ctx.fail(f"{', '.join(given)} goes with zones, not with {args[0]}")
+        is_verb = args[0] in names
+        given = [f"--{key.replace('_', '-')}" for key in ("check", "offline", "assume_well") if ctx.params.get(key)]
+        if is_verb and given:
+            ctx.fail(f"{', '.join(given)} goes with zones, not with {args[0]}")
+        if is_verb or ("." not in args[0] and difflib.get_close_matches(args[0], names, n=1)):
             return super().resolve_command(ctx, args)
-        if close and "." not in args[0]:
-            ctx.fail(f'no command "{args[0]}" - did you mean "{close[0]}"?')
         return "zones", _zones, args
 
 

@@ -8,7 +8,7 @@ import click
 
 from standfast.cli.common import config_option, count, json_option, print_json
 from standfast.cli.exits import NEGATIVE
-from standfast.cli.plan.common import control_of, in_store, person_option, reason_option, wanted
+from standfast.cli.plan.common import control_of, in_store, wanted
 from standfast.cli.plan.words import HASH_SHOWN, plan_as_json
 from standfast.control.plan import Plan
 from standfast.control.store import PlanStore
@@ -18,8 +18,8 @@ HASH_MIN: Final = 8  # digits that name a plan among the few that wait
 
 @click.command()
 @click.argument("hash_", metavar="HASH")
-@person_option
-@reason_option
+@click.option("--person", required=True, help="Who decides it; for the ledger.")
+@click.option("--reason", required=True, help="Why; for the ledger.")
 @config_option
 @json_option
 def approve(hash_: str, person: str, reason: str, config: Path | None, as_json: bool) -> None:

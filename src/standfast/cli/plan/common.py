@@ -22,9 +22,6 @@ NAMED: Final = 5  # zones that a message names
 
 _T = TypeVar("_T")
 
-person_option = click.option("--person", required=True, help="Who decides it; for the ledger.")
-reason_option = click.option("--reason", required=True, help="Why; for the ledger.")
-
 
 def wanted(config: Path | None) -> tuple[Config, Intent]:
     """Return the configuration and the intent of its control plane. Raises `ConfigError` where either is wrong."""
