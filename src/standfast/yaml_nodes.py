@@ -51,10 +51,11 @@ class ScalarNode:
 
 @dataclass(slots=True)
 class SequenceNode:
-    """A list. `line` from 1."""
+    """A list; `is_block`: its items begin with dashes, and it is not in brackets. `line` from 1."""
 
     value: "list[YamlNode]"
     line: int
+    is_block: bool
 
 
 @dataclass(slots=True)
@@ -177,7 +178,7 @@ def _collection(event: yaml.CollectionStartEvent, line: int) -> _Collection:
     is_list = isinstance(event, yaml.SequenceStartEvent)
     if event.tag is not None:
         _check_tag(event.tag, _LIST_TAGS if is_list else _TABLE_TAGS, line)
-    return SequenceNode([], line) if is_list else MappingNode([], line)
+    return SequenceNode([], line, not event.flow_style) if is_list else MappingNode([], line)
 
 
 def _check_tag(tag: str, known: frozenset[str], line: int) -> None:

@@ -9,10 +9,13 @@ import re
 import tomllib
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
+from standfast.io.control.plain_items import Run, without_plain_items
+from standfast.io.control.yaml_words import meaning_of
 from standfast.io.settings.toml_lines import Where, find_lines
 from standfast.yaml_nodes import (
     DEPTH_MAX,
@@ -31,12 +34,7 @@ YAML_OCTETS_MAX: Final = 64 * MEBIBYTE  # nearly a million records, which take m
 TOML_OCTETS_MAX: Final = 16 * MEBIBYTE  # 200 000 records: its parser is Python, and takes twice as long
 JSON_OCTETS_MAX: Final = 512 * MEBIBYTE  # several million records
 REPEATED_MAX: Final = 100_000  # values that aliases of YAML stand for: ten lines can stand for a billion
-NUMBER_DIGITS_MAX: Final = 15  # a number with more is a slip, or an attack on whoever reads it
 
-_INTEGER: Final = re.compile(rf"[-+]?[0-9]{{1,{NUMBER_DIGITS_MAX}}}")
-_FLOAT: Final = re.compile(r"[-+]?(?:[0-9]{1,15}\.[0-9]{0,15}|\.[0-9]{1,15})(?:[eE][-+]?[0-9]{1,3})?")
-_NUMBER_BEGINS: Final = frozenset("+-.0123456789")
-_WORDS: Final[Mapping[str, bool | None]] = {"": None, "~": None, "null": None, "true": True, "false": False}
 _JSON: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 
 Lines = Callable[[Collection[Where]], Mapping[Where, int]]
@@ -216,19 +214,33 @@ def _read_toml(octets: bytes) -> KeyedText:
 
 
 def _read_yaml(octets: bytes) -> KeyedText:
+    with suppress(UnicodeDecodeError, BadText):
+        text = octets.decode()
+        thin, runs = (text, {}) if "\r" in text else without_plain_items(text)  # which ends a line as well
+        if runs and (found := _yaml(octets, thin.encode(), runs)) is not None:
+            return found
+    whole = _yaml(octets, octets, {})
+    assert whole is not None
+    return whole
+
+
+def _yaml(octets: bytes, thin: bytes, runs: Mapping[int, Run]) -> KeyedText | None:
+    """Return what `octets` say, which are `thin` where the items of `runs` stood; None where not all are items."""
     try:
-        root = compose(octets)
+        root = compose(thin)
     except NotYaml as error:
         raise BadText(error.reason, error.line) from None
-    reader = _YamlReader()
+    reader = _YamlReader(runs=runs)
     content = {} if root is None or is_nothing(root) else reader.value(root, ())
+    if runs and (reader.twice or reader.repeated or reader.joined != len(runs)):
+        return None
     if isinstance(content, dict):  # what is below a heading may be commented out
         content = {key: value for key, value in content.items() if value is not None}
     return KeyedText(
         content=content,
         lines=lambda wanted: _yaml_lines(octets, wanted),
         twice=tuple(reader.twice),
-        listings=dict(_listings(root, octets)),
+        listings=dict(_listings(root, runs, octets)),
     )
 
 
@@ -251,35 +263,44 @@ def items_alone(octets: bytes) -> tuple[list[Any], list[int]] | None:
     return items, [line_of(each) for each in root.value]
 
 
-def _listings(root: YamlNode | None, octets: bytes) -> Iterator[tuple[str, Listing]]:
+def _listings(root: YamlNode | None, runs: Mapping[int, Run], octets: bytes) -> Iterator[tuple[str, Listing]]:
     """Yield the lists right below the top, each item of which is written on lines of its own and is no alias."""
     parts = root.value if isinstance(root, MappingNode) else []
     for at, (key, below) in enumerate(parts):
         if isinstance(key, ScalarNode) and isinstance(below, SequenceNode):
-            lines = array("L", map(line_of, below.value))
+            lines = array("L")
+            for line in map(line_of, below.value):
+                lines.append(line)
+                if line in runs:
+                    lines.extend(runs[line].lines)
             if all(one < next_ for one, next_ in pairwise(lines)):  # an alias stands where its anchor does
                 yield key.value, Listing(octets=octets, lines=lines, is_last=at == len(parts) - 1)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _YamlReader:
+    """Makes plain data of nodes; `runs` are items that the text was read without, by the line of the one before."""
+
+    runs: Mapping[int, Run] = field(default_factory=dict)
     twice: list[Where] = field(default_factory=list)
+    repeated: int = 0  # values that aliases stand for
+    joined: int = 0  # of `runs`, those that are between two items of a list
     _seen: set[int] = field(default_factory=set)
-    _repeated: int = 0
 
     def value(self, node: YamlNode, where: Where) -> Any:
         if isinstance(node, ScalarNode):
             return _scalar(node)
         if id(node) in self._seen:
-            self._repeated += 1 + len(node.value)
+            self.repeated += 1 + len(node.value)
         self._seen.add(id(node))
-        if self._repeated > REPEATED_MAX or len(where) > DEPTH_MAX:
+        if self.repeated > REPEATED_MAX or len(where) > DEPTH_MAX:
             raise BadText("its aliases stand for too much, or for themselves", line_of(node))
         if isinstance(node, SequenceNode):
-            return [
+            items = [
                 _scalar(each) if isinstance(each, ScalarNode) else self.value(each, (*where, at))
                 for at, each in enumerate(node.value)
             ]
+            return self._with_runs(node, items) if self.runs and node.is_block else items
         table: dict[str, Any] = {}
         for key, below in node.value:
             if not isinstance(key, ScalarNode):
@@ -290,18 +311,20 @@ class _YamlReader:
             table[text] = _scalar(below) if isinstance(below, ScalarNode) else self.value(below, (*where, text))
         return table
 
+    def _with_runs(self, node: SequenceNode, items: list[Any]) -> list[Any]:
+        """Return `items`, which `node` says, with those that are between them."""
+        joined = items[:1]
+        for (one, next_), item in zip(pairwise(node.value), items[1:], strict=False):
+            run = self.runs.get(line_of(one)) if isinstance(one, MappingNode) else None
+            if run is not None and isinstance(next_, MappingNode) and line_of(next_) == run.last_line:
+                joined += run.items
+                self.joined += 1
+            joined.append(item)
+        return joined
+
 
 def _scalar(node: ScalarNode) -> object:
-    text = node.value
-    if not node.is_plain:
-        return text
-    if text in _WORDS:
-        return _WORDS[text]
-    if text[0] not in _NUMBER_BEGINS:  # as nearly all do not
-        return text
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    return float(text) if _FLOAT.fullmatch(text) else text
+    return meaning_of(node.value) if node.is_plain else node.value
 
 
 def _yaml_lines(octets: bytes, wanted: Collection[Where]) -> Mapping[Where, int]:
