@@ -4,6 +4,7 @@ Record data of the house are uncompressed octets. Those of unknown types are opa
 """
 
 import struct
+from collections.abc import Sequence
 from typing import Final
 
 import dns.exception
@@ -185,12 +186,18 @@ def rrset_from_text(owner: Name, rtype: int, ttl_s: int, texts: list[str] | tupl
         BadName: `owner` is no name.
         RdataError: a text is no record data of type `rtype`.
     """
-    return RRset(
-        owner=parse_name(owner),
-        rtype=rtype,
-        ttl_s=ttl_s,
-        rdatas=tuple(dict.fromkeys(_from_text(rtype, text) for text in texts)),
-    )
+    return RRset(owner=parse_name(owner), rtype=rtype, ttl_s=ttl_s, rdatas=rdatas_from_text(rtype, texts))
+
+
+def rdatas_from_text(rtype: int, texts: Sequence[str]) -> tuple[bytes, ...]:
+    """Return the data of records from their presentation format, each once; the names in them are absolute.
+
+    Raises:
+        RdataError: a text is no record data of type `rtype`.
+    """
+    if len(texts) == 1:  # nearly always
+        return (_from_text(rtype, texts[0]),)
+    return tuple(dict.fromkeys([_from_text(rtype, text) for text in texts]))
 
 
 def rrsig_valid_at(rdata: bytes, now: float) -> bool:

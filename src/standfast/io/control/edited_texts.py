@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from standfast.io.control.keyed_texts import YAML_OCTETS_MAX, BadText, Listing, items_alone
 
+BLOCK_OCTETS: Final = 1 << 16  # compared at once: larger ones come with memory of their own, for a multiple of the time
+
 _ITEM: Final = re.compile(rb"( *)- ")
 # What reaches beyond an item: an anchor, a tag by its handle; and a line that is neither an item's first, nor within
 # one, nor a remark: the end of the list or of the document.
@@ -34,9 +36,12 @@ def edit_of(listing: Listing, octets: bytes) -> Edit | None:
     old, lines = listing.octets, listing.lines
     if b"\r" in old or b"\r" in octets:  # which ends a line for some, so that lines were counted otherwise
         return None
-    same = _alike(min(len(old), len(octets)), lambda size: old[:size] == octets[:size])
-    rest = min(len(old), len(octets)) - same
-    same_end = _alike(rest, lambda size: old[len(old) - size :] == octets[len(octets) - size :])
+    most = min(len(old), len(octets))
+    same = _alike(most, lambda at, end: old[at:end] == octets[at:end])
+    all_old, all_now = len(old), len(octets)
+    same_end = _alike(
+        most - same, lambda at, end: old[all_old - end : all_old - at] == octets[all_now - end : all_now - at]
+    )
     line = old.count(b"\n", 0, same) + 1
     line_end = line + old.count(b"\n", same, len(old) - same_end)
     first, behind = bisect_right(lines, line) - 1, bisect_right(lines, line_end)
@@ -76,13 +81,14 @@ def _read(octets: bytes) -> _Alone | None:
     return None if found is None else _Alone(indent=item[1], items=found[0], lines=found[1])
 
 
-def _alike(most: int, is_alike: Callable[[int], bool]) -> int:
-    """Return the largest size, up to `most`, of which `is_alike` says so; it does of all that are smaller."""
-    least = 0
-    while least < most:
-        middle = (least + most + 1) // 2
-        least, most = (middle, most) if is_alike(middle) else (least, middle - 1)
-    return least
+def _alike(most: int, is_alike: Callable[[int, int], bool]) -> int:
+    """Return how much from 0 on, up to `most`, is alike; `is_alike` says it of what is from one place to another."""
+    same, step = 0, BLOCK_OCTETS
+    while step:
+        while same + step <= most and is_alike(same, same + step):
+            same += step
+        step //= 2
+    return same
 
 
 def _line_start(octets: bytes, at: int, back: int) -> int:

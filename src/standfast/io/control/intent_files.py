@@ -22,7 +22,7 @@ from standfast.control.intent import (
 )
 from standfast.dns.model import Name, RRset, RRType, type_from_name, type_name
 from standfast.dns.name import BadName, ancestors, is_below, parent, parse_name
-from standfast.dns.rdata import RdataError, rrset_from_text
+from standfast.dns.rdata import RdataError, rdatas_from_text
 from standfast.io.bulk import in_the_background
 from standfast.io.control.intent_keys import INTENT_FORM, NameKeys, RecordKeys, ZoneKeys
 from standfast.io.control.intent_parts import FAULTS_MAX, Part, read_parts
@@ -296,7 +296,11 @@ class _Reader:
             if owner is None or rtype is None or found is None:
                 continue
             origin, zone = found
-            if not self._is_first((owner, rtype), spot, f"{keys.type.upper()} of {owner}") or rrset is None:
+            key = owner, rtype
+            first = self._first.setdefault(key, spot)
+            if first is not spot:
+                self._fault(spot, f"{keys.type.upper()} of {owner} is there already", first)
+            if first is not spot or rrset is None:
                 continue
             if owner == origin and rtype in (RRType.SOA, RRType.NS, RRType.CNAME):
                 what = (
@@ -309,7 +313,7 @@ class _Reader:
                 )
             elif rtype == RRType.CNAME:
                 self._cnames.add(owner)
-            zone.records[owner, rtype] = rrset
+            zone.records[key] = rrset
 
     def record(self, spot: _Spot, keys: RecordKeys) -> tuple[Name | None, int | None, RRset | None]:
         """Return owner, type and RRset of one of `records`, as far as nothing is wrong with them."""
@@ -332,16 +336,16 @@ class _Reader:
     def _rrset(self, spot: _Spot, owner: Name, rtype: int, keys: RecordKeys) -> RRset | None:
         part, where = spot
         try:
-            rrset = rrset_from_text(owner, rtype, keys.ttl_s, keys.data)
+            rdatas = rdatas_from_text(rtype, keys.data)
         except RdataError as error:
             bad = keys.data.index(error.text)
             self._fault((part, (*where, "data", bad)), f"data: {error}")
             return None
-        if len(rrset.rdatas) < len(keys.data):
+        if len(rdatas) < len(keys.data):
             self._fault(spot, f"data: one of them is there twice, of {keys.type.upper()} of {owner}")
-        if rtype in SINGLE and len(rrset.rdatas) > 1:
+        if len(rdatas) > 1 and rtype in SINGLE:
             self._fault(spot, f"data: {owner} can have one {keys.type.upper()} only (RFC 2181 section 10.1)")
-        return rrset
+        return RRset(owner=owner, rtype=rtype, ttl_s=keys.ttl_s, rdatas=rdatas)
 
     def _beside_cname(self) -> Iterator[tuple[_Spot, Name, int]]:
         for zone in self._zones.values() if self._cnames else ():

@@ -68,7 +68,8 @@ class IntentReader:
                 octets = read_octets(path)
             except (OSError, BadText):
                 return None
-            if digest_of(octets) == file.digest:
+            digest = digest_of(octets)
+            if digest == file.digest:
                 continue
             edit = None if file.records is None else edit_of(file.records, octets)
             if edit is None:
@@ -78,15 +79,21 @@ class IntentReader:
                 return None
             if any(rrset.rtype in LEADING for rrset in after):
                 return None
-            files[path] = _File(digest=digest_of(octets), records=edit.listing)
+            files[path] = _File(digest=digest, records=edit.listing)
             records.update(zip(map(_key, after), after, strict=True))
         return _with_records(intent, records), files
 
 
 def _with_records(intent: Intent, records: Mapping[_Key, RRset]) -> Intent:
     """Return `intent` with other data of some RRsets, all of which it has."""
+    owners = {owner for owner, _ in records}
     zones = {
-        origin: replace(zone, records=tuple([records.get((each.owner, each.rtype), each) for each in zone.records]))
+        origin: replace(
+            zone,
+            records=tuple(
+                [records.get((each.owner, each.rtype), each) if each.owner in owners else each for each in zone.records]
+            ),
+        )
         for origin, zone in intent.zones.items()
     }
     return replace(intent, zones=zones)

@@ -26,12 +26,12 @@ _SCALAR: Final = rf"""(?:{_WORD}|"[ !#-\[\]-~]*+"|'[ -&(-~]*+')"""
 _LIST: Final = rf"\[ *+{_SCALAR}(?: *+, *+{_SCALAR})*+ *+\]"
 _KEY: Final = r"[A-Za-z_]\w{0,63}+"
 _VALUE: Final = rf"{_KEY}: ++(?:{_SCALAR}|{_LIST})"
-_END: Final = r"(?: ++(?:#[ -9;-~]*+)?+)?+\n"  # with a remark that holds no key, in which no colon is
+_END: Final = r"(?: ++(?:#[ -9;-~]*+)?+)?+\n"  # with a remark, in which no colon is: it holds no key
 
 
 def _key_of_block(group: int) -> str:
     """Return the expression of a key with its value or with a list below it, whose indent is that `group`."""
-    return rf"(?:{_VALUE}{_END}|{_KEY}:{_END}(?=\1( {{2,}}+)- )(?:\1\{group}- {_SCALAR}{_END})++)"
+    return rf"(?:{_VALUE}{_END}|{_KEY}: *+(?=\n\1( {{2,}}+)- )(?:\n\1\{group}- {_SCALAR} *+)++\n)"
 
 
 _ITEM: Final = re.compile(
@@ -39,9 +39,8 @@ _ITEM: Final = re.compile(
     re.MULTILINE | re.ASCII,
 )
 # The same once more, of what is an item: a key with a single value, or with a list in brackets or below it.
-_PART: Final = re.compile(rf"({_KEY}):(?: ++(?:({_SCALAR})|({_LIST}))|{_END}((?: *+- {_SCALAR}{_END})++))", re.ASCII)
+_PART: Final = re.compile(rf"({_KEY}): *+(?:({_SCALAR})|({_LIST}|(?:\n *+- {_SCALAR} *+)++))", re.ASCII)
 _ONE: Final = re.compile(_SCALAR, re.ASCII)
-_ONE_BELOW: Final = re.compile(rf"^ *- ({_SCALAR})", re.ASCII | re.MULTILINE)
 
 Item = dict[str, Any]
 
@@ -96,12 +95,11 @@ def _runs(text: str) -> Iterator[tuple[Sequence[int], list[Item]]]:
 def _said(text: str) -> Item | None:
     """Return what a plain item says; None where it has a key twice, which is not for us to judge."""
     parts = _PART.findall(text)
-    item = {intern(key): _scalar(one) if one else _list(here, below) for key, one, here, below in parts}
+    item = {
+        intern(key): _scalar(one) if one else [_scalar(each) for each in _ONE.findall(listed)]
+        for key, one, listed in parts
+    }
     return item if len(item) == len(parts) else None
-
-
-def _list(here: str, below: str) -> list[object]:
-    return [_scalar(each) for each in (_ONE.findall(here) if here else _ONE_BELOW.findall(below))]
 
 
 def _scalar(text: str) -> object:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from standfast.control.intent import Intent
 from standfast.io.control import intent_reader
-from standfast.io.control.edited_texts import edit_of
+from standfast.io.control.edited_texts import BLOCK_OCTETS, edit_of
 from standfast.io.control.intent_files import load_intent, read_intent
 from standfast.io.control.intent_reader import IntentReader
 from standfast.io.control.keyed_texts import BadText, read_keyed_text
@@ -116,8 +116,9 @@ def test_edits_are_read_one_after_the_other_by_what_the_last_one_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = config_of(tmp_path)
+    remarks = "# nothing\n" * (BLOCK_OCTETS // 7)  # more than are compared at once
     items = [f"  - {{name: n{at}.example.com, type: A, data: [192.0.2.{at}]}}\n" for at in range(9)]
-    text = HEAD + TAIL + "records:\n" + "".join(items)
+    text = HEAD + TAIL + "records:\n" + remarks + "".join(items[:5]) + remarks + "".join(items[5:])
     config.intent[0].write_text(text)
     reader = IntentReader(config)
     reader.read()

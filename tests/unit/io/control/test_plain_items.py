@@ -13,69 +13,69 @@ from standfast.io.control.keyed_texts import BadText, KeyedText, lines_around, r
 from standfast.io.control.plain_items import without_plain_items
 from standfast.yaml_nodes import SequenceNode, compose
 
-WORDS: Final = (
-    *("a", "www.example.com.", "10 mail.example.com.", "192.0.2.1", "2001:db8::1", "a:b", "_dmarc", "a - b", "x=y/z+1"),
-    *("no", "yes", "y", "on", "null", "true", "false", "True", "NULL", "~", "", "0", "60", "007", "-1", "+1", "1_000"),
-    *("0x10", "0o17", "0b1", "1e5", "1.5", "1.", ".5", ".", "..", "...", "---", ".inf", "1.5e3", "10:20", "10:20:30"),
-    *(
-        "2026-11-24",
-        "2026-11-24 10:00:00",
-        "2026-11-24T10:00:00Z",
-        "9" * 16,
-        "<<",
-        "=",
-        "-",
-        "?",
-        ":",
-        "::1",
-        "a::",
-        "a:",
-    ),
-    *(
-        "'q'",
-        '"q"',
-        "''",
-        '""',
-        "'it''s'",
-        '"\\"e\\""',
-        '"a: b, c"',
-        "'{a: b}'",
-        "'] }'",
-        "'# x'",
-        "a #b",
-        "a#b",
-        "a: b",
-    ),
-    *(
-        "a, b",
-        "[a]",
-        "{a: b}",
-        "*a",
-        "&a b",
-        "!!str 1",
-        "! 1",
-        "|",
-        ">",
-        "%a",
-        "@a",
-        "`a",
-        "a\tb",
-        "a  b",
-        " a ",
-        "\u00e9",
-    ),
-    *('"\u00e9"', "a\n     b", "'a\n     b'", "w" * 1500),
-)
 PLAIN: Final = ("a", "www.example.com.", "192.0.2.1", "2001:db8::1", "60", "1.5", "true", "null", "no", "'q'", '"a: b"')
+NUMBERS: Final = "0 007 -1 +1 1_000 0x10 0o17 0b1 1e5 1.5e3 1. .5 . .. ... .inf 10:20 10:20:30 9999999999999999".split()
+BARE: Final = "10 mail.example.com.|a - b|a:b|2026-11-24|2026-11-24 10:00:00|True|NULL|on|y|~||_a|x=y/z+1|<<|=".split(
+    "|"
+)
+SIGNS: Final = (
+    "---|-|?|:|::1|a::|a:|a: b|a #b|a#b|a, b|[a]|{a: b}|*a|&a b|!!str 1|! 1|| |>|%a|@a|`a|a\tb|a  b| a ".split("|")
+)
+QUOTED: Final = (
+    "''",
+    '""',
+    "'it''s'",
+    '"\\"e\\""',
+    '"a: b, c"',
+    "'{a: b}'",
+    "'] }'",
+    "'# x'",
+    "'\u00e9'",
+    "'a\n     b'",
+)
+WORDS: Final = (*PLAIN, *NUMBERS, *BARE, *SIGNS, *QUOTED, "|\n      a", "\u00e9", "a\n     b", "w" * 1500)
 KEYS: Final = ("name", "type", "ttl_s", "data", "x")
+ODD: Final = (
+    *(
+        "- a\n",
+        "- |+\n  a\n\n",
+        "- 'a\n  b'\n",
+        "- [a,\n  b]\n",
+        "-\n  name: a\n",
+        "- - {a: b}\n",
+        "- &a {b: c}\n",
+        "- *a\n",
+    ),
+    *("- {a: b, a: c}\n", "# x\n", "\n", "- a: |\n    b\n", "- {a: b}: c\n", "- ? {a: b}\n", "- !!map {a: b}\n", "-\n"),
+)
+GOOD: Final = ("records:\n", "records: # x\n", "records: &r\n", "r: 1\nrecords:\n", "\ufeffrecords:\n", "x:\n  y:\n")
+BAD: Final = (
+    "x: |\n",
+    "x: |+\n",
+    "x: '\n",
+    'x: "\n',
+    "x: [\n",
+    "x: {a: [\n",
+    "x: ['\n",
+    "",
+    "- \n",
+    "? \n",
+    "x: a\n",
+    "x:\n-\n",
+)
+TAILS: Final = ("y: *r\n", "y: [*r, *r]\n", "...\n", "---\n", "'\n", '"\n', "]\n", "]}\n", "']\n", "  z: 1\n", "\x01\n")
+SPLICES: Final = (
+    *("\n\r\t -?:,[]{}#&*!|>'\"%@`ax1\u0085\u2028\ufeff\x00"),
+    *("- ", ": ", "\n\n", "\n  ", "&a ", "*a", "---\n", "  b\n", "\n    c", "{a: b}", "'\n"),
+)
 
 
 @st.composite
 def items(draw: st.DrawFn, words: tuple[str, ...]) -> str:
     """Return an item of a list, to be moved to the right as a whole."""
     word = st.sampled_from(words)
-    keys = draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=3))
-    gap, remark = draw(st.sampled_from(["", "", " "])), draw(st.sampled_from(["", "", "  ", " # x", " # y: z", "#"]))
+    keys = draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=3, unique=True))
+    gap, remark = draw(st.sampled_from(["", "", " "])), draw(st.sampled_from(["", "", "  ", " # x", " # y: z"]))
     in_line = draw(st.booleans())
     parts = []
     for key in keys:
@@ -85,7 +85,7 @@ def items(draw: st.DrawFn, words: tuple[str, ...]) -> str:
                 parts.append(f"{key}: {gap}[{gap}{f'{gap},{gap} '.join(values)}{gap}]")
             case "below" if not in_line:
                 deeper = draw(st.sampled_from(["", " ", "  "]))
-                parts.append(f"{key}:{remark}\n" + "\n".join(f"  {deeper}- {value}{remark}" for value in values))
+                parts.append(f"{key}:{remark}\n" + "\n".join(f"  {deeper}- {value}{gap}" for value in values))
             case _:
                 parts.append(f"{key}:{gap} {values[0]}")
     if in_line:
@@ -93,102 +93,23 @@ def items(draw: st.DrawFn, words: tuple[str, ...]) -> str:
     return "- " + f"{remark}\n  ".join(parts) + f"{remark}\n"
 
 
-ODD: Final = (
-    *(
-        "- a\n",
-        "- |+\n  a\n\n",
-        "- >-\n  a\n",
-        "- 'a\n  b'\n",
-        "- [a,\n  b]\n",
-        "-\n  name: a\n",
-        "- - {a: b}\n",
-        "- &a {b: c}\n",
-    ),
-    *(
-        "- *a\n",
-        "# remark\n",
-        "\n",
-        "  \n",
-        "  # {\n",
-        "- a: |\n    b\n",
-        "- {a: b}: c\n",
-        "- ? {a: b}\n",
-        "- !!map {a: b}\n",
-        "-\n",
-    ),
-)
-HEADS: Final = (
-    *(
-        "records:\n",
-        "records: # x\n",
-        "records: &r\n",
-        "r: 1\nrecords:\n",
-        "---\nrecords:\n",
-        "\ufeffrecords:\n",
-        "x: |\n",
-    ),
-    *(
-        "x: |+\n",
-        "x: '\n",
-        'x: "\n',
-        "x: [\n",
-        "x: {a: [\n",
-        "x: ['\n",
-        "",
-        "- \n",
-        "x:\n  y:\n",
-        "? \n",
-        "x: a\n",
-        "x:\n-\n",
-    ),
-)
-TAILS: Final = (
-    "",
-    "y: 1\n",
-    "y: *r\n",
-    "y: [*r, *r]\n",
-    "...\n",
-    "---\n",
-    "'\n",
-    '"\n',
-    "]\n",
-    "]}\n",
-    "']\n",
-    "  z: 1\n",
-    "\x01\n",
-)
-SPLICES: Final = (
-    *(
-        *"\n\r\t -?:,[]{}#&*!|>'\"%@`ax1",
-        "\u0085",
-        "\u2028",
-        "\ufeff",
-        "\x00",
-        "- ",
-        ": ",
-        "\n\n",
-        "\n  ",
-        "&a ",
-        "*a",
-        "---\n",
-    ),
-    *("  b\n", "\n    c", "{a: b}", "'\n"),
-)
-
-
 @st.composite
 def texts(draw: st.DrawFn) -> str:
-    """Return a text with lists of items, most of them plain, in places where they are lists or are not."""
-    text = ""
-    for _ in range(draw(st.integers(1, 2))):
-        indent = draw(st.sampled_from(["", "  ", "  ", "    "]))
-        listed = draw(
-            st.lists(items(PLAIN) | items(PLAIN) | items(PLAIN) | items(WORDS) | st.sampled_from(ODD), max_size=7)
-        )
-        moved = [draw(st.sampled_from([indent] * 12 + ["", " ", "      "])) for _ in listed]
-        lines = [f"{pad}{line}\n" for pad, item in zip(moved, listed, strict=True) for line in item[:-1].split("\n")]
-        text += draw(st.sampled_from(HEADS[:6] + HEADS)) + "".join(lines) + draw(st.sampled_from(TAILS[:2] * 3 + TAILS))
-    for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
+    """Return a text with a list of plain items; every second one has something in it that may be none."""
+    heads, tails, items_too, splices = (draw(st.integers(0, 7)) == 0 for _ in range(4))
+    listed = draw(st.lists(items(PLAIN), min_size=1, max_size=6))
+    if items_too:
+        at = draw(st.integers(0, len(listed)))
+        listed[at:at] = draw(st.lists(items(WORDS) | st.sampled_from(ODD), min_size=1, max_size=3))
+    indent = draw(st.sampled_from(["", "  ", "  ", "    "]))
+    pads = [indent if draw(st.integers(0, 49)) else draw(st.sampled_from(["", " ", "      "])) for _ in listed]
+    lines = [f"{pad}{line}\n" for pad, item in zip(pads, listed, strict=True) for line in item[:-1].split("\n")]
+    head, tail = (
+        draw(st.sampled_from(BAD if heads else GOOD)),
+        draw(st.sampled_from(TAILS if tails else ("", "y: 1\n"))),
+    )
+    text = head + "".join(lines) + tail
+    for _ in range(draw(st.integers(1, 2)) if splices else 0):
         at = draw(st.integers(0, len(text)))
         text = text[:at] + draw(st.sampled_from(SPLICES)) + text[at + draw(st.integers(0, 3)) :]
     return text
