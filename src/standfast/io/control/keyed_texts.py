@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any, Final
 
 from standfast.io.control.plain_items import Run, without_plain_items
@@ -232,7 +232,7 @@ def _yaml(octets: bytes, thin: bytes, runs: Mapping[int, Run]) -> KeyedText | No
         raise BadText(error.reason, error.line) from None
     reader = _YamlReader(runs=runs)
     content = {} if root is None or is_nothing(root) else reader.value(root, ())
-    if runs and (reader.twice or reader.repeated or reader.joined != len(runs)):
+    if runs and (reader.twice or reader.joined != len(runs)):
         return None
     if isinstance(content, dict):  # what is below a heading may be commented out
         content = {key: value for key, value in content.items() if value is not None}
@@ -269,10 +269,9 @@ def _listings(root: YamlNode | None, runs: Mapping[int, Run], octets: bytes) -> 
     for at, (key, below) in enumerate(parts):
         if isinstance(key, ScalarNode) and isinstance(below, SequenceNode):
             lines = array("L")
-            for line in map(line_of, below.value):
-                lines.append(line)
-                if line in runs:
-                    lines.extend(runs[line].lines)
+            for each, run in _with_runs(below, runs):
+                lines.append(line_of(each))
+                lines.extend(run.lines if run is not None else ())
             if all(one < next_ for one, next_ in pairwise(lines)):  # an alias stands where its anchor does
                 yield key.value, Listing(octets=octets, lines=lines, is_last=at == len(parts) - 1)
 
@@ -283,24 +282,24 @@ class _YamlReader:
 
     runs: Mapping[int, Run] = field(default_factory=dict)
     twice: list[Where] = field(default_factory=list)
-    repeated: int = 0  # values that aliases stand for
-    joined: int = 0  # of `runs`, those that are between two items of a list
+    joined: int = 0  # times that one of `runs` was found between two items of a list
     _seen: set[int] = field(default_factory=set)
+    _repeated: int = 0  # values that aliases stand for
 
     def value(self, node: YamlNode, where: Where) -> Any:
         if isinstance(node, ScalarNode):
             return _scalar(node)
         if id(node) in self._seen:
-            self.repeated += 1 + len(node.value)
+            self._repeated += 1 + len(node.value)
         self._seen.add(id(node))
-        if self.repeated > REPEATED_MAX or len(where) > DEPTH_MAX:
+        if self._repeated > REPEATED_MAX or len(where) > DEPTH_MAX:
             raise BadText("its aliases stand for too much, or for themselves", line_of(node))
         if isinstance(node, SequenceNode):
             items = [
                 _scalar(each) if isinstance(each, ScalarNode) else self.value(each, (*where, at))
                 for at, each in enumerate(node.value)
             ]
-            return self._with_runs(node, items) if self.runs and node.is_block else items
+            return self._joined(node, items) if self.runs else items
         table: dict[str, Any] = {}
         for key, below in node.value:
             if not isinstance(key, ScalarNode):
@@ -311,16 +310,23 @@ class _YamlReader:
             table[text] = _scalar(below) if isinstance(below, ScalarNode) else self.value(below, (*where, text))
         return table
 
-    def _with_runs(self, node: SequenceNode, items: list[Any]) -> list[Any]:
+    def _joined(self, node: SequenceNode, items: list[Any]) -> list[Any]:
         """Return `items`, which `node` says, with those that are between them."""
-        joined = items[:1]
-        for (one, next_), item in zip(pairwise(node.value), items[1:], strict=False):
-            run = self.runs.get(line_of(one)) if isinstance(one, MappingNode) else None
-            if run is not None and isinstance(next_, MappingNode) and line_of(next_) == run.last_line:
+        joined = []
+        for item, (_, run) in zip(items, _with_runs(node, self.runs), strict=True):
+            joined.append(item)
+            if run is not None:
                 joined += run.items
                 self.joined += 1
-            joined.append(item)
         return joined
+
+
+def _with_runs(node: SequenceNode, runs: Mapping[int, Run]) -> Iterator[tuple[YamlNode, Run | None]]:
+    """Yield each item of a list, and the run between it and the next."""
+    for one, next_ in zip_longest(node.value, node.value[1:]):
+        run = runs.get(line_of(one)) if node.is_block and isinstance(one, MappingNode) else None
+        is_between = run is not None and isinstance(next_, MappingNode) and line_of(next_) == run.last_line
+        yield one, run if is_between else None
 
 
 def _scalar(node: ScalarNode) -> object:

@@ -165,8 +165,11 @@ def test_items_as_people_and_programs_write_them_are_read_alone_but_for_two(text
 @pytest.mark.parametrize(
     "text",
     [
-        # Lines within texts, on each of which a table begins
-        'x: ["\n- {a: \'", {a: b}, "\'}\n- {c: d}\n- {a: \'", {a: b}, "\'}\n"]\n',
+        # Lines that are parts of texts in brackets; on the first and the last of them begins a table each
+        'x: ["\n- {a: \'", {a: "\'}\n- {b: c}\n- {a: \'"}, {d: e}, "\'}\n"]\n',
+        # Lines that are others to those who take a carriage return for the end of one
+        "#\r\r\r\r\nx:\n  - {a: é}\n\n  - {a: é}\n  - {a: b}\n  - {a: c}\n  - {a: d}\n",
+        "x:\n  - {a: b}\n  - {a: c}\n  - {a: d}\n  - {a: e, a: f}\n",
         "x: |\n  - {a: b}\n  - {a: c}\n  - {a: d}\n",
         "x: &x\n  - {a: b}\n  - {a: c}\n  - {a: d}\ny: *x\n",
         "x:\n  - {a: b}\n  - {a: c, a: d}\n  - {a: e}\n  - {a: f}\n",
