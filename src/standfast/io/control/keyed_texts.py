@@ -30,7 +30,7 @@ from standfast.yaml_nodes import (
 )
 
 MEBIBYTE: Final = 1 << 20
-YAML_OCTETS_MAX: Final = 64 * MEBIBYTE  # nearly a million records, which take most of a minute and 2.5 GB
+YAML_OCTETS_MAX: Final = 64 * MEBIBYTE  # nearly a million records; if none is plain, most of a minute and 2.5 GB
 TOML_OCTETS_MAX: Final = 16 * MEBIBYTE  # 200 000 records: its parser is Python, and takes twice as long
 JSON_OCTETS_MAX: Final = 512 * MEBIBYTE  # several million records
 REPEATED_MAX: Final = 100_000  # values that aliases of YAML stand for: ten lines can stand for a billion
