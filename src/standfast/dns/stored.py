@@ -17,6 +17,7 @@ _CHECKSUM_OCTETS: Final = 4
 _HEAD = struct.Struct("!HII")  # type, TTL, number of records
 _pack_head = struct.Struct("!HIIH").pack  # and the length of the first
 _LENGTH = struct.Struct("!H")
+TAILS_MAX: Final = 16_384  # data that names share and are kept as octets meanwhile: more than a large zone has pools
 _BEFORE: Final = 1  # which of the two a change has
 _AFTER: Final = 2
 
@@ -75,31 +76,49 @@ def unpack_changes(octets: bytes) -> Iterator[Change]:
 
 
 class _Pages:
-    """Octets in the making. Of half a million names nearly all are a label below one that was there before."""
+    """Octets in the making.
 
-    __slots__ = ("_above", "out")
+    Of half a million names nearly all are a label below one that was there before, and share their data with others
+    where they have more than one record.
+    """
+
+    __slots__ = ("_above", "_tails", "out")
 
     def __init__(self) -> None:
         self.out = bytearray()
         self._above: dict[Name, bytes] = {}  # the octets of names that others are directly below
+        self._tails: dict[tuple[int, int, tuple[bytes, ...]], bytes] = {}  # all that follows an owner
 
     def add(self, rrset: RRset) -> None:
         """Append one RRset."""
-        rdatas, owner = rrset.rdatas, self._owner(rrset.owner)
-        head = _pack_head(rrset.rtype, rrset.ttl_s, len(rdatas), len(rdatas[0]))
-        self.out += b"%c%b%b%b" % (len(owner), owner, head, rdatas[0])
-        for rdata in rdatas[1:]:
-            self.out += _LENGTH.pack(len(rdata)) + rdata
+        owner, rdatas = rrset.owner, rrset.rdatas
+        if len(rdatas) == 1:  # made as soon as found
+            (rdata,) = rdatas
+            tail = _pack_head(rrset.rtype, rrset.ttl_s, 1, len(rdata)) + rdata
+        else:
+            tail = self._tail(rrset)
+        label, _, above = owner.partition(".")
+        size = len(label)
+        if label and size <= LABEL_OCTETS_MAX and "\\" not in label:
+            octets = self._above.get(above) or self._above.setdefault(above, name_from_text(above or ROOT))
+            length = size + 1 + len(octets)
+            if length <= NAME_OCTETS_MAX:
+                self.out += b"%c%c%b%b%b" % (length, size, label.encode("ascii"), octets, tail)
+                return
+        octets = name_from_text(owner)
+        self.out += b"%c%b%b" % (len(octets), octets, tail)
 
-    def _owner(self, name: Name) -> bytes:
-        label, _, above = name.partition(".")
-        if not label or "\\" in label or len(label) > LABEL_OCTETS_MAX:
-            return name_from_text(name)
-        octets = self._above.get(above)
-        if octets is None:
-            octets = self._above[above] = name_from_text(above or ROOT)
-        owner = b"%c%b%b" % (len(label), label.encode("ascii"), octets)
-        return owner if len(owner) <= NAME_OCTETS_MAX else name_from_text(name)
+    def _tail(self, rrset: RRset) -> bytes:
+        key = rrset.rtype, rrset.ttl_s, rrset.rdatas
+        tail = self._tails.get(key)
+        if tail is None:
+            if len(self._tails) >= TAILS_MAX:
+                self._tails.clear()
+            first, *others = rrset.rdatas
+            head = _pack_head(rrset.rtype, rrset.ttl_s, len(rrset.rdatas), len(first))
+            tail = b"".join([head, first, *[_LENGTH.pack(len(rdata)) + rdata for rdata in others]])
+            self._tails[key] = tail
+        return tail
 
 
 def _read(body: bytes, at: int) -> tuple[RRset, int]:
