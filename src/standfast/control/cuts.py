@@ -19,12 +19,12 @@ class Cuts:
 
     def above(self, owner: Name) -> Name | None:
         """Return the highest cut above `owner`; None where there is none."""
-        above = parent(owner)
-        return self._known[above] if above in self._known else self._from(above)
+        return self.at_or_above(parent(owner))
 
-    def _from(self, owner: Name) -> Name | None:
+    def at_or_above(self, owner: Name) -> Name | None:
+        """Return the highest cut above `owner`, or `owner` if it is one; None where there is none."""
         if owner not in self._known:  # names have few parents: each is looked at once
-            self._known[owner] = self._from(parent(owner)) or (owner if self._is_cut(owner) else None)
+            self._known[owner] = self.at_or_above(parent(owner)) or (owner if self._is_cut(owner) else None)
         return self._known[owner]
 
 

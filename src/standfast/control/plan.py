@@ -17,8 +17,6 @@ Content = Mapping[Name, Node]  # all that is planned of a zone; nothing else of 
 
 NOTHING_HASH: Final = "0" * 64  # what the first plan of all is chained to
 _CNAME: Final = int(RRType.CNAME)
-_BY_AFTER: Final = attrgetter("after.owner", "after.rtype")
-_BY_BEFORE: Final = attrgetter("before.owner", "before.rtype")
 _HEAD_LINES: Final = 4  # of a plan's octets, before its changes
 
 
@@ -96,31 +94,34 @@ def ordered(changes: Iterable[Change]) -> tuple[Change, ...]:
             (lead if after.rtype == _CNAME else come).append(change)
         elif before is not None:
             (leave if before.rtype == _CNAME else go).append(change)
-    for those, by in zip(turns, (_BY_AFTER, _BY_AFTER, _BY_BEFORE, _BY_BEFORE), strict=True):
-        those.sort(key=by)
+    for those, of in zip(turns, ("after", "after", "before", "before"), strict=True):
+        # By one key after the other, as sorts are stable: pairs of both take three times as long to compare.
+        those.sort(key=attrgetter(f"{of}.rtype"))
+        those.sort(key=attrgetter(f"{of}.owner"))
     return (*come, *lead, *leave, *go)
 
 
 def applied(content: Content, changes: Iterable[Change]) -> Content:
     """Return `content` with `changes` made; what they say was there before is not looked at."""
-    nodes: dict[Name, dict[int, RRset]] = {}
+    nodes: dict[Name, dict[int, RRset] | None] = {}
     for change in changes:
         after = change.after
-        rrset = after or change.before
+        rrset = change.before if after is None else after
         assert rrset is not None
         owner = rrset.owner
         node = nodes.get(owner)
         if node is None:
-            there = content.get(owner)
-            if not there and after is not None:  # as all are of a first plan
+            there = content.get(owner) if owner not in nodes else None
+            if there is None and after is not None:  # as all are of a first plan
                 nodes[owner] = {rrset.rtype: rrset}
                 continue
             node = nodes[owner] = dict(there or {})
         if after is None:
             node.pop(rrset.rtype, None)
+            nodes[owner] = node or None
         else:
             node[rrset.rtype] = rrset
-    return changed(content, {owner: node or None for owner, node in nodes.items()})
+    return changed(content, nodes)
 
 
 def _head(zone: Name, generation: int, base: PlanHead | None) -> bytes:

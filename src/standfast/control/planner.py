@@ -4,23 +4,24 @@ A name that must wait, for a person or for good, holds up no other: where the ru
 is left of it without the names they speak of is published first.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final
 
-from standfast.control.desired import desired
+from standfast.control.changing import Changing, beginning, changing
 from standfast.control.facts import Base, Facts, Inputs, Left
 from standfast.control.finding import Finding, Verdict, verdict
 from standfast.control.generations import next_generation
-from standfast.control.members import ENDPOINT_TYPES, Pools, Targets, targets_of
+from standfast.control.members import ENDPOINT_TYPES, Pools
 from standfast.control.overrides import overridden
 from standfast.control.plan import Content, Node, Plan, applied, make_plan
 from standfast.control.rules.losses import left_by
-from standfast.control.rules.subject import Subject, owner_of
+from standfast.control.rules.subject import Subject, groups_of, owner_of
 from standfast.control.rules.table import findings_on, names_held, told
-from standfast.control.zone_index import Shape, ZoneIndex
-from standfast.dns.changes import Change, same
-from standfast.dns.model import Name, RRset
+from standfast.control.zone_index import ZoneIndex
+from standfast.dns.changes import Change
+from standfast.dns.model import Name
 
 _EMPTY: Final[Node] = {}
 
@@ -47,9 +48,13 @@ class Planned:
 def plan_zone(zone: ZoneIndex, inputs: Inputs, base: Base) -> Planned:
     """Return the next plan of a whole zone."""
     content = base.content if base.is_known else _wanted_of(zone, base.content)
+    pools = Pools(inputs.pools)
+    if not content:
+        return _plan(zone, beginning(zone, pools), content, Facts(zone=zone, inputs=inputs, base=base), pools)
     gone = [name for name in content if name not in zone.shapes and name not in zone.records]
     plain = [name for name in zone.records if name not in zone.shapes]
-    return _plan(zone, [*zone.shapes, *plain, *gone], content, inputs, base, pools_told=None)
+    made = changing(zone, chain(zone.shapes, plain, gone), content, pools)
+    return _plan(zone, made, content, Facts(zone=zone, inputs=inputs, base=base), pools)
 
 
 def plan_names(zone: ZoneIndex, names: Iterable[Name], inputs: Inputs, base: Base) -> Planned:
@@ -59,29 +64,30 @@ def plan_names(zone: ZoneIndex, names: Iterable[Name], inputs: Inputs, base: Bas
     """
     if not base.is_known:
         return plan_zone(zone, inputs, base)
-    names = dict.fromkeys(names)
-    return _plan(zone, names, base.content, inputs, base, pools_told=_pools_of(zone, names))
+    names, pools = dict.fromkeys(names), Pools(inputs.pools)
+    made = changing(zone, names, base.content, pools)
+    facts = Facts(zone=zone, inputs=inputs, base=base, pools_told=_pools_of(zone, names))
+    return _plan(zone, made, base.content, facts, pools)
 
 
-def _plan(
-    zone: ZoneIndex,
-    names: Iterable[Name],
-    content: Content,
-    inputs: Inputs,
-    base: Base,
-    *,
-    pools_told: Collection[str] | None,
-) -> Planned:
-    pools = Pools(inputs.pools)
-    changes, waiting = _changes(zone, names, content, pools)
-    facts = Facts(zone=zone, inputs=inputs, base=base, pools_told=pools_told)
-    subject = _subject(changes, content, facts, pools)
+def _plan(zone: ZoneIndex, made: Changing, content: Content, facts: Facts, pools: Pools) -> Planned:
+    inputs, base = facts.inputs, facts.base
+    after = applied(content, made.changes)
+    subject = Subject(
+        before=content,
+        after=after,
+        changes=made.changes,
+        facts=facts,
+        pools=pools,
+        groups=[*made.groups, *groups_of(made.apart, content, after, zone.shapes)],
+    )
     findings = tuple(overridden(findings_on(subject), inputs.overrides, inputs.now_s))
     worst, held = verdict(findings), frozenset[Name]()
     if worst is not Verdict.PUBLISH and (waits := names_held(findings, subject)):
-        rest = [change for change in changes if owner_of(change) not in waits]
-        others = _subject(rest, content, facts, pools)
-        if rest and verdict(overridden(findings_on(others), inputs.overrides, inputs.now_s)) is Verdict.PUBLISH:
+        others = _without(waits, subject)
+        if others.changes and (
+            verdict(overridden(findings_on(others), inputs.overrides, inputs.now_s)) is Verdict.PUBLISH
+        ):
             subject, worst, held = others, Verdict.PUBLISH, waits
     planned = bool(subject.changes) or not base.is_known
     return Planned(
@@ -90,13 +96,17 @@ def _plan(
         verdict=worst,
         findings=tuple(told(findings, zone.intent.origin)),
         held=held,
-        waiting=waiting,
+        waiting=made.waiting,
         left=left_by(subject),
     )
 
 
-def _subject(changes: Sequence[Change], content: Content, facts: Facts, pools: Pools) -> Subject:
-    return Subject(before=content, after=applied(content, changes), changes=changes, facts=facts, pools=pools)
+def _without(names: Collection[Name], subject: Subject) -> Subject:
+    """Return what is left of it where these stay as they are."""
+    changes = [change for change in subject.changes if owner_of(change) not in names]
+    after = applied(subject.before, changes)
+    groups = groups_of(changes, subject.before, after, subject.facts.zone.shapes)
+    return replace(subject, after=after, changes=changes, groups=groups)
 
 
 def _numbered(subject: Subject, base: Base, inputs: Inputs) -> Plan:
@@ -119,64 +129,6 @@ def _whole(subject: Subject) -> list[Change]:
         if after.get(owner, _EMPTY).get(rtype) is rrset
     )
     return [*subject.changes, *(Change(before=rrset, after=rrset) for rrset in stays)]
-
-
-def _changes(
-    zone: ZoneIndex, names: Iterable[Name], content: Content, pools: Pools
-) -> tuple[list[Change], tuple[Name, ...]]:
-    """Return what is to change at `names`, and those that hold nothing yet."""
-    changes: list[Change] = []
-    waiting: list[Name] = []
-    thought: dict[tuple[Shape, Targets], tuple[Targets, list[int]]] = {}  # once for all names that are alike
-    shapes, records = zone.shapes, zone.records
-    for name in names:
-        node = content.get(name, _EMPTY)
-        shape = shapes.get(name)
-        if shape is None:
-            _follow(node, records.get(name, _EMPTY), changes)
-            continue
-        standing = targets_of(node) if node else ()
-        key = shape, standing
-        known = thought.get(key)
-        if known is None:
-            known = thought[key] = _thought(shape, standing, pools)
-        wanted, gone = known
-        if not wanted:
-            waiting.append(name)
-        if name in records or len(node) > len(standing):
-            _follow(_beside(node), _beside(records.get(name, _EMPTY)), changes)
-        ttl_s = shape.ttl_s
-        for rtype, rdatas in wanted:
-            before = node.get(rtype)
-            if before is None or before.rdatas != rdatas or before.ttl_s != ttl_s:
-                after = RRset(owner=name, rtype=rtype, ttl_s=ttl_s, rdatas=rdatas)
-                changes.append(Change(before=before, after=after))
-        if gone:
-            changes.extend(Change(before=node[rtype], after=None) for rtype in gone)
-    return changes, tuple(sorted(waiting))
-
-
-def _thought(shape: Shape, standing: Targets, pools: Pools) -> tuple[Targets, list[int]]:
-    """Return what is wanted, and the types that go for it."""
-    wanted = desired(shape, standing, pools)
-    stays = [rtype for rtype, _ in wanted]
-    return wanted, [rtype for rtype, _ in standing if rtype not in stays]
-
-
-def _beside(node: Node) -> Node:
-    """Return what of a managed name is as it is written."""
-    return {rtype: rrset for rtype, rrset in node.items() if rtype not in ENDPOINT_TYPES}
-
-
-def _follow(node: Node, wanted: Node, changes: list[Change]) -> None:
-    """Add what leads from `node` to `wanted`."""
-    if node == wanted:  # as most of a zone is, and mostly the very same
-        return
-    for rtype, after in wanted.items():
-        before = node.get(rtype)
-        if not same(before, after):
-            changes.append(Change(before=before, after=after))
-    changes.extend(Change(before=before, after=None) for rtype, before in node.items() if rtype not in wanted)
 
 
 def _wanted_of(zone: ZoneIndex, found: Content) -> Content:

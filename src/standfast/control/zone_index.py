@@ -1,11 +1,11 @@
 """A zone's intent, put in order once so that a plan of a few of half a million names looks at those few alone."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 
 from standfast.control.intent import ManagedName, Policy, Promise, ZoneIntent
 from standfast.dns.model import Name, RRset
-from standfast.dns.name import is_below
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,34 +24,38 @@ class ZoneIndex:
 
     intent: ZoneIntent
     shapes: Mapping[Name, Shape]  # of every managed name
+    alike: Mapping[Shape, Sequence[Name]]  # the managed names of each
     records: Mapping[Name, Mapping[int, RRset]]  # as they are written
-    foreign: frozenset[Name] = field(default_factory=frozenset)  # wanted names that do not lie in the zone
-    pools: Mapping[str, tuple[Name, ...]]  # the names that each pool serves
+    pools: Mapping[str, Sequence[Shape]]  # what each pool serves
 
     def touched(self, pools: Iterable[str]) -> tuple[Name, ...]:
         """Return the names that these pools serve, each once, in order."""
-        return tuple(sorted({name for pool in pools for name in self.pools.get(pool, ())}))
+        shapes = dict.fromkeys(shape for pool in pools for shape in self.pools.get(pool, ()))
+        return tuple(sorted(chain.from_iterable(self.alike[shape] for shape in shapes)))
 
 
 def index_zone(intent: ZoneIntent) -> ZoneIndex:
     """Return the zone's intent by name. The last of two entries of one name counts; the loader tells of them."""
     shapes: dict[Name, Shape] = {}
     known: dict[tuple[Policy, Promise, int, str | None], Shape] = {}
-    pools: dict[str, list[Name]] = {}
     for managed in intent.names:
         shapes[managed.name] = _shape(managed, known)
+    alike: dict[Shape, list[Name]] = {}
     for name, shape in shapes.items():
+        alike.setdefault(shape, []).append(name)
+    pools: dict[str, list[Shape]] = {}
+    for shape in alike:
         for pool in dict(shape.policy.pools):
-            pools.setdefault(pool, []).append(name)
+            pools.setdefault(pool, []).append(shape)
     records: dict[Name, dict[int, RRset]] = {}
     for rrset in intent.records:
         records.setdefault(rrset.owner, {})[rrset.rtype] = rrset
     return ZoneIndex(
         intent=intent,
         shapes=shapes,
+        alike=alike,
         records=records,
-        foreign=frozenset(name for names in (shapes, records) for name in names if not is_below(name, intent.origin)),
-        pools={pool: tuple(names) for pool, names in pools.items()},
+        pools=pools,
     )
 
 

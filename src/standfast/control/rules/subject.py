@@ -4,9 +4,10 @@ Half a million names often change in a dozen ways; a rule looks at the ways, and
 to say of them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Final
 
 from standfast.control.facts import Facts
@@ -16,12 +17,11 @@ from standfast.control.plan import Content, Node
 from standfast.control.zone_index import Shape
 from standfast.dns.changes import Change
 from standfast.dns.model import Name, RRset
-from standfast.dns.name import ROOT
+from standfast.dns.name import ROOT, parents
 from standfast.dns.rdata import rrset_to_text
 from standfast.values import value
 
 Form = tuple[tuple[int, int, tuple[bytes, ...]], ...]  # a node without its name: type, TTL in seconds, data of each
-_Look = tuple[object, ...] | None
 
 _NOBODY: Final = frozenset[Target]()
 SHOWN_MAX: Final = 5  # endpoints that a finding names; it says how many there are
@@ -68,6 +68,26 @@ class Group:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Kind:
+    """Groups whose names have records of the same types and TTLs, whatever their data."""
+
+    before: Sequence[tuple[int, int]]  # type and TTL in seconds
+    after: Sequence[tuple[int, int]]
+    is_managed: bool
+    groups: Sequence[Group]
+
+    @cached_property
+    def names(self) -> Sequence[Name]:
+        """All names of the groups."""
+        return list(chain.from_iterable([group.names for group in self.groups]))
+
+    @cached_property
+    def parents(self) -> Set[Name]:
+        """The names one label above those, of which there are few."""
+        return parents(self.names)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Subject:
     """A plan's changes, and what is planned before and after them."""
 
@@ -76,31 +96,19 @@ class Subject:
     changes: Sequence[Change]
     facts: Facts
     pools: Pools
+    groups: Sequence[Group]  # of every name that changes: each name in one of them
 
     @cached_property
-    def groups(self) -> Sequence[Group]:
-        """Every name that changes, in the order of the first of each group."""
-        before, after, shape_of = self.before.get, self.after.get, self.facts.zone.shapes.get
-        found: dict[tuple[Shape | None, Form, Form], list[Name]] = {}
-        alike: dict[tuple[Shape | None, _Look, _Look], list[Name]] = {}  # the same, by what costs less to compare
-        for name in self.touched:
-            shape, old, new = shape_of(name), before(name), after(name)
-            look = shape, _look(old), _look(new)
-            names = alike.get(look)
-            if names is None:
-                names = alike[look] = found.setdefault((shape, _form(old), _form(new)), [])
-            names.append(name)
+    def kinds(self) -> Sequence[Kind]:
+        """The groups again, for rules that data say nothing to."""
+        found: dict[tuple[bool, Sequence[tuple[int, int]], Sequence[tuple[int, int]]], list[Group]] = {}
+        for group in self.groups:
+            alike = group.shape is not None, _kind_of(group.before), _kind_of(group.after)
+            found.setdefault(alike, []).append(group)
         return [
-            Group(shape=shape, before=old, after=new, names=names, stood=_targets(old), stands=_targets(new))
-            for (shape, old, new), names in found.items()
+            Kind(before=before, after=after, is_managed=is_managed, groups=groups)
+            for (is_managed, before, after), groups in found.items()
         ]
-
-    @cached_property
-    def touched(self) -> Mapping[Name, None]:
-        """The names that change, in order."""
-        return dict.fromkeys(
-            [rrset.owner for change in self.changes if (rrset := change.after or change.before) is not None]
-        )
 
     @cached_property
     def managed(self) -> Sequence[Group]:
@@ -114,18 +122,29 @@ class Subject:
         return sorted(self.facts.zone.pools if told is None else told)
 
 
-def _form(node: Node | None) -> Form:
+def group_of(shape: Shape | None, before: Form, after: Form, names: Sequence[Name]) -> Group:
+    """Return the group of names that are so before and after."""
+    return Group(shape=shape, before=before, after=after, names=names, stood=_targets(before), stands=_targets(after))
+
+
+def groups_of(
+    changes: Iterable[Change], before: Content, after: Content, shapes: Mapping[Name, Shape]
+) -> Sequence[Group]:
+    """Return the groups of all names that `changes` change, which lead from one content to the other."""
+    found: dict[tuple[Shape | None, Form, Form], list[Name]] = {}
+    for name in dict.fromkeys([owner_of(change) for change in changes]):
+        alike = shapes.get(name), form_of(before.get(name)), form_of(after.get(name))
+        found.setdefault(alike, []).append(name)
+    return [group_of(*alike, names) for alike, names in found.items()]
+
+
+def form_of(node: Node | None) -> Form:
+    """Return what a node is, whatever it is called."""
     return tuple([(rtype, rrset.ttl_s, rrset.rdatas) for rtype, rrset in node.items()]) if node else ()
 
 
-def _look(node: Node | None) -> _Look:
-    """Return what tells nodes apart that do not have the very same data, as those have that a plan made alike."""
-    if not node:
-        return None
-    if len(node) == 1:  # nearly always
-        (rrset,) = node.values()
-        return rrset.rtype, rrset.ttl_s, id(rrset.rdatas)
-    return tuple([(rtype, rrset.ttl_s, id(rrset.rdatas)) for rtype, rrset in node.items()])
+def _kind_of(form: Form) -> Sequence[tuple[int, int]]:
+    return tuple([(rtype, ttl_s) for rtype, ttl_s, _ in form])
 
 
 def _targets(form: Form) -> frozenset[Target]:

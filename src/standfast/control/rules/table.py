@@ -15,7 +15,7 @@ from standfast.control.plan import Content, Plan, applied
 from standfast.control.rules.losses import leave_velocity, losses, mass_unhealthy, name_removed, source_failed
 from standfast.control.rules.promises import capacity_min, endpoints_min, never_empty
 from standfast.control.rules.records import cname_alone, replica_unproven, ttl_bounds, unknown_address
-from standfast.control.rules.subject import Subject
+from standfast.control.rules.subject import Subject, groups_of
 from standfast.control.rules.zones import apex_and_delegation, not_our_zone, unknown_publication
 from standfast.dns.model import Name
 
@@ -53,8 +53,16 @@ RULES: Final = (
 def check(published: Content, plan: Plan, facts: Facts) -> list[Finding]:
     """Return all that the rules have to say of `plan` where `published` stands; overrides are not looked at."""
     after = applied(published, plan.changes)
+    groups = groups_of(plan.changes, published, after, facts.zone.shapes)
     return findings_on(
-        Subject(before=published, after=after, changes=plan.changes, facts=facts, pools=Pools(facts.inputs.pools))
+        Subject(
+            before=published,
+            after=after,
+            changes=plan.changes,
+            facts=facts,
+            pools=Pools(facts.inputs.pools),
+            groups=groups,
+        )
     )
 
 
@@ -88,4 +96,4 @@ def names_held(findings: Iterable[Finding], subject: Subject) -> frozenset[Name]
         names.add(finding.name)
         if finding.rule == "leave-velocity" and finding.name == origin:
             names.update(name for loss in losses(subject) for name in loss.group.names)
-    return frozenset(names & subject.touched.keys())
+    return frozenset(names.intersection(chain.from_iterable(group.names for group in subject.groups)))

@@ -1,12 +1,14 @@
 """Rules on the zone: what is not ours in it, what holds it up, and what somebody else published there."""
 
 from collections.abc import Iterator
+from itertools import chain
+from operator import itemgetter
 from typing import Final
 
 from standfast.control.cuts import AT_CUT, GLUE, Cuts, servers_in
 from standfast.control.fence import Unreadable, fence_name
 from standfast.control.finding import Finding, Severity
-from standfast.control.rules.subject import Subject
+from standfast.control.rules.subject import Kind, Subject
 from standfast.dns.model import Name, RRType, type_name
 from standfast.dns.name import is_below
 
@@ -15,6 +17,7 @@ DNSSEC: Final = frozenset(
     {RRType.RRSIG, RRType.NSEC, RRType.NSEC3, RRType.NSEC3PARAM, RRType.DNSKEY, RRType.CDS, RRType.CDNSKEY}
 )
 PROTECTED: Final = DELEGATION | DNSSEC | {RRType.SOA}
+_TYPE: Final = itemgetter(0)
 
 
 def apex_and_delegation(subject: Subject) -> Iterator[Finding]:
@@ -28,9 +31,8 @@ def apex_and_delegation(subject: Subject) -> Iterator[Finding]:
 
 def _protected(subject: Subject) -> Iterator[Finding]:
     intent = subject.facts.zone.intent
-    for group in subject.groups:
-        if PROTECTED.isdisjoint([rtype for rtype, _, _ in (*group.before, *group.after)]):
-            continue
+    kinds = (kind for kind in subject.kinds if not PROTECTED.isdisjoint(map(_TYPE, (*kind.before, *kind.after))))
+    for group in chain.from_iterable(kind.groups for kind in kinds):
         changed = set(group.before) ^ set(group.after)
         types = sorted({rtype for rtype, _, _ in changed if rtype in PROTECTED})
         for rtype in types:
@@ -57,7 +59,12 @@ def _below_cuts(subject: Subject) -> Iterator[Finding]:
 
     cuts = Cuts(intent.origin, lambda name: name in intent.delegated or is_delegated(name))
     servers: frozenset[Name] | None = None
-    for group in subject.groups:
+
+    def may_be_refused(kind: Kind) -> bool:
+        types = set(map(_TYPE, kind.after))
+        return bool(types) and (not types <= AT_CUT or any(map(cuts.at_or_above, kind.parents)))
+
+    for group in chain.from_iterable(kind.groups for kind in subject.kinds if may_be_refused(kind)):
         types = {rtype for rtype, _, _ in set(group.after) - set(group.before)}
         not_at_cut = types - AT_CUT
         for name in group.names if types else ():
@@ -81,16 +88,17 @@ def _below_cuts(subject: Subject) -> Iterator[Finding]:
 
 def not_our_zone(subject: Subject) -> Iterator[Finding]:
     """Every name that changes lies in the zone, and is not the fence's."""
-    zone = subject.facts.zone
-    origin, fence = zone.intent.origin, fence_name(zone.intent.origin)
+    origin = subject.facts.zone.intent.origin
+    fence = fence_name(origin)
     advice = "move the name to the zone that it lies in, or take it out of the intent"
-    for group in subject.groups:
-        known = zone.foreign if group.shape is not None else None  # looked at once, when the intent was put in order
-        for name in group.names if known is None else known.intersection(group.names) if known else ():
+    for kind in subject.kinds:
+        if all(is_below(above, origin) for above in kind.parents):  # nearly always
+            continue
+        for name in kind.names:
             if not is_below(name, origin):
                 text = f"does not lie in {origin}"
                 yield Finding(rule="not-our-zone", severity=Severity.REFUSE, name=name, text=text, advice=advice)
-    if fence in subject.touched:
+    if any(fence in kind.names for kind in subject.kinds):
         text = f"is the fence of {origin}, which says what is published"
         yield Finding(rule="not-our-zone", severity=Severity.REFUSE, name=fence, text=text, advice=advice)
 

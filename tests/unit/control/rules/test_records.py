@@ -1,6 +1,11 @@
 """Rules on what comes: addresses that are ours, times to live, aliases that stand alone, and copies that are proven."""
 
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from planning import NAME, NOW_S, ZONE, inputs, managed, pool, said, standing, zone
 from standfast.control.facts import Proof
@@ -12,6 +17,12 @@ POOLS = {"a": pool("+192.0.2.1 +192.0.2.2"), "b": pool("+198.51.100.1")}
 ONE = standing(NAME, "192.0.2.1")
 MOVED = standing(NAME, "198.51.100.1")
 MX = rrset_from_text(NAME, RRType.MX, 3_600, ["10 mail.example.com."])
+
+networks = st.builds(
+    lambda address, spared: ip_network((address, address.max_prefixlen - min(spared, address.max_prefixlen)), False),
+    st.ip_addresses(),
+    st.integers(0, 128),
+)
 
 
 def test_unknown_address_fires_where_no_pool_of_the_name_has_it() -> None:
@@ -40,6 +51,27 @@ def test_unknown_address_fires_for_written_addresses_too() -> None:
     written = standing("a.example.com.", "127.0.0.1")
     index, facts = zone(records=list(written["a.example.com."].values())), inputs({}, bounds=Bounds())
     assert said("unknown-address", index, facts, {}, written) == ["refuse a.example.com."]
+
+
+@pytest.mark.parametrize(("rtype", "octets"), [(RRType.A, 3), (RRType.A, 16), (RRType.AAAA, 4), (RRType.AAAA, 17)])
+@pytest.mark.parametrize("networks", [(), ("0.0.0.0/0", "::/0")])
+def test_unknown_address_fires_for_data_that_are_no_address(rtype: int, octets: int, networks: tuple[str, ...]) -> None:
+    written = {NAME: {rtype: RRset(owner=NAME, rtype=rtype, ttl_s=60, rdatas=(b"\x08" * octets,))}}
+    index, facts = zone(records=list(written[NAME].values())), inputs({}, bounds=Bounds(networks=networks))
+    assert said("unknown-address", index, facts, {}, written) == [f"refuse {NAME}"]
+
+
+@given(st.lists(networks, min_size=1, max_size=4), st.data())
+def test_an_address_lies_in_networks_as_the_library_says(
+    allowed: Sequence[IPv4Network | IPv6Network], data: st.DataObject
+) -> None:
+    near = st.sampled_from(allowed).flatmap(lambda network: st.sampled_from([network[0], network[-1]]))
+    address = data.draw(near | st.ip_addresses())
+    written = standing(NAME, str(address))
+    facts = inputs({}, bounds=Bounds(networks=tuple(map(str, allowed))))
+    inside = any(address in network for network in allowed if network.version == address.version)
+    found = said("unknown-address", zone(records=list(written[NAME].values())), facts, {}, written)
+    assert found == ([] if inside else [f"refuse {NAME}"])
 
 
 def test_unknown_address_only_warns_of_an_address_for_documentation() -> None:
