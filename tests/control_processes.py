@@ -46,8 +46,13 @@ secret = "{SECRET}"
     return config
 
 
-def write_control(folder: Path, name: str, port: int, intent: str, *, verify_every_s: float = 60.0) -> Path:
-    """Write the configuration of one process, `name`, which publishes at 127.0.0.1. All in `folder` share a store."""
+def write_control(
+    folder: Path, name: str, port: int, intent: str, *, verify_every_s: float = 60.0, more: str = ""
+) -> Path:
+    """Write the configuration of one process, `name`, which publishes at 127.0.0.1; `more` are keys of `[control]`.
+
+    All in `folder` share a store, unless `more` names another.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "intent.yaml").write_text(intent)
     config = folder / f"{name}.toml"
@@ -57,6 +62,7 @@ intent = ["intent.yaml"]
 state_dir = "state"
 name = "{name}"
 verify_every_s = {verify_every_s}
+{more}
 [[control.publisher]]
 name = "wire"
 kind = "rfc2136"

@@ -71,6 +71,7 @@ class ThrowawayAuthority:
         *,
         not_before: datetime | None = None,
         not_after: datetime | None = None,
+        has_subject: bool = True,
     ) -> Certificate:
         """Issue a certificate for host names or addresses.
 
@@ -79,6 +80,7 @@ class ThrowawayAuthority:
                 an IP address.
             not_before: start of validity, aware; an hour ago by default. In the future: not yet valid.
             not_after: end of validity, aware; a day from now by default. In the past: expired.
+            has_subject: False leaves the common name out, which some servers will not have of clients.
         """
         identifier = self._cert.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         return _write_leaf(
@@ -86,6 +88,7 @@ class ThrowawayAuthority:
             names=names,
             not_before=not_before,
             not_after=not_after,
+            has_subject=has_subject,
             issuer=_Issuer(name=self._cert.subject, key=self._key, identifier=identifier),
         )
 
@@ -93,7 +96,7 @@ class ThrowawayAuthority:
 def issue_self_signed(folder: Path, names: Sequence[str]) -> Certificate:
     """Make a certificate for `names` that no authority signed, as anybody can who has an address."""
     folder.mkdir(parents=True, exist_ok=True)
-    return _write_leaf(folder, names=names, not_before=None, not_after=None, issuer=None)
+    return _write_leaf(folder, names=names, not_before=None, not_after=None, has_subject=True, issuer=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +112,7 @@ def _write_leaf(
     names: Sequence[str],
     not_before: datetime | None,
     not_after: datetime | None,
+    has_subject: bool,
     issuer: _Issuer | None,
 ) -> Certificate:
     if not names:
@@ -117,17 +121,21 @@ def _write_leaf(
     key = ec.generate_private_key(ec.SECP256R1())
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     signer = issuer or _Issuer(name=_subject(names[0]), key=key, identifier=identifier)
+    subject = _subject(names[0]) if has_subject else x509.Name([])
+    usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     serial = x509.random_serial_number()
     cert = (
-        x509.CertificateBuilder(subject_name=_subject(names[0]), issuer_name=signer.name)
+        x509.CertificateBuilder(subject_name=subject, issuer_name=signer.name)
         .public_key(key.public_key())
         .serial_number(serial)
         .not_valid_before(not_before or now - CLOCK_SKEW)
         .not_valid_after(not_after or now + LIFETIME)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(ca=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+        .add_extension(  # critical where it alone says whose it is (RFC 5280 section 4.2.1.6)
+            x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=not has_subject
+        )
         .add_extension(identifier, critical=False)
         .add_extension(_issuer_identifier(signer.identifier), critical=False)
         .sign(signer.key, hashes.SHA256())

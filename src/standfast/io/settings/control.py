@@ -13,6 +13,7 @@ from standfast.dns.model import Name
 from standfast.dns.name import parse_name
 from standfast.dns.servers import Server
 from standfast.dns.tsig import TsigKey
+from standfast.io.clients.certificates import CertificateFiles
 from standfast.io.settings.addresses import KEY_PREFIX, parse_local, parse_remote, parse_server, read_resolv_conf
 from standfast.io.settings.control_keys import (
     NAME_MAX,
@@ -56,12 +57,16 @@ class WrittenIntent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlConfig:
-    """The settings of `[control]`, paths absolute. `resolvers` are asked for names that are not ours."""
+    """The settings of `[control]`, paths absolute. `resolvers` are asked for names that are not ours.
+
+    `store_certificate` is what a store is shown that wants to know by TLS who comes.
+    """
 
     intent: tuple[Path, ...]
     state_dir: Path
     written: WrittenIntent | None = None
     store: str = SQLITE
+    store_certificate: CertificateFiles | None = None
     run: frozenset[Role] = frozenset(Role)
     name: str = "standfast"
     quorum: int = 1
@@ -100,6 +105,7 @@ def control_of(
         state_dir=base / keys.state_dir if keys.state_dir else state_dir / CONTROL_NAME,
         written=written,
         store=keys.store,
+        store_certificate=store_certificate_of(keys, base),
         run=frozenset(keys.run),
         name=keys.name or own_name(socket.gethostname()),
         quorum=keys.quorum,
@@ -120,6 +126,8 @@ def describe_control(control: ControlConfig) -> dict[str, object]:
         "intent": [*map(str, control.intent), *([control.written.file] if control.written else [])],
         "state_dir": str(control.state_dir),
         "store": control.store,
+        "store_certificate": str(shown.certificate) if (shown := control.store_certificate) else None,
+        "store_key": str(shown.key) if shown else None,
         "run": [role for role in Role if role in control.run],
         "name": control.name,
         "quorum": control.quorum,
@@ -132,6 +140,13 @@ def describe_control(control: ControlConfig) -> dict[str, object]:
         "publisher": [_describe_publisher(publisher) for publisher in control.publishers],
         "keys": [{"name": key.name, "algorithm": key.algorithm} for key in control.keys.values()],
     }
+
+
+def store_certificate_of(keys: ControlKeys, base: Path) -> CertificateFiles | None:
+    """Return the files of the certificate that the store is shown, if both are named."""
+    if not keys.store_certificate or not keys.store_key:
+        return None
+    return CertificateFiles(certificate=base / keys.store_certificate, key=base / keys.store_key)
 
 
 def own_name(host: str) -> str:

@@ -115,6 +115,8 @@ class ControlKeys(Table):
     intent: list[str] = []
     state_dir: str | None = None
     store: Annotated[str, AfterValidator(_store)] = SQLITE
+    store_certificate: str | None = None
+    store_key: str | None = None
     run: Annotated[list[Annotated[Role, CHOICE]], Field(min_length=1)] = list(Role)
     name: PlainName | None = None
     quorum: Count = 1

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from standfast.dns.name import BadName, parse_name
+from standfast.io.clients.certificates import CertificateError, read_certificate
 from standfast.io.faults import in_words
 from standfast.io.settings.addresses import parse_remote
 from standfast.io.settings.config_file import Draft, Rule
-from standfast.io.settings.control_keys import ControlKeys, PublisherKind
+from standfast.io.settings.control import store_certificate_of
+from standfast.io.settings.control_keys import ETCD_PREFIX, ControlKeys, PublisherKind
 from standfast.io.settings.key_rules import KEY_RULES
 from standfast.io.settings.places import Finding
 
@@ -40,6 +42,25 @@ def intent_files_are_there(draft: Draft) -> Iterator[Finding]:
             yield draft.finding(("control", "intent", at), f"intent: {path} cannot be read: {in_words(error)}")
         if text in intent[:at]:
             yield draft.finding(("control", "intent", at), f'intent: "{text}" is there already')
+
+
+def store_is_shown_a_certificate(draft: Draft) -> Iterator[Finding]:
+    """Without it a store that wants one would refuse every connection, at the first start and not before."""
+    control = _control(draft)
+    for given, lacking in (("store_certificate", "store_key"), ("store_key", "store_certificate")):
+        if getattr(control, given) and not getattr(control, lacking):
+            yield draft.finding(("control", given), f"{given} is of no use without {lacking} - name both files")
+    files = store_certificate_of(control, draft.base)
+    if files is None:
+        return
+    if not control.store.startswith(ETCD_PREFIX):
+        what = f'store_certificate: it is shown to etcd, and the store is "{control.store}"'
+        yield draft.finding(("control", "store_certificate"), what)
+    try:
+        read_certificate(files)
+    except CertificateError as error:
+        key = "store_key" if error.path == files.key else "store_certificate"
+        yield draft.finding(("control", key), f"{key}: {error}")
 
 
 def one_publisher_of_a_name(draft: Draft) -> Iterator[Finding]:
@@ -108,6 +129,7 @@ def no_role_twice(draft: Draft) -> Iterator[Finding]:
 CONTROL_RULES: tuple[Rule, ...] = (
     something_is_intended,
     intent_files_are_there,
+    store_is_shown_a_certificate,
     one_publisher_of_a_name,
     publishers_have_what_they_need,
     one_authority_in_a_process,

@@ -12,6 +12,8 @@ from standfast.authority.access import Remote
 from standfast.control.rules.bounds import Bounds
 from standfast.dns.servers import Server
 from standfast.dns.tsig import TsigKey
+from standfast.drills.live.authority import ThrowawayAuthority
+from standfast.io.clients.certificates import CertificateFiles
 from standfast.io.settings import config
 from standfast.io.settings.config import Config
 from standfast.io.settings.control import ControlConfig, PublisherSettings, own_name
@@ -201,6 +203,25 @@ def test_a_machine_always_has_a_name_that_fits(host: str, tmp_path: Path) -> Non
 def test_what_is_wrong_is_told_with_its_line(text: str, expected: str, tmp_path: Path) -> None:
     found = findings(tmp_path, text)
     assert any(expected.replace("{tmp}", str(tmp_path)) in each for each in found), found
+
+
+def test_etcd_is_shown_a_certificate_and_no_other_store_is(tmp_path: Path) -> None:
+    shown = ThrowawayAuthority.create(tmp_path / "ca").issue(["standfast.example"], has_subject=False)
+    other = ThrowawayAuthority.create(tmp_path / "other").issue(["standfast.example"])
+    etcd = '[control]\nintent = ["shop.yaml"]\nstore = "etcd:https://127.0.0.1:2379"\n'
+    certificate, key = f'store_certificate = "{shown.cert_file}"\n', f'store_key = "{shown.key_file}"\n'
+    assert control(tmp_path, etcd + certificate + key).store_certificate == CertificateFiles(
+        certificate=shown.cert_file, key=shown.key_file
+    )
+    assert findings(tmp_path, etcd + certificate)[0].startswith("4: store_certificate is of no use without store_key")
+    assert findings(tmp_path, etcd + key)[0].startswith("4: store_key is of no use without store_certificate")
+    assert findings(tmp_path, f'[control]\nintent = ["shop.yaml"]\n{certificate}{key}') == [
+        '3: store_certificate: it is shown to etcd, and the store is "sqlite"'
+    ]
+    found = findings(tmp_path, f'{etcd}{certificate}store_key = "nope.key"')
+    assert found[0].startswith(f"5: store_key: {tmp_path}/nope.key cannot be read")
+    found = findings(tmp_path, f'{etcd}{certificate}store_key = "{other.key_file}"')
+    assert found[0] == f"5: store_key: {other.key_file} is not the key of {shown.cert_file}"
 
 
 def test_one_process_has_one_authority(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import json
 import secrets
 import zlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from math import ceil
@@ -32,6 +32,7 @@ PREFIX: Final = "standfast/"
 PART_OCTETS: Final = 1 << 20  # etcd takes requests of 1.5 MiB
 PARTS_MAX: Final = 100  # of one plan, compressed; etcd takes 128 operations in a transaction
 PARTS_LEASE_S: Final = 600  # until parts go whose plan never came
+QUIET_S: Final = 10.0  # that a watch says nothing, until it is seen whether its member and most others are there
 COLLECT_AT_ONCE: Final = 40  # plans; each takes two operations at most
 
 Op: TypeAlias = dict[str, Any]
@@ -252,7 +253,11 @@ class EtcdPlanStore:
         begin = self._data.encode()
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._etcd.watch(begin, _end(begin), since=since)
+                while True:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(QUIET_S):
+                            return await self._etcd.watch(begin, _end(begin), since=since)
+                    await self._etcd.revision(begin)  # nothing happens, or the member has stalled: then it is left
         except TimeoutError:
             return since
 

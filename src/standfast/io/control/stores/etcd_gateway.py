@@ -1,7 +1,8 @@
 """etcd by its JSON gateway: one request at one of its members, keys and values as octets, failures in words.
 
 The gateway speaks gRPC's messages as JSON: octets as base64, numbers of 64 bits as text. A write is never sent twice:
-where nobody says what became of it, that is told.
+where nobody says what became of it, that is told. So it is where etcd says that its leader changed or that it took too
+long, as the leader that is there now may do it yet.
 """
 
 import asyncio
@@ -21,14 +22,35 @@ PORT: Final = 2379
 CALL_S: Final = 10.0  # etcd itself gives up after 7 s without a leader
 ANSWER_MAX: Final = 256 << 20  # octets: parts come one by one, but many headers come at once
 LINE_MAX: Final = 16 << 20  # octets of one event of a watch
+WORDS_MAX: Final = 300  # octets of what is no JSON
 _JSON: Final = "Content-Type: application/json\r\n"
 _WHAT_TO_DO: Final = "See that etcd runs there and has a leader (`etcdctl endpoint status`). What is published stays."
 _ADVICE: Final = {
     "etcdserver: mvcc: database space exceeded": "Compact and defragment it, then `etcdctl alarm disarm`.",
     "etcdserver: permission denied": "Give its user the role for all keys below the prefix, to read and to write.",
+    "CommonName of client sending a request against gateway will be ignored and not used as expected": (
+        "Name by store_certificate one without a common name: where users have passwords, its gateway takes no other."
+    ),
     "etcdserver: request is too large": "Start etcd with --max-request-bytes as it is by default, 1.5 MiB.",
 }
-_NO_TOKEN: Final = frozenset({"etcdserver: invalid auth token", "etcdserver: user name is empty"})
+_NO_TOKEN: Final = frozenset(
+    {"etcdserver: invalid auth token", "etcdserver: user name is empty", "etcdserver: revision of auth store is old"}
+)
+# What gRPC's codes say of which nothing was done (etcd, api/v3rpc/rpctypes/error.go). All others, as UNAVAILABLE of
+# "leader changed" and "request timed out", UNKNOWN and CANCELLED, leave open what becomes of a write.
+_REFUSALS: Final = frozenset(
+    {
+        3,  # INVALID_ARGUMENT
+        5,  # NOT_FOUND
+        6,  # ALREADY_EXISTS
+        7,  # PERMISSION_DENIED
+        8,  # RESOURCE_EXHAUSTED
+        9,  # FAILED_PRECONDITION
+        11,  # OUT_OF_RANGE
+        12,  # UNIMPLEMENTED
+        16,  # UNAUTHENTICATED
+    }
+)
 
 
 def text_of(octets: bytes) -> str:
@@ -81,6 +103,7 @@ class EtcdGateway:
                     async for line in lines:
                         said = line.get("result", {})
                         if "error" in line or (said.get("canceled") and "compact_revision" not in said):
+                            self._token = None  # a member that was started again knows none of before
                             raise PlanStoreError(self._refused(line.get("error") or said))
                         events = said.get("events", ())
                         if events:
@@ -125,18 +148,18 @@ class EtcdGateway:
                         status, said = await self._exchange(url, path, body)
             except (OSError, NotHttp, ValueError) as error:
                 why.append(f"{url}: {_words(error)}")
-                if not again and not isinstance(error, ConnectionRefusedError):
-                    raise PlanStoreError(f"{self._unreached(why)} Whether it was done is not known.") from error
                 self._put_last(url)
+                if not again and not _is_undone(error):
+                    raise PlanStoreError(f"{self._unreached(why)} Whether it was done is not known.") from error
                 continue
             if status == 200:
                 return said
-            if status < 500:
+            if _is_refused(status, said):
                 raise PlanStoreError(self._refused(said))
             why.append(f"{url}: {_error(said)}")
+            self._put_last(url)
             if not again:
                 raise PlanStoreError(f"{self._unreached(why)} Whether it was done is not known.")
-            self._put_last(url)
         raise PlanStoreError(self._unreached(why))
 
     async def _authenticated(self, url: str) -> None:
@@ -152,7 +175,12 @@ class EtcdGateway:
     async def _exchange(self, url: str, path: str, body: Mapping[str, object]) -> tuple[int, dict[str, Any]]:
         address, port, context, host, head, octets = self._request(url, path, body)
         answer = await exchange(address, port, context, host=host, head=head, body=octets, body_max=ANSWER_MAX)
-        said = json.loads(answer.body)
+        try:
+            said = json.loads(answer.body)
+        except ValueError:
+            if answer.status < 400:  # the gateway says some of what it refuses in plain words
+                raise
+            said = {"error": answer.body[:WORDS_MAX].decode(errors="replace").strip()}
         if not isinstance(said, dict):
             raise NotHttp("it is no etcd")
         return answer.status, said
@@ -180,6 +208,16 @@ class EtcdGateway:
         return f"etcd at {self} refuses: {error}. {_ADVICE.get(error, _WHAT_TO_DO)}"
 
 
+def _is_undone(error: Exception) -> bool:
+    """Say whether nothing can have been done: nobody was there, or it was not who it should be."""
+    return isinstance(error, ConnectionRefusedError | ssl.SSLCertVerificationError)
+
+
+def _is_refused(status: int, said: Mapping[str, Any]) -> bool:
+    """Say whether it is sure that nothing was done, and that it would be the same at another member."""
+    return said["code"] in _REFUSALS if "code" in said else status < 500
+
+
 def _error(said: object) -> str:
     if isinstance(said, dict):
         for key in ("error", "message", "cancel_reason"):
@@ -191,6 +229,11 @@ def _error(said: object) -> str:
 def _words(error: Exception) -> str:
     if isinstance(error, TimeoutError) and error.errno is None:
         return "no answer in time"
-    if isinstance(error, OSError):
-        return in_words(error)
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"{in_words(error)} (where the authority is your own, name it by ca_file)"
+        case ssl.SSLError() if "certificate" in in_words(error):  # told once all is sent (RFC 8446 section 4.4.2.4)
+            return f"{in_words(error)} (see what store_certificate says)"
+        case OSError():
+            return in_words(error)
     return str(error) if isinstance(error, NotHttp) else "it is no etcd"

@@ -23,14 +23,17 @@ def open_store(
 
     Raises:
         PlanStoreError: when it is entered: it cannot be used, and why.
-        OSError: the file of certificate authorities cannot be read.
+        OSError: the file of certificate authorities, or a certificate, cannot be read.
     """
     if not control.store.startswith(ETCD_PREFIX):
         return SqlitePlanStore(control.state_dir).opened()
     name, _, password = environ.get(ETCD_USER, "").partition(":")
+    context = Roots(control.ca_file).probes
+    if (shown := control.store_certificate) is not None:
+        context.load_cert_chain(shown.certificate, shown.key)
     gateway = EtcdGateway(
         control.store.removeprefix(ETCD_PREFIX).split(","),
-        context=Roots(control.ca_file).probes,
+        context=context,
         user=(name, password) if name else None,
     )
     return EtcdPlanStore(gateway).opened()
