@@ -16,9 +16,11 @@ import pytest
 from bound_sockets import nobody_listening
 from faulty_path import Fault, faulty_path
 from peers.updatable import KEY_NAME, SECRET, SECRET_OCTETS, UPDATABLE, Updatable
+from standfast.control.batches import batched
 from standfast.control.fence import Fence, fence_name
 from standfast.control.plan import Content
 from standfast.control.publishing import Batch, Late, PublisherError, Reading, Refused, Unclear, Written
+from standfast.control.updates import update_message
 from standfast.dns.changes import Change
 from standfast.dns.model import Name, RRset, RRType
 from standfast.dns.rdata import rrset_from_text
@@ -44,7 +46,8 @@ db A 192.0.2.5
 """
 KEY = TsigKey(name=f"{KEY_NAME}.", algorithm="hmac-sha256", secret=SECRET_OCTETS)
 ROUNDS = 8  # of two writers at once
-MANY = 400  # names, in one write
+FULL_OCTETS = 63_000  # of 65,535 that a message can have, with a fence and a signature
+MANY = 1_000  # names, more than one write can hold
 
 
 @pytest.fixture(scope="module", params=UPDATABLE)
@@ -204,19 +207,21 @@ def test_a_name_becomes_an_alias_and_addresses_again_whoever_put_what_there(serv
     asyncio.run(run())
 
 
-def test_many_names_change_in_one_write_and_no_other(server: Server) -> None:
+def test_as_many_names_as_a_message_can_hold_change_in_one_write_and_no_other(server: Server) -> None:
     async def run() -> None:
         there = publisher(server)
         before = await there.read(ZONE)
         fences = [after(before.fence), after(before.fence, later=2)]
-        come = [to(f"many{number}", RRType.A, "192.0.2.10", "192.0.2.11") for number in range(MANY)]
-        go = [to(f"many{number}", RRType.A) for number in range(MANY)]
+        many = [to(f"many{number}", RRType.A, "192.0.2.10", "192.0.2.11") for number in range(MANY)]
+        (come, *_), _too_large = batched(many, there.facts.limits, ZONE)
+        assert len(update_message(write(before.fence, fences[0], *come), id_=1)) > FULL_OCTETS
+        go = [Change(before=change.after, after=None) for change in come]
         assert await there.write(write(before.fence, fences[0], *come)) == Written()
         found = seen((await there.read(ZONE)).content)
         assert {key: rrset for key, rrset in found.items() if not key[0].startswith("many")} == seen(before.content)
         there_now = {rrset for (owner, _), rrset in found.items() if owner.startswith("many")}
         assert there_now == {(60, frozenset({address("192.0.2.10"), address("192.0.2.11")}))}
-        assert len(found) == len(seen(before.content)) + MANY
+        assert len(found) == len(seen(before.content)) + len(come)
         assert await there.write(write(fences[0], fences[1], *go)) == Written()
         last = await there.read(ZONE)
         assert (last.fence, seen(last.content)) == (fences[1], seen(before.content))

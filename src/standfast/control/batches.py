@@ -10,12 +10,13 @@ from standfast.dns.model import Name, RRType
 
 FENCE_RECORDS: Final = 2  # of each write: the fence that goes, and the one that comes
 FENCE_OCTETS: Final = 1_000  # of both, at most: two names of 255 octets and two texts of 190
+_CNAME: Final = int(RRType.CNAME)
 
 Chunk = tuple[Change, ...]
 
 
-def batched(changes: Iterable[Change], limits: BatchLimits) -> tuple[tuple[Chunk, ...], tuple[Name, ...]]:
-    """Return the changes of each write in turn, and the names whose changes no write can hold.
+def batched(changes: Iterable[Change], limits: BatchLimits, zone: Name) -> tuple[tuple[Chunk, ...], tuple[Name, ...]]:
+    """Return the changes of each write to `zone` in turn, and the names whose changes no write can hold.
 
     What comes stands in a write before that of what goes for it, or in the same. An RRset is never split, and neither
     is a name at which a CNAME takes the place of others or gives it back: between two writes it would be empty.
@@ -25,12 +26,17 @@ def batched(changes: Iterable[Change], limits: BatchLimits) -> tuple[tuple[Chunk
         return ((whole,) if whole else ()), ()
     records_max = _room(limits.records_max, FENCE_RECORDS)
     octets_max = _room(limits.octets_max, FENCE_OCTETS)
+    size = limits.size
     chunks: list[Chunk] = []
     chunk: list[Change] = []
     records = octets = 0
     too_large: list[Name] = []
     for unit in _units(ordered(changes)):
-        more_records, more_octets = map(sum, zip(*map(limits.size, unit), strict=True))
+        more_records = more_octets = 0
+        for change in unit:
+            its_records, its_octets = size(change, zone)
+            more_records += its_records
+            more_octets += its_octets
         if more_records > records_max or more_octets > octets_max:
             too_large.append(_owner(unit[0]))
             continue
@@ -47,7 +53,9 @@ def batched(changes: Iterable[Change], limits: BatchLimits) -> tuple[tuple[Chunk
 
 def _units(changes: Sequence[Change]) -> Iterable[Sequence[Change]]:
     """Return the changes in their order, those together that must not be parted."""
-    turns = {_owner(change) for change in changes if _rtype(change) == RRType.CNAME}
+    turns = {_owner(change) for change in changes if _rtype(change) == _CNAME}
+    if not turns:
+        return zip(changes)  # each by itself
     units: dict[object, list[Change]] = {}
     for change in changes:
         owner = _owner(change)

@@ -160,7 +160,7 @@ def _repaired(state: State, asking: AskingWhole, read: WholeRead) -> Step:
 
 def _written_down(state: State, fence: Fence | None, plan: PlanHead, changes: tuple[Change, ...]) -> Step:
     """Begin to write what there is to write; where there is nothing, the fence alone."""
-    chunks, too_large = batched(changes, state.job.limits)
+    chunks, too_large = batched(changes, state.job.limits, state.job.zone)
     if not chunks and too_large:
         return _rest(state, Cause.TOO_LARGE, _say_too_large(too_large))
     return _write(state, fence, plan, chunks or ((),), too_large)

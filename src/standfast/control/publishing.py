@@ -30,8 +30,8 @@ Size: TypeAlias = tuple[int, int]  # records and octets that a change counts for
 RECORD_OCTETS: Final = 10  # type, class, TTL and length (RFC 1035 section 3.2.1)
 
 
-def size_of(change: Change) -> Size:
-    """Return how many records go and come, and the octets of all of them."""
+def size_of(change: Change, _zone: Name) -> Size:
+    """Return how many records go and come, and the octets of all of them, names written out."""
     rrsets = [rrset for rrset in (change.before, change.after) if rrset]
     octets = sum(len(rrset.owner) + RECORD_OCTETS + len(rdata) for rrset in rrsets for rdata in rrset.rdatas)
     return sum(len(rrset.rdatas) for rrset in rrsets), octets
@@ -39,11 +39,11 @@ def size_of(change: Change) -> Size:
 
 @value
 class BatchLimits:
-    """How much one write may hold; None: as much as there is. `size` is what a change counts for, there."""
+    """How much one write may hold; None: as much as there is. `size` is what a change of a zone counts for, there."""
 
     records_max: int | None = None
     octets_max: int | None = None
-    size: Callable[[Change], Size] = size_of
+    size: Callable[[Change, Name], Size] = size_of
 
 
 @value
@@ -200,13 +200,15 @@ def no_fence(publisher: str, zone: Name) -> PublisherError:
 
 def unwritable(batch: Batch) -> str | None:
     """Return why no publisher may write `batch`, in words; None where one may."""
+    zone, at_fence = batch.zone, fence_name(batch.zone)
     for change in batch.changes:
         rrset = change.after or change.before
         assert rrset is not None
-        if not is_below(rrset.owner, batch.zone):
-            return f"{rrset.owner} is not in the zone {batch.zone}"
-        if rrset.owner == batch.zone and rrset.rtype in (RRType.SOA, RRType.NS, RRType.CNAME):
-            return f"SOA, NS and CNAME of {batch.zone} itself are not published by plans"
-        if rrset.owner == fence_name(batch.zone):
-            return f"{rrset.owner} is where the fence stands"
+        owner = rrset.owner
+        if not is_below(owner, zone):
+            return f"{owner} is not in the zone {zone}"
+        if owner == zone and rrset.rtype in (RRType.SOA, RRType.NS, RRType.CNAME):
+            return f"SOA, NS and CNAME of {zone} itself are not published by plans"
+        if owner == at_fence:
+            return f"{owner} is where the fence stands"
     return None

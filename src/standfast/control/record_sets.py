@@ -72,7 +72,7 @@ def changes_from(batch: Batch, there: Iterable[RecordSet]) -> tuple[RecordChange
     return _changes(batch, gone, list(coming.values()))
 
 
-def size_of_record_sets(change: Change) -> Size:
+def size_of_record_sets(change: Change, _zone: Name) -> Size:
     """Return how many records a change counts for, and their letters."""
     values = [value for rrset in (change.before, change.after) if rrset for value in _values(rrset)]
     return len(values), sum(map(len, values))

@@ -88,7 +88,7 @@ _LIMITS = st.builds(
 def test_batches_in_their_order_lead_to_the_plan_and_no_name_is_empty_on_the_way(
     planned: Content, before: Content, found: Content, limits: BatchLimits
 ) -> None:
-    chunks, too_large = batched(repair(planned, before, found), limits)
+    chunks, too_large = batched(repair(planned, before, found), limits, "example.org.")
     assert too_large == ()
     stands = found
     for chunk in chunks:

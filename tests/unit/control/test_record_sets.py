@@ -199,4 +199,4 @@ def test_what_cannot_be_read_is_no_rrset(rtype: str, value: str) -> None:
 
 def test_a_change_counts_for_the_records_and_the_letters_of_both_sides() -> None:
     change = Change(before=rrset("a", "A", ["192.0.2.1"]), after=rrset("a", "A", ["192.0.2.1", "192.0.2.20"]))
-    assert size_of_record_sets(change) == (3, 28)
+    assert size_of_record_sets(change, ZONE) == (3, 28)

@@ -1,7 +1,11 @@
 """Updates as messages: what a server that follows RFC 2136 makes of them is what the batch says, or nothing."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
+import dns.message
+import dns.name
+import dns.update
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -26,6 +30,7 @@ from standfast.control.publishing import (
 from standfast.control.updates import OCTETS_MAX, size_of_update, update_message, update_outcome
 from standfast.dns.changes import Change
 from standfast.dns.model import Name, Rcode, RRset, RRType
+from standfast.dns.name import parse_name
 from standfast.dns.rdata import canonical_rdata, rrset_from_text
 from standfast.dns.requests import Opcode, read_message
 from standfast.dns.tsig import TsigKey, sign
@@ -179,12 +184,36 @@ def test_a_batch_that_fits_no_message_is_told_to_be_too_large() -> None:
 def test_what_is_cut_to_the_limits_fits_into_messages_with_their_signature(label: str, count: int) -> None:
     texts = [f"192.0.2.{number}" for number in range(count)]
     changes = [change(f"{label}{number}", "A", *texts) for number in range(6_000 // count)]
-    chunks, too_large = batched(changes, BatchLimits(octets_max=OCTETS_MAX, size=size_of_update))
+    chunks, too_large = batched(changes, BatchLimits(octets_max=OCTETS_MAX, size=size_of_update), ZONE)
     assert not too_large
     assert sum(map(len, chunks)) == len(changes)
     key = TsigKey(name=f"{'k' * 60}.example.", algorithm="hmac-sha512", secret=b"s" * 32)
     for chunk in chunks:  # else this raises
         sign(update_message(batch(*chunk, expect=fence(1)), id_=1), key, now=0)
+
+
+@given(
+    st.sampled_from([".", "example.org.", "a\\.b.example.", "\\000\\255.example."]),
+    st.lists(st.sampled_from(["a", "*", "a\\.b", "\\001", '\\255\\"x', "long-" * 12]), max_size=3),
+    st.sampled_from(sorted(TEXTS)),
+    st.booleans(),
+)
+def test_a_change_takes_no_more_than_is_said_in_any_zone(
+    zone: Name, labels: list[str], rtype: str, comes: bool
+) -> None:
+    owner = parse_name(".".join([*labels, "" if zone == "." else zone]) or zone)
+    rrset = rrset_from_text(owner, RRType[rtype], 60, TEXTS[rtype])
+    made = Change(before=None, after=rrset) if comes else Change(before=rrset, after=None)
+    origin = parse_name(zone)
+    empty = Batch(zone=origin, expect=None, fence=fence(1), changes=())
+    wire = update_message(replace(empty, changes=(made,)), id_=1)
+    records, octets = size_of_update(made, origin)
+    assert len(wire) - len(update_message(empty, id_=1)) <= octets
+    there = dns.message.from_wire(wire)
+    assert isinstance(there, dns.update.UpdateMessage)
+    updated = [each for each in there.update if each.name != dns.name.from_text(fence_name(origin))]
+    assert 1 <= sum(max(1, len(each)) for each in updated) <= records
+    assert {parse_name(each.name.to_text()) for each in updated} == {owner}
 
 
 def test_every_code_means_done_late_refused_or_unclear() -> None:

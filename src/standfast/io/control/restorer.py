@@ -115,7 +115,7 @@ async def write_back(
         plan=digits_of(plan.head),
         writer=f"restore.{secrets.token_hex(4)}",
     )
-    chunks, too_large = batched(plan.changes, publisher.facts.limits)
+    chunks, too_large = batched(plan.changes, publisher.facts.limits, plan.zone)
     if too_large:
         raise RestoreError(f"{publisher.facts.name} takes no write that is large enough for {', '.join(too_large)}")
     stands = wanted.reading.fence
