@@ -154,6 +154,15 @@ class Spreading(Protocol):
 
 
 @runtime_checkable
+class Foreseeing(Protocol):
+    """A publisher who makes a write ready while the one before it is under way."""
+
+    def foresee(self, batch: Batch) -> None:
+        """Know what is asked for next if the write that is asked for now is done. It may never be."""
+        ...
+
+
+@runtime_checkable
 class Delegating(Protocol):
     """A publisher who knows the zone's delegations without reading all of it."""
 

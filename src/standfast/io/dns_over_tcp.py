@@ -39,7 +39,13 @@ class Unanswered:
 
 
 async def ask(
-    server: Server, wire: bytes, key: TsigKey | None, *, wall: Callable[[], float], answer_s: float = ANSWER_S
+    server: Server,
+    wire: bytes,
+    key: TsigKey | None,
+    *,
+    wall: Callable[[], float],
+    answer_s: float = ANSWER_S,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Message | Unsent | Unanswered:
     """Send `wire`, signed where there is a key, and return the answer to it.
 
@@ -49,6 +55,7 @@ async def ask(
         key: that the server shares.
         wall: the time of the world, in seconds since the epoch, as signatures need it.
         answer_s: how long is waited for the answer once it is sent, in seconds.
+        meanwhile: done while the server works on it; it must not raise.
 
     Raises:
         WireError: it would be longer than a message can be, with its signature.
@@ -59,6 +66,7 @@ async def ask(
         async with connection(server) as (reader, writer):
             sent = True  # from the first octet on
             send(writer, wire if signed is None else signed.wire)
+            meanwhile()
             async with asyncio.timeout(answer_s):
                 size = int.from_bytes(await reader.readexactly(LENGTH_OCTETS), "big")
                 answer = await reader.readexactly(size)

@@ -39,7 +39,7 @@ from standfast.control.enacting import (
 from standfast.control.enactor import begin, step, taken
 from standfast.control.fence import Fence
 from standfast.control.plan import Plan, PlanHead
-from standfast.control.publishing import Late, Outcome, Publisher, PublisherError, Refused, Unclear, Written
+from standfast.control.publishing import Foreseeing, Late, Outcome, Publisher, PublisherError, Refused, Unclear, Written
 from standfast.control.store import PlanStore, PlanStoreError
 from standfast.dns.model import Name
 from standfast.io.bulk import in_a_thread
@@ -187,6 +187,7 @@ class EnactorService:
                         await asyncio.sleep(self._pause_s(line, rest))
                     state, action = await self._on_turn(line, state)
                 case _:
+                    _foresee(line.publisher, state, action)
                     event = await self._done(line, action)
                     if (written := taken(state, event)) is not None:
                         self._taken(line, written)
@@ -341,6 +342,14 @@ class EnactorService:
 
     def _about(self, pause_s: float) -> float:
         return pause_s * self._rng.uniform(0.5, 1.0)
+
+
+def _foresee(publisher: Publisher, state: State, action: Action) -> None:
+    """Have the publisher know the write that follows this one if it is done, so that it can be ready by then."""
+    if isinstance(action, Write) and isinstance(publisher, Foreseeing):
+        match step(state, Written()):
+            case _, Write(batch=batch):
+                publisher.foresee(batch)
 
 
 def _is_large(event: Event) -> bool:

@@ -15,7 +15,7 @@ from publishers_in_memory import Fault, InMemoryPublisher
 from standfast.control.enacting import Cause, Rest
 from standfast.control.fence import Fence
 from standfast.control.plan import Content
-from standfast.control.publishing import PublisherFacts
+from standfast.control.publishing import Batch, BatchLimits, PublisherFacts
 from standfast.control.store import PlanStoreError
 from standfast.io.control import enactor_service
 from standfast.io.control.enactor_service import EnactorService
@@ -105,6 +105,30 @@ def test_a_plan_is_published_as_soon_as_it_is_kept_and_written_down(tmp_path: Pa
     play(tmp_path, scene)
     ledger = (tmp_path / "ledger.jsonl").read_text()
     assert ledger.count('"published"') == 2
+
+
+class Foreseeing(InMemoryPublisher):
+    """Writes down what it is told to expect."""
+
+    def __init__(self) -> None:
+        super().__init__(limits=BatchLimits(records_max=3))
+        self.foreseen: list[Batch] = []
+
+    def foresee(self, batch: Batch) -> None:
+        self.foreseen.append(batch)
+
+
+def test_a_publisher_knows_each_write_before_the_one_before_it_is_done(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        publisher = world.publisher = Foreseeing()
+        wanted = content(*(a(f"{label}.example.org.", 1) for label in "abcd"))
+        async with world.enactor():
+            await world.plan(wanted)
+            await world.until_published(wanted)
+        assert len(publisher.batches) == 4
+        assert publisher.foreseen == publisher.batches[1:]
+
+    play(tmp_path, scene)
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST, Fault.DONE_UNSAID, Fault.THROTTLED, Fault.REFUSED])

@@ -1,7 +1,8 @@
 """A zone at a server that takes updates (RFC 2136): BIND, Knot, PowerDNS, or our own authority over the wire.
 
-Written by one signed message, read by a zone transfer, which is one snapshot with the fence in it. Decides nothing:
-what a message says and what an answer means is in `control.updates`.
+Written by one signed message, read by a zone transfer, which is one snapshot with the fence in it. The message of a
+write that is foreseen is made while the server works on the one before it. Decides nothing: what a message says and
+what an answer means is in `control.updates`.
 """
 
 from collections.abc import Callable
@@ -30,6 +31,15 @@ from standfast.dns.wire import WireError
 from standfast.io.authority.primaries import Primaries, Primary
 from standfast.io.dns_over_tcp import ANSWER_S, Unanswered, Unsent, ask
 from standfast.ports import Random
+from standfast.values import value
+
+
+@value
+class _Ready:
+    """A write that may come next, and its message."""
+
+    batch: Batch
+    made: bytes | Refused
 
 
 class Rfc2136Publisher:
@@ -53,6 +63,8 @@ class Rfc2136Publisher:
         self._wall = wall
         self._answer_s = answer_s
         self._primaries = Primaries(rng, wall=wall)
+        self._foreseen: dict[Name, Batch] = {}  # by zone, as those that are ready
+        self._ready: dict[Name, _Ready] = {}
 
     @property
     def facts(self) -> PublisherFacts:
@@ -89,13 +101,19 @@ class Rfc2136Publisher:
 
     async def write(self, batch: Batch) -> Outcome:
         """Replace the expected fence by the next one and make the changes, by one message."""
-        why = unwritable(batch)
-        if why is not None:
-            return Refused(why=why)
+        ready, foreseen = self._ready.pop(batch.zone, None), self._foreseen.pop(batch.zone, None)
+        made = ready.made if ready is not None and ready.batch == batch else self._made(batch)
+        if isinstance(made, Refused):
+            return made
+
+        def make_next() -> None:
+            if foreseen is not None:
+                self._ready[batch.zone] = _Ready(batch=foreseen, made=self._made(foreseen))
+
         try:
-            answer = await self._ask(update_message(batch, id_=self._rng.getrandbits(16)))
-        except WireError as error:
-            return Refused(why=f"{error.reason}; it cannot be written at once")
+            answer = await self._ask(made, meanwhile=make_next)
+        except WireError as error:  # with its signature
+            return _too_large(error)
         match answer:
             case Unsent(why=why):
                 return Refused(why=why)
@@ -103,10 +121,27 @@ class Rfc2136Publisher:
                 return Unclear(why=why)
         return update_outcome(answer.rcode)
 
-    async def _ask(self, wire: bytes) -> Message | Unsent | Unanswered:
-        primary = self._primary
-        return await ask(primary.server, wire, primary.key, wall=self._wall, answer_s=self._answer_s)
+    def foresee(self, batch: Batch) -> None:
+        """Know what is asked for next if the write that is asked for now is done."""
+        self._foreseen[batch.zone] = batch
+
+    def _made(self, batch: Batch) -> bytes | Refused:
+        """Return the message that is `batch`, without signature, or why there is none."""
+        if why := unwritable(batch):
+            return Refused(why=why)
+        try:
+            return update_message(batch, id_=self._rng.getrandbits(16))
+        except WireError as error:
+            return _too_large(error)
+
+    async def _ask(self, wire: bytes, meanwhile: Callable[[], None] = lambda: None) -> Message | Unsent | Unanswered:
+        primary, wall = self._primary, self._wall
+        return await ask(primary.server, wire, primary.key, wall=wall, answer_s=self._answer_s, meanwhile=meanwhile)
 
     @property
     def _allowed(self) -> str:
         return f"the key {self._primary.key.name}" if self._primary.key else "this machine"
+
+
+def _too_large(error: WireError) -> Refused:
+    return Refused(why=f"{error.reason}; it cannot be written at once")

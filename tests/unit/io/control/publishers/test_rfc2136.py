@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import threading
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -36,7 +37,7 @@ FENCE = Fence(generation=7, step=1, done=True, plan="0123456789abcdef", writer="
 Serves = Callable[[Request], bytes]
 
 
-def there(serves: Serves, use: Callable[[Rfc2136Publisher], object]) -> object:
+def there(serves: Serves, use: Callable[[Rfc2136Publisher], object], rng: random.Random | None = None) -> object:
     """Return what comes of `use` with a server that answers as `serves` does, everything signed."""
 
     def answers(wire: bytes, tcp: bool) -> Sequence[bytes]:
@@ -50,7 +51,7 @@ def there(serves: Serves, use: Callable[[Rfc2136Publisher], object]) -> object:
 
     with hostile(answers) as server:
         primary = Primary(server=server, key=KEY)
-        return asyncio.run(run(Rfc2136Publisher("bind", primary, rng=random.Random(7), wall=lambda: NOW_S)))
+        return asyncio.run(run(Rfc2136Publisher("bind", primary, rng=rng or random.Random(7), wall=lambda: NOW_S)))
 
 
 def fence_from(serves: Serves) -> object:
@@ -98,6 +99,62 @@ def test_what_no_server_would_do_is_not_sent() -> None:
     refused = outcome(Rcode.NOERROR, *large)
     assert isinstance(refused, Refused)
     assert "at once" in refused.why
+
+
+def write_of(owner: str) -> Batch:
+    change = Change(before=None, after=rrset_from_text(f"{owner}.{ORIGIN}", RRType.A, 60, ["192.0.2.1"]))
+    return Batch(zone=ORIGIN, expect=None, fence=FENCE, changes=(change,))
+
+
+class Counted(random.Random):
+    """Counts the messages that are made, each of which has a number by chance."""
+
+    made = 0
+
+    def __init__(self) -> None:
+        super().__init__(7)
+        self.more = threading.Condition()
+
+    def getrandbits(self, k: int) -> int:
+        with self.more:
+            self.made += 1
+            self.more.notify_all()
+        return super().getrandbits(k)
+
+
+def test_a_write_that_is_foreseen_is_made_while_the_server_works_on_the_one_before_it() -> None:
+    rng, ahead = Counted(), list[bool]()
+
+    def serves(request: Request) -> bytes:
+        with rng.more:
+            ahead.append(rng.more.wait_for(lambda: rng.made == 2, timeout=20))
+        return response(request, Rcode.NOERROR)
+
+    async def use(publisher: Rfc2136Publisher) -> None:
+        publisher.foresee(write_of("b"))
+        assert await publisher.write(write_of("a")) == Written()
+        assert await publisher.write(write_of("b")) == Written()
+
+    there(serves, use, rng)
+    assert (ahead, rng.made) == ([True, True], 2)
+
+
+def test_only_what_is_asked_for_is_sent_whatever_was_foreseen() -> None:
+    sent: list[str] = []
+
+    def serves(request: Request) -> bytes:
+        sent.extend(raw.owner for raw in request.authority if raw.rtype == RRType.A and raw.rclass == CLASS_IN)
+        return response(request, Rcode.NOERROR)
+
+    async def use(publisher: Rfc2136Publisher) -> None:
+        publisher.foresee(write_of("b"))
+        await publisher.write(write_of("a"))
+        publisher.foresee(write_of("b"))
+        await publisher.write(write_of("c"))
+        await publisher.write(write_of("c"))
+
+    there(serves, use)
+    assert sent == [f"a.{ORIGIN}", f"c.{ORIGIN}", f"c.{ORIGIN}"]
 
 
 def test_the_fence_is_what_the_primary_has() -> None:
