@@ -207,10 +207,7 @@ def _verifier(
     async def ask(server: Server, asked: Asked) -> Seen:
         return await look(server, asked, rng=rng, wall=clock.now)
 
-    servers = {
-        each.name: ((each.server.server,) if each.server else served_at) + each.verify
-        for each in plane.config.publishers
-    }
+    servers = {each.name: each.servers(served_at) for each in plane.config.publishers}
     return VerifierService(
         store,
         {name: (publisher, servers[name]) for name, publisher in plane.publishers.items()},

@@ -91,6 +91,8 @@ async def verify(
     """
     publishers, unusable = publishers_from_outside(control, authority)
     why = {error.publisher: str(error) for error in unusable}
+    served_at = tuple(server for server in authority.listen if server.port) if authority is not None else ()
+    servers = {each.name: each.servers(served_at) for each in control.publishers}
     found: list[Verified] = []
     for zone in intent.zones.values():
         asked = [name for name in names if is_below(name, zone.origin)]
@@ -101,8 +103,8 @@ async def verify(
         earlier = await _earlier(store, zone.origin)
         wanted = _asked(zone, planned, asked)
         for name in zone.publishers:
-            ways = _servers(control, authority, name)
-            looked = await _look_at_all(ways, wanted, planned, earlier, control.resolvers if resolvers else ())
+            asked_at = servers.get(name, ())
+            looked = await _look_at_all(asked_at, wanted, planned, earlier, control.resolvers if resolvers else ())
             if name in publishers:
                 found.append(await _read(publishers[name], zone.origin, head, planned, looked))
             else:
@@ -142,17 +144,6 @@ async def _look_at_all(
     of_servers = [ask(server, asked, cached=False) for server in servers for asked in wanted]
     of_resolvers = [ask(server, asked, cached=True) for server in resolvers for asked in wanted]
     return tuple(await asyncio.gather(*of_servers, *of_resolvers))
-
-
-def _servers(control: ControlConfig, authority: AuthorityConfig | None, publisher: str) -> list[Server]:
-    """Return those who must show what is published there."""
-    settings = next((each for each in control.publishers if each.name == publisher), None)
-    if settings is None:
-        return []
-    if settings.server is not None:
-        return [settings.server.server, *settings.verify]
-    own = [server for server in authority.listen if server.port] if authority is not None else []
-    return [*own, *settings.verify]
 
 
 def _asked(zone: ZoneIntent, planned: Content, names: Sequence[Name]) -> list[Asked]:

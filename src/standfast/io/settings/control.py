@@ -45,6 +45,12 @@ class PublisherSettings:
     endpoint_url: str | None = None
     zones: frozenset[Name] | None = None
 
+    def servers(self, served_at: tuple[Server, ...]) -> tuple[Server, ...]:
+        """Return those who must show what is published there; our own authority answers at `served_at`."""
+        if self.kind is PublisherKind.AUTHORITY:
+            return served_at + self.verify
+        return self.verify if self.server is None else (self.server.server, *self.verify)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenIntent:

@@ -238,3 +238,18 @@ name = "other"
 kind = "authority"
 """
     assert findings(tmp_path, text) == ['10: kind: the [authority] of this file is "own" already']
+
+
+@pytest.mark.parametrize(
+    ("kind", "primary", "expected"),
+    [
+        (PublisherKind.AUTHORITY, None, ["127.0.0.1:53", "192.0.2.55:53"]),
+        (PublisherKind.RFC2136, Remote(server=Server("192.0.2.1", 53)), ["192.0.2.1:53", "192.0.2.55:53"]),
+        (PublisherKind.ROUTE53, None, ["192.0.2.55:53"]),
+    ],
+)
+def test_our_own_servers_must_show_what_is_published_at_our_own_authority_and_nothing_else(
+    kind: PublisherKind, primary: Remote | None, expected: list[str]
+) -> None:
+    publisher = PublisherSettings(name="there", kind=kind, server=primary, verify=(Server("192.0.2.55", 53),))
+    assert [str(each) for each in publisher.servers((Server("127.0.0.1", 53),))] == expected
