@@ -3,13 +3,14 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from enum import Enum, auto
 from typing import Final
 
 from standfast.dns.servers import Server
 
 LENGTH_OCTETS: Final = 2
+GIVEN_UP_S: Final = 1.0  # for a server to see that a message ends within, where it closes nothing for it
 ANSWERED_S: Final = 20.0  # by a server that works, however busy its machine is
 
 Reads = Callable[[asyncio.StreamReader], Awaitable[bytes]]
@@ -21,6 +22,7 @@ class Fault(Enum):
 
     NONE = auto()
     CUT_BEFORE = auto()  # it never arrives, and the connection ends
+    CUT_WITHIN = auto()  # half of it arrives, and all connections end
     CUT_AFTER = auto()  # it arrives, and the connection ends in place of the answer
     SILENT = auto()  # it arrives, and no answer comes back while anybody waits
     TWICE = auto()  # it arrives a second time, and so does an answer, that to the second before that to the first
@@ -72,7 +74,7 @@ class FaultyPath:
                 fault = self.script.pop(0) if self.script else Fault.NONE
                 for answer in await self._answers(message, fault):
                     writer.write(answer)
-                if fault in (Fault.CUT_BEFORE, Fault.CUT_AFTER, Fault.HALF_AN_ANSWER):
+                if fault in (Fault.CUT_BEFORE, Fault.CUT_WITHIN, Fault.CUT_AFTER, Fault.HALF_AN_ANSWER):
                     await writer.drain()
                     break
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -83,6 +85,9 @@ class FaultyPath:
     async def _answers(self, message: bytes, fault: Fault) -> Sequence[bytes]:
         match fault:
             case Fault.CUT_BEFORE:
+                return []
+            case Fault.CUT_WITHIN:
+                await self._half(message)
                 return []
             case Fault.BUSY:
                 return [self._busy]
@@ -114,6 +119,15 @@ class FaultyPath:
         self._handing.add(task)
         task.add_done_callback(self._handing.discard)
         return await asyncio.shield(task)
+
+    async def _half(self, message: bytes) -> None:
+        reader, writer = await asyncio.open_connection(self._to.host, self._to.port)
+        writer.write(message[: len(message) // 2])
+        writer.write_eof()
+        with suppress(ConnectionError, TimeoutError):
+            async with asyncio.timeout(GIVEN_UP_S):
+                await reader.read()  # until the server has given up, and whatever it says
+        writer.close()
 
     async def _exchange(self, message: bytes) -> bytes:
         reader, writer = await asyncio.open_connection(self._to.host, self._to.port)

@@ -269,7 +269,9 @@ def test_a_zone_that_is_written_to_while_it_is_read_is_read_again(hosted: Hosted
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("fault", [Fault.CUT_BEFORE, Fault.CUT_AFTER, Fault.SILENT, Fault.HALF_AN_ANSWER])
+@pytest.mark.parametrize(
+    "fault", [Fault.CUT_BEFORE, Fault.CUT_WITHIN, Fault.CUT_AFTER, Fault.SILENT, Fault.HALF_AN_ANSWER]
+)
 def test_an_outcome_that_is_not_known_is_read_back_and_the_same_write_is_safe_again(
     hosted: Hosted, fault: Fault
 ) -> None:
@@ -280,7 +282,7 @@ def test_an_outcome_that_is_not_known_is_read_back_and_the_same_write_is_safe_ag
             answer_s = 0.5 if fault is Fault.SILENT else 20.0
             assert isinstance(await hosted.publisher(path, answer_s=answer_s).write(batch), Unclear)
         found = await there.fence(hosted.zone)
-        assert found == (None if fault is Fault.CUT_BEFORE else batch.fence)
+        assert found == (None if fault in (Fault.CUT_BEFORE, Fault.CUT_WITHIN) else batch.fence)
         assert await there.write(batch) == Written()  # done now, or told by the fence to be done already
         last = await there.read(hosted.zone)
         assert (last.fence, data(last, f"a.{hosted.zone}", RRType.A)) == (batch.fence, {address("192.0.2.1")})

@@ -229,7 +229,9 @@ def test_as_many_names_as_a_message_can_hold_change_in_one_write_and_no_other(se
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("fault", [Fault.CUT_BEFORE, Fault.CUT_AFTER, Fault.SILENT, Fault.HALF_AN_ANSWER])
+@pytest.mark.parametrize(
+    "fault", [Fault.CUT_BEFORE, Fault.CUT_WITHIN, Fault.CUT_AFTER, Fault.SILENT, Fault.HALF_AN_ANSWER]
+)
 def test_an_outcome_that_is_not_known_is_read_back_and_the_same_write_is_safe_again(
     server: Server, fault: Fault
 ) -> None:
@@ -241,7 +243,7 @@ def test_an_outcome_that_is_not_known_is_read_back_and_the_same_write_is_safe_ag
             outcome = await publisher(path.server, answer_s=0.5 if fault is Fault.SILENT else 30.0).write(batch)
         assert isinstance(outcome, Unclear)
         found = await there.fence(ZONE)
-        assert found == (stands if fault is Fault.CUT_BEFORE else batch.fence)
+        assert found == (stands if fault in (Fault.CUT_BEFORE, Fault.CUT_WITHIN) else batch.fence)
         assert await there.write(batch) == (Written() if found == stands else Late())
         last = await there.read(ZONE)
         assert (last.fence, data(last, "unclear", RRType.A)) == (batch.fence, {address("192.0.2.10")})

@@ -1,15 +1,20 @@
 """Change batches of Route 53: what the service makes of them is what was to be written, whatever stood there."""
 
+import random
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from standfast.control.fence import Fence, fence_name
-from standfast.control.publishing import Batch
+from standfast.control.batches import batched
+from standfast.control.fence import WRITER_MAX, Fence, fence_name
+from standfast.control.publishing import Batch, BatchLimits
 from standfast.control.record_sets import (
+    LETTERS_MAX,
+    RECORDS_MAX,
     RecordChange,
     RecordSet,
     changes_from,
@@ -26,6 +31,7 @@ from standfast.dns.wire import name_to_text
 
 ZONE = "example.org."
 FENCE = Fence(generation=1, step=1, done=True, plan="0123456789abcdef", writer="a.1.1")
+LONG_FENCE = Fence(generation=10**15 - 1, step=10**9 - 1, done=False, plan="0123456789abcdef", writer="w" * WRITER_MAX)
 NEXT = Fence(generation=2, step=1, done=True, plan="0123456789abcdef", writer="a.1.2")
 
 TEXTS = {
@@ -57,6 +63,44 @@ def rrsets(draw: st.DrawFn) -> list[RRset]:
             continue
         found[made.owner, made.rtype] = made
     return list(found.values())
+
+
+@pytest.mark.parametrize("rtype", ["A", "TXT"])
+@pytest.mark.parametrize("expect", [None, LONG_FENCE])
+def test_no_batch_holds_more_than_the_service_takes_at_once_and_all_but_the_last_are_full(
+    rtype: str, expect: Fence | None
+) -> None:
+    rng = random.Random(rtype)
+    changes = []
+    for number in range(1_500):
+        before, after = (rrset(f"n{number}", rtype, values_of(rtype, rng)) for _ in range(2))
+        known, wanted = rng.choice([(None, after), (before, None), (before, after)])
+        changes.append(Change(before=known, after=wanted))
+    limits = BatchLimits(records_max=RECORDS_MAX, octets_max=LETTERS_MAX, size=size_of_record_sets)
+    chunks, too_large = batched(changes, limits, ZONE)
+    assert not too_large
+    assert sorted(map(str, chain.from_iterable(chunks))) == sorted(map(str, changes))
+    for chunk in chunks:
+        asked = exact_changes(Batch(zone=ZONE, expect=expect, fence=LONG_FENCE, changes=chunk))
+        assert "UPSERT" not in {each["Action"] for each in asked}, "of which each record would count twice"
+        values = [record["Value"] for each in asked for record in each["ResourceRecordSet"]["ResourceRecords"]]
+        records, letters = len(values), sum(map(len, values))
+        assert records <= 1_000
+        assert letters <= 32_000
+        assert chunk is chunks[-1] or records > 900 or letters > 30_000
+
+
+def values_of(rtype: str, rng: random.Random) -> list[str]:
+    if rtype == "A":
+        return [f"192.0.2.{last}" for last in rng.sample(range(256), rng.randint(1, 9))]
+    return [f'"{number}{"x" * rng.randint(1, 250)}"' for number in range(rng.randint(1, 3))]
+
+
+def test_an_rrset_that_no_batch_can_hold_is_told() -> None:
+    limits = BatchLimits(records_max=RECORDS_MAX, octets_max=LETTERS_MAX, size=size_of_record_sets)
+    large = rrset("large", "A", [f"192.0.{number >> 8}.{number & 255}" for number in range(RECORDS_MAX)])
+    small = Change(before=None, after=rrset("small", "A", ["192.0.2.1"]))
+    assert batched([Change(before=None, after=large), small], limits, ZONE) == (((small,),), (large.owner,))
 
 
 def record_set(made: RRset) -> RecordSet:
