@@ -19,7 +19,7 @@ _OF_CHECK: Final[Mapping[str, frozenset[CheckKind]]] = {
     "path": frozenset({CheckKind.HTTP, CheckKind.HTTPS}),
     "status": frozenset({CheckKind.HTTP, CheckKind.HTTPS}),
     "text": frozenset({CheckKind.HTTP, CheckKind.HTTPS}),
-    "host": frozenset({CheckKind.TLS, CheckKind.HTTP, CheckKind.HTTPS, CheckKind.DNS}),
+    "host": frozenset({CheckKind.TLS, CheckKind.HTTP, CheckKind.HTTPS, CheckKind.DNS, CheckKind.DYNAMODB}),
     "type": frozenset({CheckKind.DNS}),
     "table": frozenset({CheckKind.DYNAMODB}),
     "key": frozenset({CheckKind.DYNAMODB}),

@@ -124,6 +124,18 @@ def test_everything_that_is_said_reaches_the_intent(tmp_path: Path) -> None:
     )
 
 
+def test_a_dynamodb_check_names_its_table_and_the_host_that_it_is_asked_for(tmp_path: Path) -> None:
+    said = "{kind: dynamodb, host: dynamodb.us-east-1.amazonaws.com, table: t, key: {id: canary}, region: us-east-1}"
+    (pool,) = read(tmp_path, f"zones: {{}}\npools: {{p: {{source: {{file: a}}, check: {said}}}}}").pools.values()
+    assert pool.check == HealthCheck(
+        kind=CheckKind.DYNAMODB,
+        host="dynamodb.us-east-1.amazonaws.com.",
+        table="t",
+        key=(("id", "canary"),),
+        region="us-east-1",
+    )
+
+
 def test_yaml_json_toml_and_the_configuration_itself_say_the_same(tmp_path: Path) -> None:
     said: dict[str, Any] = {
         "zones": {"example.com": {"publishers": ["own"]}},

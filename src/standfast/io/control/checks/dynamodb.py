@@ -78,7 +78,8 @@ class DynamoDb:
         secure = check.port == HTTPS_PORT
         host = (check.host or address).removesuffix(".")
         body = json.dumps(arguments).encode()
-        url = f"https://{host}/" if secure else f"http://{host}:{check.port}/"
+        told = f"[{host}]" if ":" in host else host  # as it is sent, which is a part of what is signed
+        url = f"https://{told}/" if secure else f"http://{told}:{check.port}/"
         try:
             async with asyncio.timeout(SIGN_SHARE * check.timeout_s):
                 fields = await asyncio.to_thread(self._signed, url, check.region, operation, body)
