@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from standfast.cli.stdout import say_if_read
 from standfast.io.settings.config import load
 from standfast.io.settings.control_keys import Role
 from standfast.io.settings.places import find_config
@@ -22,4 +23,4 @@ def run_alone(config: Path | None, role: Role) -> None:
     from standfast.io.daemon import run  # noqa: PLC0415  --help must not wait for all of it
 
     control = replace(settings.control, run=frozenset({role}))
-    run(replace(settings, has_guard=False, authority=None, control=control), tell=click.echo)
+    run(replace(settings, has_guard=False, authority=None, control=control), tell=say_if_read)

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from standfast.cli.exits import exit_code_of
+from standfast.cli.stdout import guarded
 from standfast.cli.verbs import Verb, Verbs
 from standfast.errors import StandfastError
 
@@ -76,7 +77,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line."""
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: a name that has no octets is still shown
+        sys.stdout = guarded(sys.stdout)
     cli(prog_name="standfast")
 
 

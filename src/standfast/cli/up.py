@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from standfast.cli.common import config_option, dry_run_option, print_json
+from standfast.cli.stdout import say_if_read
 from standfast.cli.tables import print_facts, print_table
 from standfast.io.settings.config import Config, describe, load
 from standfast.io.settings.places import find_config
@@ -38,7 +39,7 @@ def up(config: Path | None, dry_run: bool, as_json: bool) -> None:
         )
     from standfast.io.daemon import run  # noqa: PLC0415  a dry run must not wait for the whole resolver to load
 
-    run(settings, tell=click.echo)
+    run(settings, tell=say_if_read)
 
 
 def _print_settings(settings: Config, *, as_json: bool) -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 import click
 
 from standfast.cli.map.common import files_option, map_of
+from standfast.depmap.errors import ModelError
 from standfast.depmap.exports.formats import FORMATS, format_of
 from standfast.depmap.exports.scene import narrowed, scene_of
 from standfast.depmap.lookup import find_name, find_node
 from standfast.io.depmap.parts import part
+from standfast.io.faults import in_words
 from standfast.io.whole_files import write_whole
 
 MODE = 0o644
@@ -53,4 +55,4 @@ def export(
     try:
         write_whole(out, text.encode(errors="replace"), mode=MODE)
     except OSError as error:
-        raise click.FileError(str(out), error.strerror or str(error)) from error
+        raise ModelError(f"cannot be written: {in_words(error)}", file=str(out)) from error
