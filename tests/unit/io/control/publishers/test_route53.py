@@ -1,13 +1,19 @@
 """What Route 53 says in trouble, said by a scripted service: busy, a fence lost, something else wrong, or nothing."""
 
 import asyncio
+import random
+import re
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
 from typing import Final
 
 import pytest
 
+from control_world import Plans, a, content
 from faulty_path import http_message
 from peers.aws import ENVIRON
 from standfast.control.fence import Fence, fence_name, fence_rrset
@@ -15,7 +21,12 @@ from standfast.control.publishing import Batch, Late, Outcome, Refused, Unclear,
 from standfast.dns.changes import Change
 from standfast.dns.model import RRType
 from standfast.dns.rdata import rrset_from_text, rrset_to_text
+from standfast.io.control import enactor_service
+from standfast.io.control.enactor_service import EnactorService
+from standfast.io.control.journal import ControlJournal
+from standfast.io.control.publishers import route53
 from standfast.io.control.publishers.route53 import BUSY_RETRY_S, Route53Publisher
+from standfast.io.control.stores.sqlite import SqlitePlanStore
 
 ZONE: Final = "example.org."
 STANDS: Final = Fence(generation=1, step=1, done=True, plan="0123456789abcdef", writer="a.1.1")
@@ -85,8 +96,13 @@ class Service:
                 self.asked.append(await http_message(reader))
             except (asyncio.IncompleteReadError, ConnectionError):
                 break
-            writer.write(self.answers.pop(0))
+            writer.write(self.answer(self.asked[-1]))
         writer.close()
+
+    def answer(self, request: bytes) -> bytes:
+        """Return what it says to `request`."""
+        del request
+        return self.answers.pop(0)
 
 
 @asynccontextmanager
@@ -176,3 +192,59 @@ def test_of_what_fails_inside_the_service_nothing_is_known(status: int) -> None:
     service = Service([failure("InternalFailure", "sorry", status)])
     assert isinstance(written(service), Unclear)
     assert len(service.asked) == 1
+
+
+@dataclass
+class BusyService(Service):
+    """A service with one zone that has nothing in it but the fence, and that takes a batch after all its `answers`."""
+
+    fence: bytes = b""
+    at_s: list[float] = field(default_factory=list)  # when it was sent a batch
+
+    def answer(self, request: bytes) -> bytes:
+        if request.startswith(b"GET "):
+            return listed(self.fence.decode())
+        self.at_s.append(time.monotonic())
+        if self.answers:
+            return self.answers.pop(0)
+        record_sets = re.findall(rb"<ResourceRecordSet>.*?</ResourceRecordSet>", request, re.DOTALL)
+        (self.fence,) = (each for each in record_sets if fence_name(ZONE).encode() in each)
+        return CHANGED
+
+
+def test_a_busy_service_is_sent_the_very_same_batch_later_and_later_until_it_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(route53, "BUSY_RETRY_S", 0.05)
+    monkeypatch.setattr(enactor_service, "RETRY_MIN_S", 0.05)
+    throttled = failure("Throttling", "Rate exceeded")
+    service = BusyService([throttled, throttled, failure("PriorRequestNotComplete", "wait"), throttled])
+
+    async def run() -> None:
+        plans, wanted = Plans(), content(a(f"www.{ZONE}", 1))
+        plan = plans.plans[plans.plan(wanted).generation]
+        settled = asyncio.Event()
+        with ControlJournal.open(tmp_path) as journal:
+            async with (
+                publisher(service) as there,
+                SqlitePlanStore(tmp_path).opened() as store,
+                EnactorService(
+                    store,
+                    {"aws": there},
+                    journal=journal,
+                    name="eu-1",
+                    look_every_s=3_600.0,
+                    reads_whole=False,
+                    rng=random.Random(1),
+                ) as enactor,
+            ):
+                enactor.on_settled.append(lambda *_: settled.set())
+                assert await store.add(plan, wanted, after=None)
+                enactor.assign({ZONE: ("aws",)})
+                await asyncio.wait_for(settled.wait(), 60.0)
+                assert enactor.outcomes == {"refused": 4, "written": 1}
+
+    asyncio.run(run())
+    assert len({each.partition(b"\r\n\r\n")[2] for each in service.writes}) == 1
+    for retry, (before_s, after_s) in enumerate(pairwise(service.at_s)):
+        assert after_s - before_s >= 0.05 + (0.5 * 0.05 * 2**retry if retry else 0.0)
