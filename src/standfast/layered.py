@@ -1,14 +1,17 @@
 """Mappings that share what they do not change: one entry of half a million put in costs a small copy, not a large one.
 
-None is changed once it is made.
+None is changed once it is made. Changes lie in layers, each several times as large as the next newer one, and are put
+together with an older layer only when they have grown to be a good part of it, as in a log-structured merge tree
+(O'Neil et al., 1996). So an entry is copied a few times for each layer there can be, of which there are few, whatever
+the size of the whole; all of it is copied only after a good part of it has changed.
 """
 
-from collections.abc import ItemsView, Iterator, Mapping, ValuesView
+from collections.abc import ItemsView, Iterator, Mapping, Sequence, ValuesView
 from operator import itemgetter
 from typing import Any, Final, Generic, TypeVar, cast, overload
 
-LAYER_MAX: Final = 4_096  # entries above the base: copied with each change, in some 30 us; the base is once in so many
-LAYER_PART: Final = 4  # of a base that is small, only so large a part is layered
+LAYER_MIN: Final = 1_024  # entries of what is copied with each change, in some 10 us
+LAYER_GROWTH: Final = 16  # a layer is more than so many times as large as the next newer: so three are many
 
 
 K = TypeVar("K")
@@ -40,19 +43,27 @@ class Edits(Generic[K, V]):
 
 def changed(mapping: Mapping[K, V], changes: Mapping[K, V | None]) -> Mapping[K, V]:
     """Return `mapping` with `changes` made, which nobody changes from now on; None for what goes."""
-    base, layer = (mapping.base, {**mapping.layer, **changes}) if isinstance(mapping, Layered) else (mapping, changes)
-    made = Layered(base, layer)
-    return made if len(layer) <= min(LAYER_MAX, len(base) // LAYER_PART) else made.whole()
+    base, layers = (mapping.base, mapping.layers) if isinstance(mapping, Layered) else (mapping, ())
+    size, taken = len(changes), 0
+    while taken < len(layers) and len(layers[taken]) <= max(LAYER_MIN, LAYER_GROWTH * size):
+        size += len(layers[taken])
+        taken += 1
+    top = _together((*reversed(layers[:taken]), changes)) if taken else changes
+    if taken == len(layers) and len(base) <= max(LAYER_MIN, LAYER_GROWTH * size):
+        return _whole(base, top)
+    count = len(mapping) + sum((value is not None) - (key in mapping) for key, value in changes.items())
+    return Layered(base, (top, *layers[taken:]), count)
 
 
 class Layered(Mapping[K, V]):
-    """`base` with what `layer` says otherwise; None there is what is gone."""
+    """`base` with what the layers say otherwise, the newest first; None there is what is gone."""
 
-    __slots__ = ("base", "layer")
+    __slots__ = ("_count", "base", "layers")
 
-    def __init__(self, base: Mapping[K, V], layer: Mapping[K, V | None]) -> None:
+    def __init__(self, base: Mapping[K, V], layers: tuple[Mapping[K, V | None], ...], count: int) -> None:
         self.base = base
-        self.layer = layer
+        self.layers = layers
+        self._count = count
 
     @overload
     def get(self, key: K, /) -> V | None: ...
@@ -60,10 +71,11 @@ class Layered(Mapping[K, V]):
     def get(self, key: K, /, default: V | D) -> V | D: ...
     def get(self, key: K, /, default: V | D | None = None) -> V | D | None:
         """Return what stands at `key`, or `default`."""
-        found = self.layer.get(key, cast(V, _BELOW))
-        if found is _BELOW:
-            return self.base.get(key, cast(V, default))
-        return default if found is None else found
+        for layer in self.layers:
+            found = layer.get(key, cast(V, _BELOW))
+            if found is not _BELOW:
+                return default if found is None else found
+        return self.base.get(key, cast(V, default))
 
     def __getitem__(self, key: K) -> V:
         found = self.get(key)
@@ -75,12 +87,10 @@ class Layered(Mapping[K, V]):
         return self.get(cast(K, key)) is not None
 
     def __len__(self) -> int:
-        return len(self.base) + sum((value is not None) - (key in self.base) for key, value in self.layer.items())
+        return self._count
 
     def __iter__(self) -> Iterator[K]:
-        base, layer = self.base, self.layer
-        yield from (key for key in base if key not in layer or layer[key] is not None)
-        yield from (key for key, added in layer.items() if added is not None and key not in base)
+        return map(itemgetter(0), self.items())
 
     def items(self) -> ItemsView[K, V]:
         """Return all entries. They are read one by one: a transfer of half a million takes its time, and no copy."""
@@ -90,24 +100,16 @@ class Layered(Mapping[K, V]):
         """Return all values, one by one too."""
         return _Values(self)
 
-    def whole(self) -> dict[K, V]:
-        """Return the same in one piece."""
-        made = dict(self.base)
-        made.update(cast(Mapping[K, V], self.layer))
-        for key in [key for key, value in self.layer.items() if value is None]:
-            del made[key]
-        return made
-
 
 class _Items(ItemsView[K, V]):
-    """The entries of a `Layered`, in the order of its `whole`."""
+    """The entries of a `Layered`, those of its base first."""
 
     def __init__(self, mapping: Layered[K, V]) -> None:
         super().__init__(mapping)
         self._layered = mapping
 
     def __iter__(self) -> Iterator[tuple[K, V]]:
-        base, layer = self._layered.base, self._layered.layer
+        base, layer = self._layered.base, _together(self._layered.layers[::-1])
         for entry in base.items():
             if entry[0] not in layer:
                 yield entry
@@ -119,7 +121,7 @@ class _Items(ItemsView[K, V]):
 
 
 class _Values(ValuesView[V]):
-    """The values of a `Layered`, in the order of its `whole`."""
+    """The values of a `Layered`, in the same order."""
 
     def __init__(self, mapping: Layered[Any, V]) -> None:
         super().__init__(mapping)
@@ -127,3 +129,19 @@ class _Values(ValuesView[V]):
 
     def __iter__(self) -> Iterator[V]:
         return map(itemgetter(1), self._layered.items())
+
+
+def _together(layers: Sequence[Mapping[K, V | None]]) -> Mapping[K, V | None]:
+    """Return what layers say together, the oldest first."""
+    made = dict(layers[0])
+    for layer in layers[1:]:
+        made.update(layer)
+    return made
+
+
+def _whole(base: Mapping[K, V], layer: Mapping[K, V | None]) -> dict[K, V]:
+    made = dict(base)
+    made.update(cast(Mapping[K, V], layer))
+    for key in [key for key, value in layer.items() if value is None]:
+        del made[key]
+    return made
