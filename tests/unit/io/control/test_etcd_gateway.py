@@ -156,6 +156,20 @@ def test_a_token_that_is_worth_nothing_any_more_is_renewed_and_the_write_sent_ag
     asyncio.run(run())
 
 
+def test_a_member_that_can_let_nobody_in_is_passed_over_by_writes_too_as_nothing_was_asked_for() -> None:
+    async def run() -> None:
+        one = Member({AUTHENTICATE: [failure(503, 14, "etcdserver: leader changed")]})
+        other = Member({AUTHENTICATE: [(200, {"token": "t"})], TXN: [DONE]})
+        async with serving(one, other):
+            asked = gateway(one, other, user=("standfast", "secret"))
+            assert (await asked.write(TXN, {}))["succeeded"]
+            with pytest.raises(PlanStoreError, match=r"etcd cannot be used: .*leader changed") as told:
+                await gateway(one, user=("standfast", "secret")).write(TXN, {})
+            assert "not known" not in str(told.value)
+
+    asyncio.run(run())
+
+
 def test_a_watch_that_is_refused_gets_a_new_token_the_next_time() -> None:
     async def run() -> None:
         refused = (200, {"result": {"canceled": True, "cancel_reason": "etcdserver: permission denied"}})

@@ -169,6 +169,8 @@ class EtcdGateway:
         status, said = await self._exchange(url, "/v3/auth/authenticate", {"name": name, "password": password})
         if status == 200:
             self._token = str(said["token"])
+        elif not _is_refused(status, said):
+            raise ConnectionRefusedError(_error(said))  # it can let nobody in now, and nothing was asked for yet
         elif _error(said) != "etcdserver: authentication is not enabled":
             raise PlanStoreError(self._refused(said))
 
