@@ -1,6 +1,7 @@
 """The endpoints of pools as the records that stand for them, with what is known of each."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 from typing import Final
@@ -8,6 +9,7 @@ from typing import Final
 from standfast.control.intent import Endpoint
 from standfast.control.plan import Node
 from standfast.control.pool_view import Health, PoolView
+from standfast.dns.address_text import ipv4_octets
 from standfast.dns.model import RRType
 from standfast.dns.wire import name_from_text
 from standfast.values import value
@@ -67,8 +69,8 @@ class Pools:
 @lru_cache(maxsize=TARGETS_MAX)
 def target_of(address: str) -> Target:
     """Return the record for an endpoint's address: A, AAAA, or CNAME where it is a name."""
-    if packed := _ipv4(address):
-        return int(RRType.A), packed
+    with suppress(ValueError):
+        return int(RRType.A), ipv4_octets(address)
     try:
         return int(RRType.AAAA), IPv6Address(address).packed
     except AddressValueError:
@@ -105,16 +107,6 @@ def joined(one: Member, other: Member) -> Member:
         weight=max(one.weight, other.weight),
         capacity=max(one.capacity, other.capacity),
     )
-
-
-def _ipv4(text: str) -> bytes | None:
-    """Return the octets of an IPv4 address in its only form, ten times as fast as `ipaddress` does."""
-    parts = text.split(".")
-    try:
-        packed = bytes(map(int, parts))
-    except ValueError:
-        return None
-    return packed if len(packed) == ADDRESS_OCTETS[RRType.A] and ".".join(map(str, packed)) == text else None
 
 
 def _members(view: PoolView) -> dict[Target, Member]:
