@@ -149,16 +149,24 @@ def test_a_name_that_was_emptied_by_hand_is_filled_again(plane: Plane, names: tu
     assert ask(plane.port, "hand.example.org.", "TXT") == ['"foreign"']
 
 
-def test_when_one_enactor_is_killed_the_other_publishes_what_is_wanted_next(plane: Plane) -> None:
+def lose_an_enactor_and_want_more(plane: Plane) -> None:
+    """Kill "a", and have "b" publish a fourth endpoint; once, as each worker of a run may have a plane of its own."""
+    if plane.intent() == intent(1, 2, 3, 4):
+        return
     plane.processes["a"].kill()
     (plane.folder / "intent.yaml").write_text(intent(1, 2, 3, 4))
     plane.processes["p"].reload()
     report(plane.folder, e1=State.WELL, e2=State.WELL, e3=State.WELL, e4=State.WELL)
     until(lambda: len(ask(plane.port, WWW)), 4)
+
+
+def test_when_one_enactor_is_killed_the_other_publishes_what_is_wanted_next(plane: Plane) -> None:
+    lose_an_enactor_and_want_more(plane)
     assert fence_at(plane.port).writer.startswith("b.")
 
 
 def test_after_a_lost_store_it_goes_on_from_the_fence_and_asks_before_it_changes_anything(plane: Plane) -> None:
+    lose_an_enactor_and_want_more(plane)
     assert [plane.processes[name].stop() for name in ("p", "b")] == [0, 0]
     shutil.rmtree(plane.folder / "state")
     before = fence_at(plane.port)
