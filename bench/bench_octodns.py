@@ -420,7 +420,7 @@ class Service:
         """Try what must not come through; return of what it did not."""
         stands = await _address_of(self.at, "n0")
         publisher = self.plane.publishers["bind"]
-        assert self.before is not None
+        assert isinstance(self.before, Fence)
         after = rrset_from_text(f"n0.{ORIGIN}", RRType.A, 60, [next(iter(self.ill))])
         fence = Fence(generation=self.before.generation + 1, step=1, done=True, plan="0" * 16, writer="late.1.1")
         late = Batch(zone=ORIGIN, expect=self.before, fence=fence, changes=(Change(before=None, after=after),))

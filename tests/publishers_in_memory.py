@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from enum import Enum, auto
 
-from standfast.control.fence import Fence
+from standfast.control.fence import Standing
 from standfast.control.plan import Content, applied
 from standfast.control.publishing import (
     Batch,
@@ -47,11 +47,11 @@ class InMemoryPublisher:
         self.faults = deque(faults)
         self.unreadable = 0  # readings that are still to fail
         self.batches: list[Batch] = []  # that were done, in order
-        self._fences: dict[Name, Fence] = {}
+        self._fences: dict[Name, Standing] = {}
         self._contents: dict[Name, Content] = {}
         self._on_their_way: list[Batch] = []
 
-    async def fence(self, zone: Name) -> Fence | None:
+    async def fence(self, zone: Name) -> Standing:
         """Return the fence that stands."""
         return self.reading(zone).fence
 
@@ -99,7 +99,7 @@ class InMemoryPublisher:
         batches, self._on_their_way = self._on_their_way, []
         return [self._do(batch) for batch in batches]
 
-    def put(self, zone: Name, content: Content, *, fence: Fence | None) -> None:
+    def put(self, zone: Name, content: Content, *, fence: Standing) -> None:
         """Have this stand there, by another's hand."""
         self._contents[zone] = content
         if fence is None:

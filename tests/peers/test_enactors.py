@@ -14,6 +14,7 @@ import pytest
 from control_processes import PATIENCE_S, Gate, Hold, Running, authority, publisher_at, write_control
 from control_world import ZONE, Plans, a, content, shown
 from standfast.control.difference import repair
+from standfast.control.fence import Fence
 from standfast.control.plan import Content
 from standfast.control.publishing import PublisherError, Reading
 from standfast.dns.model import Name
@@ -88,7 +89,11 @@ class World:
                     reading = await self.reading()
                 except PublisherError:
                     continue
-                if reading.fence and reading.fence.done and repair(wanted, {}, reading.content) == ():
+                if (
+                    isinstance(reading.fence, Fence)
+                    and reading.fence.done
+                    and repair(wanted, {}, reading.content) == ()
+                ):
                     return
                 await asyncio.sleep(0.05)
 
@@ -124,7 +129,7 @@ def play(
 async def begin(world: World) -> None:
     """Have a first plan published, later than all that other tests left."""
     reading = await world.reading()
-    generation = reading.fence.generation + 1 if reading.fence else 1
+    generation = reading.fence.generation + 1 if isinstance(reading.fence, Fence) else 1
     head = world.plans.plan(wide(1), generation=generation)
     assert await world.store.add(world.plans.plans[head.generation], wide(1), after=None)
     async with world.own_enactor():

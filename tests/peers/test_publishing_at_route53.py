@@ -13,7 +13,7 @@ import pytest
 from bound_sockets import nobody_listening
 from faulty_path import Fault, FaultyPath, faulty_path, http_message
 from peers.aws import BUSY_ANSWER, ENVIRON, ministack
-from standfast.control.fence import Fence
+from standfast.control.fence import Fence, Garbage, Standing
 from standfast.control.plan import Content
 from standfast.control.publishing import Batch, Late, PublisherError, Reading, Refused, Unclear, Written
 from standfast.dns.changes import Change
@@ -74,7 +74,7 @@ class Hosted:
         ]
         return Change(before=rrsets[0], after=rrsets[1])
 
-    def write(self, expect: Fence | None, fence: Fence, *changes: Change) -> Batch:
+    def write(self, expect: Standing, fence: Fence, *changes: Change) -> Batch:
         return Batch(zone=self.zone, expect=expect, fence=fence, changes=changes)
 
 
@@ -83,9 +83,9 @@ def hosted(server: Server) -> Hosted:
     return Hosted(server, f"zone{next(NUMBERS)}.example.org.")
 
 
-def after(fence: Fence | None, writer: str = "a.1.1") -> Fence:
+def after(fence: Standing, writer: str = "a.1.1") -> Fence:
     """Return a fence that may follow `fence`."""
-    generation = (fence.generation if fence else 0) + 1
+    generation = (fence.generation if isinstance(fence, Fence) else 0) + 1
     return Fence(generation=generation, step=1, done=True, plan=f"{generation:016x}", writer=writer)
 
 
@@ -408,10 +408,25 @@ def test_a_write_is_everywhere_when_the_service_says_so(hosted: Hosted) -> None:
     asyncio.run(run())
 
 
-def test_the_place_of_the_fence_taken_by_something_else_is_told(hosted: Hosted) -> None:
+def test_something_else_in_the_fences_place_is_replaced_by_who_saw_it_and_by_no_late_writer(hosted: Hosted) -> None:
     async def run() -> None:
         there = hosted.publisher()
-        hosted.by_hand("CREATE", "_standfast", "TXT", '"hello"')
+        hosted.by_hand("CREATE", "_standfast", "TXT", '"hello"', '"and more"')
+        found = await there.fence(hosted.zone)
+        assert found == Garbage(ttl_s=60, rdatas=(b"\x05hello", b"\x08and more"))
+        assert (await there.read(hosted.zone)).fence == found
+        change = hosted.to("a", RRType.A, "192.0.2.1")
+        assert isinstance(await there.write(hosted.write(None, after(None), change)), Late), "it expected none"
+        assert await there.write(hosted.write(found, after(found), change)) == Written()
+        assert await there.fence(hosted.zone) == after(found)
+
+    asyncio.run(run())
+
+
+def test_a_weighted_record_set_in_the_fences_place_is_told(hosted: Hosted) -> None:
+    async def run() -> None:
+        there = hosted.publisher()
+        hosted.by_hand("CREATE", "_standfast", "TXT", '"hello"', SetIdentifier="one", Weight=1)
         for read in (there.fence, there.read):
             with pytest.raises(PublisherError, match="is no fence"):
                 await read(hosted.zone)

@@ -17,7 +17,7 @@ from bound_sockets import nobody_listening
 from faulty_path import Fault, faulty_path
 from peers.updatable import KEY_NAME, SECRET, SECRET_OCTETS, UPDATABLE, Updatable
 from standfast.control.batches import batched
-from standfast.control.fence import Fence, fence_name
+from standfast.control.fence import Fence, Garbage, Standing
 from standfast.control.plan import Content
 from standfast.control.publishing import Batch, Late, PublisherError, Reading, Refused, Unclear, Written
 from standfast.control.updates import update_message
@@ -76,9 +76,9 @@ def by_hand(server: Server, *words: str) -> None:
     assert answer.rcode() == dns.rcode.NOERROR
 
 
-def after(fence: Fence | None, writer: str = "a.1.1", *, later: int = 1) -> Fence:
+def after(fence: Standing, writer: str = "a.1.1", *, later: int = 1) -> Fence:
     """Return a fence that may follow `fence`."""
-    generation = (fence.generation if fence else 0) + later
+    generation = (fence.generation if isinstance(fence, Fence) else 0) + later
     return Fence(generation=generation, step=1, done=True, plan=f"{generation:016x}", writer=writer)
 
 
@@ -91,7 +91,7 @@ def to(owner: str, rtype: RRType, *texts: str) -> Change:
     return Change(before=None, after=rrset_from_text(name, rtype, 60, texts))
 
 
-def write(expect: Fence | None, fence: Fence, *changes: Change) -> Batch:
+def write(expect: Standing, fence: Fence, *changes: Change) -> Batch:
     return Batch(zone=ZONE, expect=expect, fence=fence, changes=changes)
 
 
@@ -270,7 +270,9 @@ def test_the_order_of_the_incident_leaves_the_newer_content(server: Server) -> N
 
     async def run() -> None:
         there = publisher(server)
-        stands = await there.fence(ZONE)
+        first = await there.fence(ZONE)
+        stands = after(first)
+        assert await there.write(write(first, stands)) == Written()
         old = write(stands, after(stands, "stalled.1.1"), to("db", RRType.A, "192.0.2.10"))
         async with faulty_path(server, Fault.HELD) as path:
             stalled = asyncio.create_task(publisher(path.server, answer_s=0.1).write(old))
@@ -361,14 +363,21 @@ def test_nobody_listens_is_nothing_written() -> None:
         asyncio.run(run(publisher(server)))
 
 
-def test_the_place_of_the_fence_taken_by_something_else_is_told(server: Server) -> None:
+def test_something_else_in_the_fences_place_is_replaced_by_who_saw_it_and_by_no_late_writer(server: Server) -> None:
     async def run() -> None:
         there = publisher(server)
-        by_hand(server, "_standfast", "TXT", "60", '"hello"')
-        for reading in (there.fence, there.read):
-            with pytest.raises(PublisherError, match=f"{fence_name(ZONE)} is no fence"):
-                await reading(ZONE)
         by_hand(server, "_standfast", "TXT")
-        assert await there.write(write(None, after(None), to("a", RRType.A, "192.0.2.1"))) == Written()
+        for text in ('"hello"', '"and more"'):
+            by_hand(server, "_standfast", "TXT", "60", text)
+        found = await there.fence(ZONE)
+        assert found == Garbage(ttl_s=60, rdatas=(b"\x05hello", b"\x08and more"))
+        assert (await there.read(ZONE)).fence == found
+        change = to("a", RRType.A, "192.0.2.1")
+        assert isinstance(await there.write(write(None, after(None), change)), Late), "it expected none"
+        other = Garbage(ttl_s=60, rdatas=(b"\x05hello",))
+        assert isinstance(await there.write(write(other, after(None), change)), Late), "it saw but one of two"
+        assert await there.fence(ZONE) == found
+        assert await there.write(write(found, after(found), change)) == Written()
+        assert await there.fence(ZONE) == after(found)
 
     asyncio.run(run())

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from peers.updatable import KEY_NAME, SECRET, SECRET_OCTETS, UPDATABLE
 from standfast.cli.main import cli
-from standfast.control.fence import Fence
+from standfast.control.fence import Fence, Garbage
 from standfast.control.plan import Content, Plan, applied, make_plan
 from standfast.control.publishing import Batch, Reading, Written
 from standfast.dns.changes import Change
@@ -74,14 +74,14 @@ class ControlPlane:
             journal.published(plan.head, "there", fence, changes=len(plan.changes))
         return plan
 
-    def by_hand(self, *deleted: str, **added: str) -> None:
+    def by_hand(self, *deleted: str, **added: tuple[str, str]) -> None:
         """Change the zone as anybody with the key can, past every fence."""
         key = dns.tsig.Key(KEY_NAME, SECRET, "hmac-sha256.")
         update = dns.update.UpdateMessage(ZONE, keyring=key)
         for name in deleted:
             update.delete(name)
-        for name, address in added.items():
-            update.replace(name, 60, "A", address)
+        for name, (rtype, text) in added.items():
+            update.replace(name, 60, rtype, text)
         answer = dns.query.tcp(update, self.server.host, port=self.server.port, timeout=30)
         assert answer.rcode() == 0
 
@@ -129,7 +129,7 @@ def test_a_name_is_brought_back_from_whatever_became_of_it(plane: ControlPlane) 
     assert done.exit_code == 0, done.output
     assert plane.hosts(DB) == [1, 2]
     fence = plane.read().fence
-    assert fence is not None
+    assert isinstance(fence, Fence)
     assert (fence.generation, fence.done) == (4, True)
     (record,) = plane.records("restored")
     assert (record["generation"], record["base"], record["reason"]) == (4, 3, "plan 3 was wrong")
@@ -141,7 +141,7 @@ def test_a_name_is_brought_back_from_whatever_became_of_it(plane: ControlPlane) 
     assert done.exit_code == 0, done.output
     assert (plane.hosts(DB), plane.hosts(WWW)) == ([1, 2], [9])
     fence = plane.read().fence
-    assert fence is not None
+    assert isinstance(fence, Fence)
     assert fence.generation == 5
 
     # The plan that one would go back to is gone: it says which there are, and what was before can still be told.
@@ -150,9 +150,21 @@ def test_a_name_is_brought_back_from_whatever_became_of_it(plane: ControlPlane) 
     gone = plane.restore(DB, "--to", "2", "--yes")
     assert gone.exit_code == 1
     assert "nothing is known of it at generation 2; it can be had as at generation 5, 4, 3, 1" in gone.output
-    plane.by_hand(**{DB: "192.0.2.77"})
+    plane.by_hand(**{DB: ("A", "192.0.2.77")})
     done = plane.restore(DB, "--to", "1", "--yes", "--json")
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["done"]["generation"] == 6
     assert plane.hosts(DB) == [1]
     assert len(plane.records("restored")) == 3
+
+    # Something else in the place of its fence: it is replaced by a write that names just that.
+    plane.by_hand(DB, f"_standfast.{ZONE}")
+    plane.by_hand(**{f"_standfast.{ZONE}": ("TXT", '"hello"')})
+    assert isinstance(plane.read().fence, Garbage)
+    done = plane.restore(DB, "--to", "4", "--yes")
+    assert done.exit_code == 0, done.output
+    assert "where a TXT that is no fence stands" in done.output
+    assert plane.hosts(DB) == [1, 2]
+    fence = plane.read().fence
+    assert isinstance(fence, Fence)
+    assert (fence.generation, fence.step, fence.done) == (7, 2, True)

@@ -10,6 +10,7 @@ import click
 
 from standfast.cli.common import config_option, count, dry_run_option, json_option, moment, print_json
 from standfast.cli.exits import NEGATIVE
+from standfast.control.fence import standing_told
 from standfast.control.publishing import Publisher
 from standfast.control.restoring import Impossible, Restoration
 from standfast.dns.changes import Change
@@ -137,8 +138,7 @@ def _tell(found: Draft, publisher: str) -> None:
                     click.echo(f"  {_change(change)}")
                 if not changes:
                     click.echo("  it is so already")
-    fence = found.reading.fence
-    click.echo(f"at {publisher}, where {f'generation {fence.generation} stands' if fence else 'no fence stands'}")
+    click.echo(f"at {publisher}, where {standing_told(found.reading.fence)} stands")
 
 
 def _listed(generations: Sequence[int]) -> str:

@@ -10,6 +10,7 @@ from standfast.cli.common import config_option, count, json_option, print_json
 from standfast.cli.exits import NEGATIVE
 from standfast.cli.parameters import NameType
 from standfast.cli.tables import print_table
+from standfast.control.fence import Fence, standing_told
 from standfast.control.verifier import Sight, finding_of
 from standfast.dns.model import Name, RRset, type_name
 from standfast.dns.name import is_below
@@ -84,10 +85,8 @@ def _standing(found: Verified) -> str:
         return f"drift: {found.drift.why}; {count(len(found.drift.repairs), 'RRset')} to be written"
     if found.is_newest:
         return "published, all as planned"
-    if found.fence is None:
-        return "not published: no fence stands"
-    state = "done" if found.fence.done else "half written"
-    return f"not published: generation {found.fence.generation} stands, {state}"
+    state = "" if not isinstance(found.fence, Fence) else ", done" if found.fence.done else ", half written"
+    return f"not published: {standing_told(found.fence)} stands{state}"
 
 
 def _sight(looked: Looked) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from standfast.control.fence import Garbage, Standing
 from standfast.control.plan import ordered
 from standfast.control.publishing import BatchLimits
 from standfast.dns.changes import Change
@@ -49,6 +50,11 @@ def batched(changes: Iterable[Change], limits: BatchLimits, zone: Name) -> tuple
     if chunk:
         chunks.append(tuple(chunk))
     return tuple(chunks), tuple(dict.fromkeys(too_large))
+
+
+def with_room_for(standing: Standing, chunks: tuple[Chunk, ...]) -> tuple[Chunk, ...]:
+    """Return the chunks to write where this stands: before what is large in no known way comes a write of its own."""
+    return ((), *chunks) if isinstance(standing, Garbage) else chunks
 
 
 def _units(changes: Sequence[Change]) -> Iterable[Sequence[Change]]:

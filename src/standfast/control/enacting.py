@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from standfast.control.batches import Chunk
-from standfast.control.fence import Fence
+from standfast.control.fence import Fence, Standing
 from standfast.control.plan import Content, Plan, PlanHead
 from standfast.control.publishing import Batch, BatchLimits, Outcome, Reading
 from standfast.dns.model import Name
@@ -96,9 +96,9 @@ Action: TypeAlias = AskFence | AskNewest | AskPlans | AskWhole | Write | Settled
 
 @value
 class FenceRead:
-    """The fence that stands; None: there is none."""
+    """What stands at the fence's place; None: nothing."""
 
-    fence: Fence | None
+    fence: Standing
 
 
 @value
@@ -155,7 +155,7 @@ class AskingFence:
 class AskingNewest:
     """Which plan is the newest?"""
 
-    fence: Fence | None
+    fence: Standing
     whole: bool
 
 

@@ -13,7 +13,7 @@ number of these may run at once, stall for as long as they like, end anywhere, o
 from dataclasses import replace
 from typing import Final, TypeAlias, assert_never
 
-from standfast.control.batches import Chunk, batched
+from standfast.control.batches import Chunk, batched, with_room_for
 from standfast.control.difference import removed_by, repair
 from standfast.control.enacting import (
     Action,
@@ -44,7 +44,7 @@ from standfast.control.enacting import (
     Write,
     Writing,
 )
-from standfast.control.fence import Fence
+from standfast.control.fence import Fence, Standing
 from standfast.control.generations import digits_of, folded, is_of
 from standfast.control.plan import PlanHead
 from standfast.control.publishing import Batch, Late, Refused, Unclear, Written
@@ -120,26 +120,26 @@ def _woken(state: State, resting: Resting | Paused, *, whole: bool) -> Step:
             assert_never(resting)
 
 
-def _compared(state: State, fence: Fence | None, head: PlanHead | None, *, whole: bool) -> Step:
+def _compared(state: State, fence: Standing, head: PlanHead | None, *, whole: bool) -> Step:
     """Decide by the fence that stands and the newest plan, read in this order, so that neither runs ahead unnoticed."""
     if head is None:
         return _rest(state, Cause.NO_PLAN, f"there is no plan of {state.job.zone} yet", whole=whole)
-    if fence is not None and fence.generation > head.generation:
+    if isinstance(fence, Fence) and fence.generation > head.generation:
         why = f"generation {fence.generation} is published, the newest plan is {head.generation}"
         return _rest(state, Cause.AHEAD, why, whole=whole)
-    if fence is not None and fence.generation == head.generation and not is_of(fence, head):
+    if isinstance(fence, Fence) and fence.generation == head.generation and not is_of(fence, head):
         why = f"generation {fence.generation} is published by plan {fence.plan}, the newest is {digits_of(head)}"
         return _rest(state, Cause.FORKED, why, whole=whole)
-    if fence is None or not fence.done or whole:
+    if not isinstance(fence, Fence) or not fence.done or whole:
         return _ask_whole(state, fence, head, whole=whole)
     if fence.generation == head.generation:
         return _to(state, Resting(), Settled(fence=fence))
     return _to(state, AskingPlans(fence=fence, plan=head), AskPlans(after=fence.generation, to=head.generation))
 
 
-def _ask_whole(state: State, fence: Fence | None, plan: PlanHead, *, whole: bool) -> Step:
+def _ask_whole(state: State, fence: Standing, plan: PlanHead, *, whole: bool) -> Step:
     """Have all read. What plans take away up to a fence that is done is gone; of any other nobody knows how much is."""
-    after = fence.generation if fence is not None and fence.done else 0
+    after = fence.generation if isinstance(fence, Fence) and fence.done else 0
     return _to(state, AskingWhole(plan=plan, whole=whole), AskWhole(plan=plan, after=after))
 
 
@@ -149,31 +149,30 @@ def _repaired(state: State, asking: AskingWhole, read: WholeRead) -> Step:
     if read.planned is None:
         why = f"plan {plan.generation} was collected meanwhile"
         return _rest(state, Cause.MOVED, why, retry_s=AT_ONCE_S, whole=asking.whole)
-    if fence is not None and fence.generation >= plan.generation and not is_of(fence, plan):
+    if isinstance(fence, Fence) and fence.generation >= plan.generation and not is_of(fence, plan):
         why = f"generation {fence.generation} was published meanwhile"
         return _rest(state, Cause.MOVED, why, retry_s=AT_ONCE_S, whole=asking.whole)
     changes = repair(read.planned, removed_by(read.plans), read.reading.content)
-    if not changes and fence is not None and fence.done and fence.generation == plan.generation:
+    if not changes and isinstance(fence, Fence) and fence.done and fence.generation == plan.generation:
         return _to(state, Resting(), Settled(fence=fence))
     return _written_down(state, fence, plan, changes)
 
 
-def _written_down(state: State, fence: Fence | None, plan: PlanHead, changes: tuple[Change, ...]) -> Step:
+def _written_down(state: State, fence: Standing, plan: PlanHead, changes: tuple[Change, ...]) -> Step:
     """Begin to write what there is to write; where there is nothing, the fence alone."""
     chunks, too_large = batched(changes, state.job.limits, state.job.zone)
     if not chunks and too_large:
         return _rest(state, Cause.TOO_LARGE, _say_too_large(too_large))
-    return _write(state, fence, plan, chunks or ((),), too_large)
+    return _write(state, fence, plan, with_room_for(fence, chunks) or ((),), too_large)
 
 
 def _write(
-    state: State, expect: Fence | None, plan: PlanHead, chunks: tuple[Chunk, ...], too_large: tuple[Name, ...]
+    state: State, expect: Standing, plan: PlanHead, chunks: tuple[Chunk, ...], too_large: tuple[Name, ...]
 ) -> Step:
     chunk, *left = chunks
-    is_same = expect is not None and expect.generation == plan.generation
     fence = Fence(
         generation=plan.generation,
-        step=expect.step + 1 if expect is not None and is_same else 1,
+        step=expect.step + 1 if isinstance(expect, Fence) and expect.generation == plan.generation else 1,
         done=not left and not too_large,
         plan=digits_of(plan),
         writer=f"{state.job.writer}.{state.writes + 1}",
@@ -198,7 +197,7 @@ def _answered(state: State, writing: Writing, outcome: Late | Refused | Unclear)
             assert_never(outcome)
 
 
-def _not_ours(state: State, reading: ReadingBack, fence: Fence | None) -> Step:
+def _not_ours(state: State, reading: ReadingBack, fence: Standing) -> Step:
     """Decide by another fence than the write would have left."""
     writing = reading.writing
     if fence != writing.batch.expect:

@@ -6,7 +6,7 @@ Data only. The shell gathers it; nothing here is asked of anybody.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from standfast.control.fence import Seen, Unreadable
+from standfast.control.fence import Fence, Seen
 from standfast.control.generations import is_of
 from standfast.control.members import ENDPOINT_TYPES
 from standfast.control.plan import Content, Plan, PlanHead
@@ -53,13 +53,14 @@ class Inputs:
 class Base:
     """What was planned last, and which fence stands at each publisher.
 
-    `content` is all that was planned with `head`; where that is not known, or is not what stands (`strangers`), what
-    was found published. Only what the intent names of that is ever touched.
+    `content` is all that was planned with `head`; where that is not known, or is not what stands (`strangers`), or is
+    gone from the store meanwhile, what was `found` published. Only what the intent names of that is ever touched.
     """
 
     head: PlanHead | None = None
     content: Content = field(default_factory=dict)
     published: Mapping[str, Seen] = field(default_factory=dict)
+    found: bool = False
     delegations: frozenset[Name] = frozenset()  # found published below the apex, as far as known; not planned here
 
     @property
@@ -69,11 +70,11 @@ class Base:
 
     @property
     def is_known(self) -> bool:
-        """Whether what stands is the newest plan, or one before it."""
-        return self.head is not None and not self.strangers
+        """Whether what stands is the newest plan, or one before it, and `content` is what that plan plans."""
+        return self.head is not None and not self.found and not self.strangers
 
     def _is_strange(self, fence: Seen) -> bool:
-        if fence is None or isinstance(fence, Unreadable):
+        if not isinstance(fence, Fence):
             return False
         if self.head is None or fence.generation > self.head.generation:
             return True

@@ -5,7 +5,7 @@ another stands: the look and the write are one operation. Fences only grow, so w
 """
 
 import re
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, assert_never
 
 from standfast.dns.model import Name, RRset, RRType
 from standfast.values import value
@@ -48,13 +48,25 @@ class Fence:
 
 
 @value
+class Garbage:
+    """What stands in a fence's place and is none. No write leaves it, so only one that has seen it may replace it."""
+
+    ttl_s: int  # part of what Route 53 compares
+    rdatas: tuple[bytes, ...]  # all that stands, sorted: servers give them in any order
+
+    def __str__(self) -> str:
+        return "a TXT that is no fence"
+
+
+@value
 class Unreadable:
     """Nobody knows what fence stands: whoever holds it could not be asked."""
 
     why: str
 
 
-Seen: TypeAlias = Fence | Unreadable | None  # None: it was looked at, and none stands
+Standing: TypeAlias = Fence | Garbage | None  # what is at the fence's place; None: nothing is
+Seen: TypeAlias = Standing | Unreadable
 
 
 def read_fence(text: str) -> Fence | None:
@@ -77,8 +89,39 @@ def fence_rrset(zone: Name, fence: Fence) -> RRset:
     return RRset(owner=fence_name(zone), rtype=RRType.TXT, ttl_s=FENCE_TTL_S, rdatas=(bytes((len(text),)) + text,))
 
 
+def standing_rrset(zone: Name, standing: Fence | Garbage) -> RRset:
+    """Return the record that stands for a fence, or the very records that stand in its place."""
+    match standing:
+        case Fence():
+            return fence_rrset(zone, standing)
+        case Garbage(ttl_s=ttl_s, rdatas=rdatas):
+            return RRset(owner=fence_name(zone), rtype=RRType.TXT, ttl_s=ttl_s, rdatas=rdatas)
+        case _:
+            assert_never(standing)
+
+
+def standing_in(rrset: RRset | None) -> Standing:
+    """Return what stands by the TXT RRset at a fence's place; None where there is no RRset."""
+    if rrset is None:
+        return None
+    return fence_in(rrset) or Garbage(ttl_s=rrset.ttl_s, rdatas=tuple(sorted(rrset.rdatas)))
+
+
 def fence_in(rrset: RRset | None) -> Fence | None:
     """Return the fence that a TXT RRset holds; None where it holds none, or anything beside it."""
     if rrset is None or len(rrset.rdatas) != 1 or rrset.rdatas[0][:1] != bytes((len(rrset.rdatas[0]) - 1,)):
         return None
     return read_fence(rrset.rdatas[0][1:].decode("ascii", errors="replace"))
+
+
+def standing_told(standing: Standing) -> str:
+    """Return what stands in a few words: `generation 42`, `no fence`."""
+    match standing:
+        case Fence(generation=generation):
+            return f"generation {generation}"
+        case Garbage():
+            return str(standing)
+        case None:
+            return "no fence"
+        case _:
+            assert_never(standing)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from standfast.control.fence import PLAN_DIGITS, Fence, Seen, Unreadable
+from standfast.control.fence import PLAN_DIGITS, Fence, Seen, Standing
 from standfast.control.plan import Plan, PlanHead
 from standfast.dns.changes import Change, Key, key_of, same
 from standfast.dns.model import RRset
@@ -15,13 +15,26 @@ def next_generation(head: PlanHead | None, fences: Iterable[Seen]) -> int:
     Of a fence that cannot be read nothing is needed: were it later, nobody could write over it, and the plan after this
     one is later than it.
     """
-    known = [fence.generation for fence in fences if fence is not None and not isinstance(fence, Unreadable)]
+    known = [fence.generation for fence in fences if isinstance(fence, Fence)]
     return max(known + ([head.generation] if head else []), default=0) + 1
+
+
+def follows(plan: Plan, after: PlanHead | None, newest: PlanHead | None) -> bool:
+    """Say whether `plan` may be kept as the newest where `newest` is that: only if it was made after that very one.
+
+    A store compares by this within the transaction that keeps the plan, so that of several planners one is taken.
+    """
+    return newest == after and (after is None or plan.generation > after.generation)
 
 
 def is_of(fence: Fence, head: PlanHead) -> bool:
     """Say whether the fence is of this very plan, and not of another one of the same number."""
     return fence.generation == head.generation and fence.plan == digits_of(head)
+
+
+def stands_whole(standing: Standing, head: PlanHead) -> bool:
+    """Say whether what stands says that this plan is published whole."""
+    return isinstance(standing, Fence) and standing.done and is_of(standing, head)
 
 
 def digits_of(head: PlanHead) -> str:

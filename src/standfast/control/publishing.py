@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias, runtime_checkable
 
-from standfast.control.fence import Fence, fence_in, fence_name
+from standfast.control.fence import Fence, Standing, fence_name, standing_in
 from standfast.control.plan import Content
 from standfast.dns.changes import Change
 from standfast.dns.model import Name, RRset, RRType
@@ -48,13 +48,13 @@ class BatchLimits:
 
 @value
 class Batch:
-    """One write: all of it or nothing. `expect` is the fence that must stand, None: that none does.
+    """One write: all of it or nothing. `expect` is what must stand at the fence's place, None: that nothing does.
 
     The changes are made as one, so their order says nothing: a CNAME that comes takes the place of all types that go.
     """
 
     zone: Name
-    expect: Fence | None
+    expect: Standing
     fence: Fence
     changes: tuple[Change, ...]  # each RRset is replaced whole, whatever stands there
 
@@ -68,7 +68,7 @@ class Written:
 class Late:
     """Another fence stands than was expected; nothing was changed. `found` is what stands where that was told."""
 
-    found: Fence | None = None
+    found: Standing = None
 
 
 @value
@@ -100,7 +100,7 @@ class Reading:
     Those are all but the fence, SOA and NS of the apex, and DNSSEC's.
     """
 
-    fence: Fence | None
+    fence: Standing
     content: Content
 
 
@@ -131,8 +131,8 @@ class Publisher(Protocol):
         """What it is."""
         ...
 
-    async def fence(self, zone: Name) -> Fence | None:
-        """Return the fence that stands. Raises `PublisherError`."""
+    async def fence(self, zone: Name) -> Standing:
+        """Return what stands at the fence's place. Raises `PublisherError`."""
         ...
 
     async def read(self, zone: Name) -> Reading:
@@ -176,35 +176,17 @@ def delegations_in(content: Content) -> frozenset[Name]:
     return frozenset(owner for owner, node in content.items() if RRType.NS in node)
 
 
-def reading(publisher: str, zone: Name, rrsets: Iterable[RRset]) -> Reading:
-    """Return what is published, from all RRsets of the zone. Raises `PublisherError`."""
+def reading(zone: Name, rrsets: Iterable[RRset]) -> Reading:
+    """Return what is published, from all RRsets of the zone."""
     nodes: dict[Name, dict[int, RRset]] = {}
-    fence: Fence | None = None
+    fence: Standing = None
     at_fence = fence_name(zone)
     for rrset in rrsets:
         if rrset.owner == at_fence and rrset.rtype == RRType.TXT:
-            fence = standing(publisher, zone, rrset)
+            fence = standing_in(rrset)
         elif rrset.rtype not in NOT_READ and not (rrset.owner == zone and rrset.rtype == RRType.NS):
             nodes.setdefault(rrset.owner, {})[rrset.rtype] = rrset
     return Reading(fence=fence, content=nodes)
-
-
-def standing(publisher: str, zone: Name, rrset: RRset | None) -> Fence | None:
-    """Return the fence that the TXT RRset at its place holds, None where there is no RRset.
-
-    Raises:
-        PublisherError: it holds something else. No write could replace that, as none could expect it.
-    """
-    fence = fence_in(rrset)
-    if rrset is not None and fence is None:
-        raise no_fence(publisher, zone)
-    return fence
-
-
-def no_fence(publisher: str, zone: Name) -> PublisherError:
-    """Return what is said of a zone with something else in the place of its fence."""
-    why = f"the TXT at {fence_name(zone)} is no fence; delete it, then all is looked at anew"
-    return PublisherError(publisher, zone, why)
 
 
 def unwritable(batch: Batch) -> str | None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from standfast.control.fence import fence_rrset
+from standfast.control.fence import fence_rrset, standing_rrset
 from standfast.control.publishing import Batch, Size
 from standfast.dns.changes import Change, same
 from standfast.dns.model import Name, RRset, RRType, type_from_name, type_name
@@ -105,7 +105,7 @@ def name_for(name: Name) -> str:
 
 def _changes(batch: Batch, gone: Sequence[RecordSet], coming: Sequence[RRset]) -> tuple[RecordChange, ...]:
     """Return the changes with the fence in front: what is wrong with it is said first."""
-    fences = [_change("DELETE", _record_set(fence_rrset(batch.zone, batch.expect)))] if batch.expect else []
+    fences = [_change("DELETE", _record_set(standing_rrset(batch.zone, batch.expect)))] if batch.expect else []
     return (
         *fences,
         _change("CREATE", _record_set(fence_rrset(batch.zone, batch.fence))),

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import Final
 
-from standfast.control.fence import fence_name, fence_rrset
+from standfast.control.fence import fence_name, fence_rrset, standing_rrset
 from standfast.control.publishing import RECORD_OCTETS, Batch, Late, Outcome, Refused, Size, Unclear, Written
 from standfast.dns.changes import Change
 from standfast.dns.codec import MESSAGE_MAX
@@ -87,7 +87,7 @@ def _prerequisites(batch: Batch, start: Callable[[Name], bytes]) -> list[bytes]:
     at_fence = start(fence_name(batch.zone))
     if batch.expect is None:
         return [at_fence + _RECORD.pack(RRType.TXT, CLASS_NONE, 0, 0)]
-    return _records(at_fence, fence_rrset(batch.zone, batch.expect), 0)
+    return _records(at_fence, standing_rrset(batch.zone, batch.expect), 0)
 
 
 def _updates(batch: Batch, start: Callable[[Name], bytes]) -> list[bytes]:

@@ -5,9 +5,9 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from standfast.control.difference import repair
-from standfast.control.fence import Fence
+from standfast.control.fence import Fence, Garbage
 from standfast.control.finding import Finding, Severity
-from standfast.control.generations import is_of
+from standfast.control.generations import stands_whole
 from standfast.control.plan import Content, Plan, PlanHead
 from standfast.control.publishing import Reading
 from standfast.dns.changes import Change, same
@@ -107,11 +107,13 @@ def drift(reading: Reading, head: PlanHead, planned: Content) -> Drift | None:
     A fence that is of another plan, or of one that is half written, is no drift: enactors are at it, or the planner.
     """
     fence = reading.fence
-    if fence is not None and not (fence.done and is_of(fence, head)):
+    if isinstance(fence, Fence) and not stands_whole(fence, head):
         return None
     repairs = repair(planned, {}, reading.content)
     if fence is None:
         return Drift(why="no fence stands: never published, or taken away", repairs=repairs)
+    if isinstance(fence, Garbage):
+        return Drift(why=f"{fence} stands in its place", repairs=repairs)
     if not repairs:
         return None
     empty = [name for name in dict.fromkeys(change.key[0] for change in repairs) if not reading.content.get(name)]
@@ -145,11 +147,6 @@ class Visibility:
     def left(self) -> Sequence[tuple[str, Asked]]:
         """What is still to be asked, and whom."""
         return [(server, asked) for server, left in self._left.items() for asked in left]
-
-
-def stands_at(fence: Fence | None, plan: Plan) -> bool:
-    """Say whether a fence says that this plan is published whole."""
-    return fence is not None and fence.done and is_of(fence, plan.head)
 
 
 def _alike(one: RRset | None, other: RRset | None, *, cached: bool) -> bool:

@@ -10,7 +10,7 @@ from control_world import ZONE, Plans, Walker, a, cname, content, shown, txt
 from publishers_in_memory import Fault, InMemoryPublisher
 from standfast.control.enacting import AskFence, AskWhole, Cause, FenceRead, Rest, Settled, Wake, Write
 from standfast.control.enactor import SENT_MAX, step
-from standfast.control.fence import Fence
+from standfast.control.fence import Fence, Garbage
 from standfast.control.plan import Content
 from standfast.control.publishing import BatchLimits, Late, Written
 
@@ -39,7 +39,7 @@ def published(walker: Walker) -> Content:
 
 def fence(walker: Walker) -> Fence:
     found = walker.publisher.reading(ZONE).fence
-    assert found is not None
+    assert isinstance(found, Fence)
     return found
 
 
@@ -130,6 +130,34 @@ def test_a_zone_that_was_emptied_by_hand_is_filled_again() -> None:
     walker.publisher.put(ZONE, {}, fence=None)
     assert isinstance(walker.settle(), Settled)
     assert shown(published(walker)) == shown(SECOND)
+
+
+@pytest.mark.parametrize("limits", [None, SMALL])
+def test_something_else_in_the_fences_place_is_replaced_by_a_write_of_its_own(limits: BatchLimits | None) -> None:
+    walker = world(FIRST, SECOND, limits=limits)
+    walker.rest()
+    done = len(walker.publisher.batches)
+    garbage = Garbage(ttl_s=5, rdatas=(b"\x05hello",))
+    walker.publisher.put(ZONE, content(a(WWW, 66), FOREIGN), fence=garbage)
+    assert isinstance(walker.settle(), Settled)
+    assert shown(published(walker)) == shown({**SECOND, **content(FOREIGN)})
+    first, *others = walker.publisher.batches[done:]
+    assert (first.expect, first.changes, first.fence.done) == (garbage, (), False)
+    assert all(isinstance(batch.expect, Fence) for batch in others)
+
+
+def test_a_late_writer_that_expected_no_fence_does_not_get_past_something_else_in_its_place() -> None:
+    stalled = world(FIRST)
+    stalled.until(Write)
+    quick = another(stalled)
+    quick.plans.plan(SECOND)
+    quick.rest()
+    stalled.publisher.put(ZONE, SECOND, fence=Garbage(ttl_s=5, rdatas=(b"\x05hello",)))
+    stalled.step()  # its write, which says that nothing is published yet, is refused
+    assert shown(published(stalled)) == shown(SECOND)
+    assert isinstance(stalled.settle(), Settled)
+    assert shown(published(stalled)) == shown(SECOND)
+    assert fence(stalled).generation == 2
 
 
 def test_a_zone_that_was_emptied_but_for_its_fence_is_filled_again_once_that_is_seen() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from control_world import Plans, a, content
 from standfast.control.fence import Fence, Unreadable
-from standfast.control.generations import digits_of, folded, is_of, next_generation
+from standfast.control.generations import digits_of, folded, follows, is_of, next_generation
 from standfast.control.plan import PlanHead, applied
 from standfast.dns.changes import Change
 
@@ -30,6 +30,19 @@ def test_the_next_generation_is_later_than_the_newest_plan_and_every_fence() -> 
     assert next_generation(head, [None, Unreadable(why="silent")]) == 8
     assert next_generation(head, [fence, replace(fence, generation=12)]) == 13
     assert next_generation(None, [fence]) == 8
+
+
+def test_a_plan_is_kept_only_right_after_the_very_one_that_it_was_made_after() -> None:
+    plans = Plans()
+    first = plans.plan(FIRST)
+    second = plans.plans[plans.plan(SECOND).generation]
+    assert follows(second, first, first)
+    assert follows(replace(second, generation=1), None, None)
+    assert not follows(second, first, None)
+    assert not follows(second, None, first)
+    assert not follows(second, first, second.head)
+    assert not follows(second, first, replace(first, hash="b" * 64))
+    assert not follows(replace(second, generation=1), first, first)
 
 
 def test_a_fence_is_of_its_plan_and_of_no_other_of_that_number() -> None:

@@ -48,6 +48,18 @@ def test_planning_the_names_of_a_pool_says_the_same_as_planning_all() -> None:
     assert some.content == whole.content
 
 
+def test_what_was_found_is_not_taken_for_planned_though_the_newest_plan_is_known() -> None:
+    first = plan_zone(zone(managed()), inputs(HEALTHY), Base())
+    assert first.plan is not None
+    foreign = standing("mail.example.com.", "192.0.2.9")
+    base = Base(head=first.plan.head, content={**first.content, **foreign}, found=True)
+    planned = plan_zone(zone(managed()), inputs(HEALTHY), base)
+    assert planned.plan is not None
+    assert (planned.plan.generation, planned.plan.base) == (2, None)
+    assert planned.content == first.content
+    assert applied(base.content, planned.plan.changes) == base.content
+
+
 def test_what_a_later_fence_says_is_not_written_over_unasked() -> None:
     first = plan_zone(zone(managed()), inputs(HEALTHY), Base())
     assert first.plan is not None

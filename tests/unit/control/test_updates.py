@@ -15,12 +15,11 @@ from standfast.authority.diff import apply
 from standfast.authority.update import Denied, update
 from standfast.authority.zone import Zone
 from standfast.control.batches import batched
-from standfast.control.fence import Fence, fence_in, fence_name, fence_rrset
+from standfast.control.fence import Fence, Garbage, fence_in, fence_name, fence_rrset
 from standfast.control.publishing import (
     Batch,
     BatchLimits,
     Late,
-    PublisherError,
     Refused,
     Unclear,
     Written,
@@ -235,7 +234,7 @@ def rrsets(lines: Iterable[str]) -> list[RRset]:
 
 def test_a_reading_is_the_fence_and_what_can_be_planned() -> None:
     signed = ["a A 192.0.2.1\n", "@ DNSKEY 257 3 13 AAAA\n", "a NSEC b A\n", "sub NS ns\n", "@ MX 1 a\n"]
-    found = reading("bind", ZONE, [*rrsets(signed), fence_rrset(ZONE, fence(3))])
+    found = reading(ZONE, [*rrsets(signed), fence_rrset(ZONE, fence(3))])
     assert found.fence == fence(3)
     assert {(owner, rtype) for owner, node in found.content.items() for rtype in node} == {
         ("ns.example.org.", RRType.A),
@@ -243,9 +242,11 @@ def test_a_reading_is_the_fence_and_what_can_be_planned() -> None:
         ("sub.example.org.", RRType.NS),
         (ZONE, RRType.MX),
     }
-    assert reading("bind", ZONE, rrsets([])).fence is None
+    assert reading(ZONE, rrsets([])).fence is None
 
 
 def test_something_else_in_the_place_of_the_fence_is_told_and_not_taken_for_none() -> None:
-    with pytest.raises(PublisherError, match="is no fence; delete it"):
-        reading("bind", ZONE, rrsets(['_standfast TXT "hello"\n']))
+    found = reading(ZONE, rrsets(['_standfast TXT "hello"\n', '_standfast TXT "and"\n']))
+    assert isinstance(found.fence, Garbage)
+    assert sorted(found.fence.rdatas) == [b"\x03and", b"\x05hello"]
+    assert fence_name(ZONE) not in found.content

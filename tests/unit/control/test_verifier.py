@@ -2,7 +2,7 @@
 
 import pytest
 
-from standfast.control.fence import Fence
+from standfast.control.fence import Fence, Garbage
 from standfast.control.plan import Content, Plan, PlanHead, make_plan
 from standfast.control.publishing import Reading
 from standfast.control.verifier import ASKED_MAX, Seen, Sight, Visibility, drift, finding_of, look_at, to_ask
@@ -90,6 +90,13 @@ def test_a_fence_that_is_gone_is_drift_even_where_all_names_are_right() -> None:
     found = drift(Reading(fence=None, content=PLANNED), HEAD, PLANNED)
     assert found is not None
     assert (found.why, found.repairs) == ("no fence stands: never published, or taken away", ())
+
+
+def test_something_else_in_the_fences_place_is_drift() -> None:
+    garbage = Garbage(ttl_s=60, rdatas=(b"\x05hello",))
+    found = drift(Reading(fence=garbage, content=PLANNED), HEAD, PLANNED)
+    assert found is not None
+    assert (found.why, found.repairs) == ("a TXT that is no fence stands in its place", ())
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any, Final
 import click
 
 from standfast.cli.common import count, moment
-from standfast.control.fence import Fence, Seen, Unreadable
+from standfast.control.fence import Fence, Garbage, Seen, Unreadable
 from standfast.control.finding import Finding, Severity, Verdict
 from standfast.control.plan import Plan
 from standfast.control.planner import Planned
@@ -151,6 +151,8 @@ def _standing_in_words(outlook: Outlook) -> Iterator[str]:
 def _about_standing(outlook: Outlook, seen: Seen) -> str | None:
     if isinstance(seen, Unreadable):
         return f"nobody knows what stands: {seen.why}"
+    if isinstance(seen, Garbage):
+        return f"stands {seen} in the place of one: an enactor is to replace it"
     newest = outlook.base.head.generation if outlook.base.head else 0
     if seen is None or (seen.generation == newest and seen.done):
         return None
@@ -191,6 +193,8 @@ def _seen_as_json(seen: Seen) -> dict[str, Any] | None:
             return None
         case Unreadable(why=why):
             return {"unreadable": why}
+        case Garbage():
+            return {"garbage": True}
         case Fence():
             return {"generation": seen.generation, "step": seen.step, "done": seen.done, "plan": seen.plan}
 

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 from standfast.control.cleanup import collectable
 from standfast.control.facts import Base, Inputs
-from standfast.control.fence import Fence
+from standfast.control.fence import Fence, Standing
 from standfast.control.finding import Verdict
 from standfast.control.intent import Endpoint, ManagedName, Policy, PolicyKind, ZoneIntent
 from standfast.control.planner import plan_zone
@@ -83,7 +83,7 @@ class Ours:
         await self._plan_next(1)
         async with self._enactor("A", self._publisher) as first:
             first.assign({ZONE: [PUBLISHER]})
-            while (fence := await self._publisher.fence(ZONE)) is None or not fence.done:
+            while not (isinstance(fence := await self._publisher.fence(ZONE), Fence) and fence.done):
                 await asyncio.sleep(0.01)
 
     async def run(self) -> None:
@@ -126,7 +126,7 @@ class Ours:
         )
 
     def _written(self, who: str, batch: Batch, outcome: Outcome) -> None:
-        if isinstance(outcome, Late) and not self._refused_late and who == STALLED and batch.expect is not None:
+        if isinstance(outcome, Late) and not self._refused_late and who == STALLED and isinstance(batch.expect, Fence):
             self._refused_late = True
             text = (
                 f"the server refuses the write of enactor A as a whole: it expects the fence of plan"
@@ -182,7 +182,7 @@ class _HeldUp:
     def facts(self) -> PublisherFacts:
         return self._publisher.facts
 
-    async def fence(self, zone: Name) -> Fence | None:
+    async def fence(self, zone: Name) -> Standing:
         return await self._publisher.fence(zone)
 
     async def read(self, zone: Name) -> Reading:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
-from standfast.control.fence import Fence, fence_in, fence_name, fence_rrset
+from standfast.control.fence import Standing, fence_name, fence_rrset, standing_in
 from standfast.control.plan import Content, Plan, PlanHead
 from standfast.control.publishing import Batch, Late, Outcome, PublisherFacts, Reading, Written, reading
 from standfast.dns.changes import Change, same
@@ -31,9 +31,9 @@ class Shelf:
     async def read(self, zone: Name) -> Reading:
         """Return all that is published."""
         await asyncio.sleep(TRIP_S)
-        return reading(self.facts.name, zone, self._rrsets.values())
+        return reading(zone, self._rrsets.values())
 
-    async def fence(self, zone: Name) -> Fence | None:
+    async def fence(self, zone: Name) -> Standing:
         """Return the fence that stands."""
         await asyncio.sleep(TRIP_S)
         return self._fence(zone)
@@ -48,8 +48,8 @@ class Shelf:
         await asyncio.sleep(TRIP_S)
         return Written()
 
-    def _fence(self, zone: Name) -> Fence | None:
-        return fence_in(self._rrsets.get((fence_name(zone), RRType.TXT)))
+    def _fence(self, zone: Name) -> Standing:
+        return standing_in(self._rrsets.get((fence_name(zone), RRType.TXT)))
 
     def rrset(self, owner: Name, rtype: int) -> RRset | None:
         """Return what stands."""

@@ -23,7 +23,7 @@ from standfast.authority.serials import later
 from standfast.authority.signing import unsigned
 from standfast.authority.source import Offer, Source, offer_of
 from standfast.authority.zone import Draft, Zone
-from standfast.control.fence import Fence, fence_in, fence_name
+from standfast.control.fence import Fence, Standing, fence_name, standing_in
 from standfast.dns.changes import Change, counted
 from standfast.dns.masterfile import Fault
 from standfast.dns.model import ExtendedError, Name, RRType
@@ -165,7 +165,8 @@ class ServedZones:
     async def offer(self, read: Zone, source: Source) -> Offer:
         """Say what a file, as it is now, has to say about its zone."""
         history, served = self._history(read.origin), self._zones.get(read.origin)
-        fenced = served is None or fence_of(served) in (None, fence_of(read))
+        stands = None if served is None else fence_of(served)
+        fenced = not isinstance(stands, Fence) or stands == fence_of(read)
         offer = offer_of(source, began=history.source, changed=history.changed, served=_serial(served), fenced=fenced)
         if offer is Offer.BEHIND and not await _changes(served, read):
             return Offer.NEW  # it says what is served: somebody has brought it up to date
@@ -388,9 +389,9 @@ def _step(published: Published, records: int) -> tuple[int, Delta | None]:
     return records, Delta(before=before.serial, after=after.serial, changes=published.changes, records=go + come)
 
 
-def fence_of(zone: Zone) -> Fence | None:
-    """Return the fence that stands in `zone`; what is no fence stands for none, and is replaced by the first write."""
-    return fence_in(zone.rrset(fence_name(zone.origin), RRType.TXT))
+def fence_of(zone: Zone) -> Standing:
+    """Return what stands in `zone` at its fence's place."""
+    return standing_in(zone.rrset(fence_name(zone.origin), RRType.TXT))
 
 
 def _serial(zone: Zone | None) -> int | None:

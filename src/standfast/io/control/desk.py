@@ -18,6 +18,7 @@ class Desk:
     zone: ZoneIndex
     head: PlanHead | None = None
     content: Content = field(default_factory=dict)
+    found: bool = False  # `content` is what was published, not what was planned with `head`
     published: dict[str, Seen] = field(default_factory=dict)
     delegations: frozenset[Name] = frozenset()  # found published, and not planned here
     left: tuple[Left, ...] = ()
@@ -50,4 +51,10 @@ class Desk:
     @property
     def base(self) -> Base:
         """Return what the next plan is made from."""
-        return Base(head=self.head, content=self.content, published=dict(self.published), delegations=self.delegations)
+        return Base(
+            head=self.head,
+            content=self.content,
+            published=dict(self.published),
+            found=self.found,
+            delegations=self.delegations,
+        )

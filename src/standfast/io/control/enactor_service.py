@@ -37,13 +37,24 @@ from standfast.control.enacting import (
     Writing,
 )
 from standfast.control.enactor import begin, step, taken
-from standfast.control.fence import Fence
+from standfast.control.fence import Fence, Garbage, standing_rrset
 from standfast.control.plan import Plan, PlanHead
-from standfast.control.publishing import Foreseeing, Late, Outcome, Publisher, PublisherError, Refused, Unclear, Written
+from standfast.control.publishing import (
+    Foreseeing,
+    Late,
+    Outcome,
+    Publisher,
+    PublisherError,
+    Reading,
+    Refused,
+    Unclear,
+    Written,
+)
 from standfast.control.store import PlanStore, PlanStoreError
 from standfast.dns.model import Name
+from standfast.dns.rdata import rrset_to_text
 from standfast.io.bulk import in_a_thread
-from standfast.io.control.journal import ControlJournal
+from standfast.io.control.journal import TEXT_MAX, ControlJournal
 from standfast.ports import Random
 
 LEASE_S: Final = 5.0  # how long the work of a process that ended waits for another one
@@ -68,6 +79,7 @@ class Line:
     zone: Name
     publisher: Publisher
     fence: Fence | None = None  # that it settled by last
+    garbage: Garbage | None = None  # that was told of
     rest: Rest | None = None  # why it is not settled
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     whole: bool = False  # all that is published is to be read
@@ -189,6 +201,7 @@ class EnactorService:
                 case _:
                     _foresee(line.publisher, state, action)
                     event = await self._done(line, action)
+                    self._saw(line, event)
                     if (written := taken(state, event)) is not None:
                         self._taken(line, written)
                     state, action = await in_a_thread(step, state, event) if _is_large(event) else step(state, event)
@@ -304,6 +317,20 @@ class EnactorService:
             )
             for tell in self.on_settled:
                 tell(line.zone, line.publisher.facts.name, fence)
+
+    def _saw(self, line: Line, event: Event) -> None:
+        """Tell, once, of something that somebody else has put in the fence's place. It is about to be replaced."""
+        match event:
+            case FenceRead(fence=stands) | WholeRead(reading=Reading(fence=stands)):
+                garbage = stands if isinstance(stands, Garbage) else None
+            case _:
+                return
+        if garbage is not None and garbage != line.garbage:
+            publisher = line.publisher.facts.name
+            found = rrset_to_text(standing_rrset(line.zone, garbage))[0][:TEXT_MAX]
+            log.warning("enactor.no_fence", zone=line.zone, publisher=publisher, found=found)
+            self._journal.alarm("no-fence", line.zone, f"at {publisher} stands, in the fence's place: {found}")
+        line.garbage = garbage
 
     def _taken(self, line: Line, written: Writing) -> None:
         batch = written.batch

@@ -14,7 +14,7 @@ from typing import Final, Self
 
 import structlog
 
-from standfast.control.fence import Fence
+from standfast.control.fence import Fence, Standing
 from standfast.control.finding import Finding
 from standfast.control.plan import Content, Plan, PlanHead
 from standfast.control.store import Override
@@ -111,10 +111,10 @@ class ControlJournal:
         body: dict[str, JsonValue] = {"publisher": publisher, "server": server, "after_ms": round(after_s * 1000)}
         self._write("visible", {**_head(plan), **body})
 
-    def drift(self, zone: Name, publisher: str, fence: Fence | None, repairs: Sequence[Change], *, why: str) -> None:
+    def drift(self, zone: Name, publisher: str, fence: Standing, repairs: Sequence[Change], *, why: str) -> None:
         """What is published is not what is planned; `repairs` would mend it."""
         body: dict[str, JsonValue] = {"zone": zone, "publisher": publisher, "why": why}
-        self._write("drift", {**body, **(_fence(fence) if fence else {}), **_changes(repairs)})
+        self._write("drift", {**body, **(_fence(fence) if isinstance(fence, Fence) else {}), **_changes(repairs)})
 
     def restored(self, plan: Plan, publisher: str, fence: Fence, *, to: Mapping[Name, PlanHead], reason: str) -> None:
         """Somebody brought names back to what they were at the plans `to`, by a plan and a write of its own."""

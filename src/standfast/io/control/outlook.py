@@ -181,13 +181,14 @@ async def _outlook(
     proposal = await store.proposal(zone.origin) if store else None
     base = Base(head=head, published={} if offline else await fences_of(zone, publishers))
     content = await store.content(head) if store and head is not None and base.is_known else None
+    found = content is None
     if content is None:
         try:
             content = {} if offline else await found_at(zone, base, publishers)
         except PublisherError as error:
             return Outlook(zone=zone, base=base, failure=str(error), proposal=proposal)
     index = index_zone(zone)
-    base = Base(head=head, content=content, published=base.published)
+    base = Base(head=head, content=content, published=base.published, found=found)
     foreign = None if offline else await foreign_delegations(index, base, publishers)
     base = replace(base, delegations=foreign or frozenset())
     planned = await asyncio.to_thread(plan_zone, index, inputs, base)

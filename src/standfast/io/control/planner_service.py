@@ -92,6 +92,9 @@ class PlannerService:
         self._rng = rng
         self._overrides: Sequence[Override] = ()
         self._leads = asyncio.Event()
+        self._leads_until_s = 0.0
+        self._catching_up = asyncio.Lock()
+        self._asked = self._caught_up = 0  # how often it was asked for, and up to which of these it is done
         self._doubted: set[str] = set()  # pools whose measurement is not believed
         self._whole = asyncio.Semaphore(WHOLE_AT_ONCE_MAX)
         self._tasks: list[asyncio.Task[None]] = []
@@ -184,6 +187,9 @@ class PlannerService:
         while True:
             await desk.due.wait()
             await self._leads.wait()
+            if self._now() >= self._leads_until_s:  # it slept: somebody else may lead by now, who knows more
+                self._leads.clear()
+                continue
             desk.due.clear()
             try:
                 await self._plan(desk)
@@ -277,7 +283,7 @@ class PlannerService:
             desk.load()
             return
         self.verdicts[Verdict.PUBLISH] += 1
-        desk.head, desk.content = plan.head, planned.content
+        desk.head, desk.content, desk.found = plan.head, planned.content, False
         desk.left = (*desk.left, *planned.left)
         for tell in self.on_planned:
             tell(plan)
@@ -309,11 +315,16 @@ class PlannerService:
     # What is known.
 
     async def _load(self, desk: Desk) -> None:
-        """Read what was planned last and what stands; where the one is not the other, plan from what stands."""
+        """Read what was planned last and what stands; where the one is not the other, plan from what stands.
+
+        What is wanted is read last: a plan is of nothing older than the one that it follows, though this process slept
+        while another one planned. To whoever publishes it is but the next one.
+        """
         head = await self._store.newest(desk.origin)
         desk.published = await fences_of(desk.zone.intent, self._publishers)
-        desk.head = head
+        desk.head, desk.found = head, False
         content = await self._store.content(head) if head is not None and desk.base.is_known else None
+        desk.found = content is None
         if content is None:
             content = await found_at(desk.zone.intent, desk.base, self._publishers)
         desk.content = content
@@ -323,16 +334,30 @@ class PlannerService:
         desk.left = await left_lately(self._store, desk.origin, self._now() - WINDOW_S)
         if desk.proposed is None and (proposal := await self._store.proposal(desk.origin)):
             desk.proposed = proposal.plan
+        await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        """Have the health of all pools be what it is by reports read from now on; zones that ask meanwhile share it."""
+        asked = self._asked = self._asked + 1
+        async with self._catching_up:
+            if self._caught_up < asked:
+                up_to = self._asked
+                await self._hear()
+                self._touch(self.states.look(self._now()))
+                self._caught_up = up_to
 
     # What goes on beside.
 
     async def _lead(self) -> None:
         while True:
+            asked_s = self._now()
             try:
                 held = await self._store.lease("plan", self._holder, LEASE_S)
             except PlanStoreError as error:
                 log.warning("planner.waits", zone=None, detail=str(error))
                 held = False
+            if held:
+                self._leads_until_s = asked_s + LEASE_S
             if held and not self.leads:
                 for desk in self.desks.values():
                     desk.load()
@@ -355,13 +380,7 @@ class PlannerService:
 
     async def _take_in(self) -> None:
         """Take in what others keep in the store: reports, overrides, approvals, and plans of other planners."""
-        for vantage, (at_s, report) in (await self._store.reports()).items():
-            self.reported(vantage, report, at_s)
-        overrides = await self._store.overrides()
-        if list(overrides) != list(self._overrides):
-            self._overrides = overrides
-            for desk in self.desks.values():
-                desk.plan()
+        await self._hear()
         for desk in list(self.desks.values()):
             newest = await self._store.newest(desk.origin)
             if newest != desk.head and not desk.adding:
@@ -370,6 +389,16 @@ class PlannerService:
                 proposal = await self._store.proposal(desk.origin)
                 if proposal is None or proposal.approved_by is not None:
                     desk.plan()
+
+    async def _hear(self) -> None:
+        """Take in what vantages and people say."""
+        for vantage, (at_s, report) in (await self._store.reports()).items():
+            self.reported(vantage, report, at_s)
+        overrides = await self._store.overrides()
+        if list(overrides) != list(self._overrides):
+            self._overrides = overrides
+            for desk in self.desks.values():
+                desk.plan()
 
     async def _judge(self) -> None:
         """Judge the health of all pools anew, now and then: vantages may have fallen silent."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from standfast.control.batches import batched
+from standfast.control.batches import batched, with_room_for
 from standfast.control.fence import Fence
 from standfast.control.generations import digits_of, is_of, next_generation
 from standfast.control.history import Past
@@ -119,11 +119,12 @@ async def write_back(
     if too_large:
         raise RestoreError(f"{publisher.facts.name} takes no write that is large enough for {', '.join(too_large)}")
     stands = wanted.reading.fence
+    chunks = with_room_for(stands, chunks)
     for step, changes in enumerate(chunks, 1):
         left = replace(fence, step=step, done=step == len(chunks))
         await _write(publisher, Batch(zone=plan.zone, expect=stands, fence=left, changes=changes))
         stands = left
-    assert stands is not None
+    assert isinstance(stands, Fence)
     to = {each.name: each.to for each in wanted.restorations}
     journal.restored(plan, publisher.facts.name, stands, to=to, reason=reason)
     return plan, stands
@@ -131,7 +132,9 @@ async def write_back(
 
 def _restored(wanted: Draft, files: PlanFiles, now_s: float) -> Plan:
     zone, stands = wanted.known.zone, wanted.reading.fence
-    base = next((each.head for each in wanted.known.past if stands and is_of(stands, each.head)), None)
+    base = next(
+        (each.head for each in wanted.known.past if isinstance(stands, Fence) and is_of(stands, each.head)), None
+    )
     plan = make_plan(
         zone=zone,
         generation=next_generation(files.newest(zone), [stands]),

@@ -13,11 +13,12 @@ from typing import Any, Final, Self
 
 import structlog
 
-from standfast.control.fence import Fence
+from standfast.control.fence import Fence, Standing
+from standfast.control.generations import stands_whole
 from standfast.control.plan import Plan
 from standfast.control.publishing import Publisher, PublisherError, Spreading
 from standfast.control.store import PlanStore, PlanStoreError
-from standfast.control.verifier import Asked, Drift, Seen, Sight, Visibility, drift, finding_of, look_at, stands_at
+from standfast.control.verifier import Asked, Drift, Seen, Sight, Visibility, drift, finding_of, look_at
 from standfast.dns.changes import Change
 from standfast.dns.model import Name
 from standfast.dns.servers import Server
@@ -149,7 +150,7 @@ class VerifierService:
             fence = watched.fence
             with suppress(PlanStoreError):  # it is told by whoever cannot do without
                 plan = await self._store.plan(watched.zone, fence.generation) if fence else None
-                if plan is not None and stands_at(fence, plan):
+                if plan is not None and stands_whole(fence, plan.head):
                     await asyncio.gather(self._see_plan(watched, plan), self._see_spread(watched, plan))
 
     async def _see_plan(self, watched: Watched, plan: Plan) -> None:
@@ -232,7 +233,7 @@ class VerifierService:
             else:
                 watched.differs = None
 
-    def _differs(self, watched: Watched, found: Drift, fence: Fence | None) -> None:
+    def _differs(self, watched: Watched, found: Drift, fence: Standing) -> None:
         publisher = watched.publisher.facts.name
         if found != watched.differs:  # once, however often it is seen until it is mended
             self.drifts[publisher] += 1
@@ -242,7 +243,7 @@ class VerifierService:
         self._heal(watched.zone, publisher)
 
 
-async def read_drift(store: PlanStore, publisher: Publisher, zone: Name) -> tuple[Drift, Fence | None] | None:
+async def read_drift(store: PlanStore, publisher: Publisher, zone: Name) -> tuple[Drift, Standing] | None:
     """Read all that is published, and return how it differs from the newest plan; None where it does not.
 
     Raises:

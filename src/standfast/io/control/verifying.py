@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from standfast.control.fence import Fence
-from standfast.control.generations import is_of
+from standfast.control.fence import Standing
+from standfast.control.generations import stands_whole
 from standfast.control.intent import Intent, ZoneIntent
 from standfast.control.plan import Content, PlanHead
 from standfast.control.publishing import Publisher, PublisherError
@@ -46,7 +46,7 @@ class Verified:
     zone: Name
     publisher: str
     newest: PlanHead
-    fence: Fence | None = None
+    fence: Standing = None
     drift: Drift | None = None
     failure: str = ""
     looked: tuple[Looked, ...] = ()
@@ -54,7 +54,7 @@ class Verified:
     @property
     def is_newest(self) -> bool:
         """Whether the fence says that the newest plan is published."""
-        return self.fence is not None and self.fence.done and is_of(self.fence, self.newest)
+        return stands_whole(self.fence, self.newest)
 
     @property
     def is_right(self) -> bool:

@@ -37,6 +37,7 @@ MAIL: Final = RRset(owner=f"mail.{ZONE}", rtype=RRType.A, ttl_s=60, rdatas=(byte
 NOTE: Final = RRset(owner=f"db.{ZONE}", rtype=RRType.TXT, ttl_s=60, rdatas=(b"\x09not yours",))
 STRANGERS: Final = frozenset({MAIL, NOTE})  # a name of somebody else's, and somebody else's type at a name of ours
 
+ONE: Final = (both(1),)
 TWO: Final = (both(1), both(2))
 THREE: Final = (*TWO, both(3))
 
@@ -79,6 +80,28 @@ CONFIGURATIONS: Final = (
         name="two-faults",
         what="2 enactors, 2 plans; two writes go astray, both late if it comes to that",
         setting=Setting(foreign=STRANGERS, wants=TWO, records_max=ONE_RECORD, message_faults=2),
+    ),
+    Configuration(
+        name="two-planners",
+        what="2 planners, 3 plans of 2 writes each; a plan arrives late at the store",
+        setting=Setting(foreign=STRANGERS, wants=THREE, records_max=ONE_RECORD, enactors=1, planners=2, plans_late=1),
+        quick=False,
+    ),
+    Configuration(
+        name="two-of-each",
+        what="2 planners and 2 enactors, 2 plans of 2 writes each",
+        setting=Setting(foreign=STRANGERS, wants=TWO, records_max=ONE_RECORD, planners=2),
+        quick=False,
+    ),
+    Configuration(
+        name="two-planners-store-lost",
+        what="2 planners, 2 plans; the store of plans is lost at any time",
+        setting=Setting(foreign=STRANGERS, wants=TWO, enactors=1, planners=2, store_losses=1),
+    ),
+    Configuration(
+        name="two-planners-begin",
+        what="2 planners, nothing is planned or published, 1 plan; the store of plans is lost at any time",
+        setting=Setting(foreign=STRANGERS, wants=ONE, installed=False, enactors=1, planners=2, store_losses=1),
     ),
     Configuration(
         name="throttled",

@@ -8,7 +8,7 @@ from typing import Final
 
 from standfast.control.enacting import Settled
 from standfast.control.fence import Fence
-from standfast.control.generations import digits_of, is_of
+from standfast.control.generations import digits_of, stands_whole
 from standfast.dns.model import Name, RRType
 from standfast.sim.control.explorer import Invariant, Law, Machine, Recovery
 from standfast.sim.control.parts import Node, Records, Store, Zone
@@ -78,7 +78,7 @@ class _Watch:
 
     def recoveries(self) -> list[Recovery]:
         setting = self._world.setting
-        planner = self._world.planner() if setting.store_losses or setting.hands or not setting.installed else ()
+        planner = self._world.planning() if setting.store_losses or setting.hands or not setting.installed else ()
         return [
             Recovery(
                 name="newest-plan-installable",
@@ -96,7 +96,7 @@ class _Watch:
 
     def _installed(self, store: Store, zone: Zone) -> bool:
         fence, newest = zone.fence, store.newest
-        if fence is None or newest is None or not fence.done or not is_of(fence, newest):
+        if newest is None or not stands_whole(fence, newest):
             return False
         return self._managed(zone.records) == self._world.planned[newest.hash]
 

@@ -32,7 +32,7 @@ from standfast.control.enacting import (
 from standfast.control.facts import Base, Inputs, Left, recent
 from standfast.control.fence import Fence
 from standfast.control.finding import Verdict
-from standfast.control.generations import digits_of, is_of
+from standfast.control.generations import digits_of, is_of, stands_whole
 from standfast.control.members import ENDPOINT_TYPES
 from standfast.control.plan import Content, Plan, PlanHead, applied
 from standfast.control.planner import plan_names
@@ -276,7 +276,8 @@ class LargeWorld:
         if self._planning or not (whole or self._touched or not base.is_known):
             return
         known = self._store.content(head) if head and base.is_known else None
-        base = Base(head=head, content=known if known is not None else self._content, published={"p": fence})
+        content, found = (self._content, True) if known is None else (known, False)
+        base = Base(head=head, content=content, published={"p": fence}, found=found)
         self._left = list(recent(self._left, self.now_s, LEFT_WINDOW_S))
         inputs = Inputs(pools=self._regions.believed(), now_s=self.now_s, bounds=BOUNDS, left=tuple(self._left))
         names = self._index.touched(self._touched)
@@ -444,9 +445,9 @@ class LargeWorld:
 
     def _check_healed(self) -> None:
         newest = self._store.newest
-        if newest is None or self._fence is None or not self._fence.done or not is_of(self._fence, newest):
+        if newest is None or not stands_whole(self._fence, newest):
             self._break("newest-plan-installable", f"long after the last fault {self._fence} stands, newest: {newest}")
-        elif not self._is_as(self._planned[self._fence.plan]):
+        elif not self._is_as(self._planned[digits_of(newest)]):
             self._break(
                 "newest-plan-installable", "what is published is not the newest plan, long after the last fault"
             )

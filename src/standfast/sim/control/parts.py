@@ -37,6 +37,8 @@ class Setting:
     foreign: Records = frozenset()
     installed: bool = True  # the first of `wants`, at the beginning; else nothing is planned or published yet
     enactors: int = 2
+    planners: int = 1  # of several, each has a `Desk`
+    plans_late: int = 0  # under way to the store while the planner of several that sent it begins anew
     publishers: int = 1
     records_max: int | None = None
     keep: int = 1  # plans that clean-up leaves whatever happens
@@ -59,12 +61,17 @@ class Setting:
 
 @value
 class Store:
-    """The plans that are kept, in order, and the newest. `losses` may yet come."""
+    """The plans that are kept, in order, and the newest; and those under way, each with what it was made after.
+
+    `losses` may yet come, and so may `plans_late`.
+    """
 
     newest: PlanHead | None = None
     plans: tuple[Plan, ...] = ()
     collected: frozenset[int] = frozenset()
     losses: int = 0
+    under_way: tuple[tuple[PlanHead | None, Plan], ...] = ()
+    plans_late: int = 0
 
 
 @value
@@ -90,6 +97,17 @@ class Planner:
     fences: tuple[Fence | None, ...] = ()
     found: Records | None = None  # what is published where that was not planned from this store
     plan: Plan | None = None  # about to be kept
+
+
+@value
+class Desk:
+    """What one of several planners has before it: what it read last, or kept itself, and the plan about to be kept."""
+
+    head: PlanHead | None = None
+    fences: tuple[Fence | None, ...] | None = None  # None: nothing is read yet, not even `head`
+    content: Records | None = None  # None: it is not read yet
+    found: bool = False  # `content` is, or has to be, what is published: what was planned with `head` is gone
+    plan: Plan | None = None
 
 
 @value

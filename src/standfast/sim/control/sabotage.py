@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from standfast.control.cleanup import collectable
-from standfast.control.difference import repair
 from standfast.control.enacting import (
     Action,
     AskingNewest,
@@ -28,20 +27,23 @@ from standfast.control.enacting import (
     Writing,
 )
 from standfast.control.enactor import step
-from standfast.control.facts import Base, Inputs
 from standfast.control.fence import Fence, Seen
-from standfast.control.finding import Verdict
-from standfast.control.generations import next_generation
-from standfast.control.plan import applied, make_plan
-from standfast.control.planner import Planned, plan_zone
+from standfast.control.plan import make_plan
 from standfast.control.publishing import Batch, Late, Unclear, Written
-from standfast.control.zone_index import ZoneIndex
 from standfast.dns.changes import Change
-from standfast.sim.control.configurations import CLEARS, MAIL, ONE_NAME, ONE_RECORD, STRANGERS, THREE, TURNING, TWO
+from standfast.sim.control.configurations import CLEARS, MAIL, ONE, ONE_NAME, ONE_RECORD, STRANGERS, THREE, TURNING, TWO
 from standfast.sim.control.explorer import Machine, Move, Process
 from standfast.sim.control.invariants import machine_of
 from standfast.sim.control.original import original
 from standfast.sim.control.parts import Node, Setting, Zone
+from standfast.sim.control.planner_bugs import (
+    KnowingBefore,
+    Renumbering,
+    TakingFoundForPlanned,
+    numbers_from_the_store,
+    trusts_an_empty_source,
+    whatever_is_newest,
+)
 from standfast.sim.control.world import Decisions, World
 
 
@@ -189,35 +191,7 @@ def _with_batch(stepped: tuple[State, Action], bend: Callable[[Batch], Batch]) -
     return replace(state, phase=replace(state.phase, batch=batch)), Write(batch=batch)
 
 
-# Planner and clean-up ----------------------------------------------------------------------------------------
-
-
-def trusts_an_empty_source(zone: ZoneIndex, inputs: Inputs, base: Base) -> Planned:
-    """Take a source that names nobody at its word, and ask no rule."""
-    planned = plan_zone(zone, inputs, base)
-    silent = {pool for pool, view in inputs.pools.items() if not view.endpoints}
-    changes = [
-        Change(before=rrset, after=None)
-        for pool in sorted(silent)
-        for name in zone.touched([pool])
-        for rrset in planned.content.get(name, {}).values()
-    ]
-    if not changes:
-        return planned
-    content = applied(planned.content, changes)
-    plan = make_plan(
-        zone=zone.intent.origin,
-        generation=next_generation(base.head, base.published.values()),
-        base=base.head if base.is_known else None,
-        changes=repair(content, base.content, base.content),
-        made_at_s=0.0,
-    )
-    return replace(planned, plan=plan, content=content, verdict=Verdict.PUBLISH)
-
-
-def numbers_from_the_store(zone: ZoneIndex, inputs: Inputs, base: Base) -> Planned:
-    """Number plans by the store alone: what is published is not looked at."""
-    return plan_zone(zone, inputs, replace(base, published={}))
+# Clean-up ----------------------------------------------------------------------------------------------------
 
 
 def collects_all_older(generations: Sequence[int], fences: Mapping[str, Seen], keep: int) -> tuple[int, ...]:
@@ -335,6 +309,34 @@ SABOTAGES: Final = (
         catches="newest-plan-installable",
         setting=Setting(wants=TWO, store_losses=1),
         make=bent(plan=numbers_from_the_store),
+    ),
+    Sabotage(
+        name="last-planner-wins",
+        what="of two planners the one that keeps its plan last wins: the store compares nothing",
+        catches="nothing-in-use-collected",
+        setting=Setting(wants=THREE, enactors=1, planners=2),
+        make=bent(follows=whatever_is_newest),
+    ),
+    Sabotage(
+        name="refused-plan-renumbered",
+        what="a plan that came too late is kept under the next number, and nothing is read again",
+        catches="generation-never-goes-back",
+        setting=Setting(wants=THREE, enactors=1, planners=2),
+        make=lambda setting: World(setting, desks=Renumbering),
+    ),
+    Sabotage(
+        name="wanted-before-newest",
+        what="a planner reads what is wanted before the newest plan",
+        catches="generation-never-goes-back",
+        setting=Setting(wants=TWO, enactors=1, planners=2),
+        make=lambda setting: World(setting, desks=KnowingBefore),
+    ),
+    Sabotage(
+        name="found-for-planned",
+        what="a planner whose newest plan is gone takes what is published for what that planned",
+        catches="no-foreign-name-touched",
+        setting=Setting(wants=ONE, installed=False, foreign=STRANGERS, enactors=1, planners=2, store_losses=1),
+        make=lambda setting: World(setting, desks=TakingFoundForPlanned),
     ),
     Sabotage(
         name="owns-the-zone",

@@ -1,17 +1,17 @@
 """What happens in the small world, in words that whoever runs services can follow."""
 
 from standfast.control.enacting import Action, Rest, Settled
-from standfast.control.fence import Fence
+from standfast.control.fence import Fence, Standing, standing_told
 from standfast.control.plan import PlanHead
 from standfast.control.publishing import Batch
 from standfast.dns.changes import Change
 from standfast.dns.model import RRset, RRType
 
 
-def fence_told(fence: Fence | None) -> str:
+def fence_told(fence: Standing) -> str:
     """Return what a fence says: `plan 2, done`."""
-    if fence is None:
-        return "no fence"
+    if not isinstance(fence, Fence):
+        return standing_told(fence)
     return f"plan {fence.generation}, " + ("done" if fence.done else f"open at step {fence.step}")
 
 

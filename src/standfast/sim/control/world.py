@@ -31,17 +31,20 @@ from standfast.control.enacting import (
 from standfast.control.facts import Base, Inputs
 from standfast.control.fence import Fence, Seen
 from standfast.control.finding import Verdict
-from standfast.control.generations import digits_of
+from standfast.control.generations import digits_of, follows
+from standfast.control.plan import Plan, PlanHead
 from standfast.control.planner import Planned, plan_zone
 from standfast.control.publishing import Batch, BatchLimits, Late, Outcome, Reading, Refused, Unclear, Written
 from standfast.control.zone_index import ZoneIndex, index_zone
 from standfast.dns.changes import key_of
+from standfast.sim.control.desks import WANTED, Desks
 from standfast.sim.control.explorer import Move, Process
 from standfast.sim.control.intents import inputs_of, intent_of, records_of
 from standfast.sim.control.parts import (
     ENACTORS,
     ZONE,
     Cleaner,
+    Desk,
     Node,
     Planner,
     Records,
@@ -63,25 +66,33 @@ class Decisions:
     step: Callable[[State, Event], tuple[State, Action]] = enactor.step
     collectable: Callable[[Sequence[int], Mapping[str, Seen], int], tuple[int, ...]] = cleanup.collectable
     plan: Callable[[ZoneIndex, Inputs, Base], Planned] = planner.plan_zone
+    follows: Callable[[Plan, PlanHead | None, PlanHead | None], bool] = follows
     accepts: Callable[[Fence | None, Batch], bool] = lambda standing, batch: standing == batch.expect
 
 
 class World:
     """All that moves in a world of one setting, and the plans that were ever made in it."""
 
-    def __init__(self, setting: Setting, decisions: Decisions | None = None) -> None:
+    def __init__(self, setting: Setting, decisions: Decisions | None = None, *, desks: type[Desks] = Desks) -> None:
         self.setting = setting
         self.decide = decisions or Decisions()
         self.planned: dict[str, Records] = {}  # by the hash of a plan: a function of it, so no part of a state
         self._index = index_zone(intent_of(setting))
         self.zones = tuple(f"publisher {number + 1}" for number in range(setting.publishers))
         self.nodes = tuple(f"enactor {name}" for name in ENACTORS[: setting.enactors])
-        self.parts = ("store", "planner", "clean-up", *self.zones, *self.nodes)
+        self.planners = (
+            tuple(f"planner {number + 1}" for number in range(setting.planners)) if setting.planners > 1 else ()
+        )
+        self.desks = desks(
+            self._plan_of, setting=setting, zones=self.zones, planned=self.planned, follows=self.decide.follows
+        )
+        planning = (WANTED, *self.planners) if self.planners else ("planner",)
+        self.parts = ("store", *planning, "clean-up", *self.zones, *self.nodes)
 
     def initial(self) -> tuple[object, ...]:
         """Return the state that it begins with."""
         setting = self.setting
-        store, fence, records = Store(losses=setting.store_losses), None, setting.foreign
+        store, fence, records = Store(losses=setting.store_losses, plans_late=setting.plans_late), None, setting.foreign
         if setting.installed:
             plan = plan_zone(self._index, inputs_of(setting.wants[0]), Base()).plan
             assert plan is not None
@@ -99,13 +110,15 @@ class World:
             )
             for number in range(setting.publishers)
         ]
-        planner = Planner(wanted=0 if setting.installed else -1)
-        return store, planner, Cleaner(), *zones, *(self._booted(who, 1, setting.crashes) for who in self.nodes)
+        planning: tuple[object, ...] = (Planner(wanted=0 if setting.installed else -1),)
+        if self.planners:
+            planning = (0, *(Desk() for _ in self.planners))
+        return store, *planning, Cleaner(), *zones, *(self._booted(who, 1, setting.crashes) for who in self.nodes)
 
     def processes(self) -> tuple[Process, ...]:
         """Return everything that moves."""
         return (
-            *self.planner(),
+            *self.planning(),
             *(process for who in self.nodes for process in (*self.enactor(who), *self._failing(who))),
             *self._clean_up(),
             *(Process(parts=(zone,), moves=self._happens) for zone in self.zones),
@@ -118,6 +131,12 @@ class World:
 
     # The planner
 
+    def planning(self) -> tuple[Process, ...]:
+        """Return all that plans."""
+        if self.planners:
+            return (*self.desks.beside(), *(each for who in self.planners for each in self.desks.planner(who)))
+        return self.planner()
+
     def planner(self) -> tuple[Process, ...]:
         """Return the planner: it reads what there is, one thing after the other, plans, and keeps the plan."""
         return (
@@ -128,7 +147,7 @@ class World:
     def _plans(self, planner: Planner, store: Store) -> Iterator[Move]:
         if planner.plan is not None:
             plan = planner.plan
-            if store.newest != planner.head:
+            if not self.decide.follows(plan, planner.head, store.newest):
                 yield Move(
                     words=f"the planner cannot keep plan {plan.generation}: {head_told(store.newest)} is newer",
                     after=(Planner(wanted=planner.wanted), store),
@@ -161,6 +180,9 @@ class World:
             yield Move(words=words, after=(self._planned(read) if len(read.fences) == len(self.zones) else read, zone))
 
         return moves
+
+    def _plan_of(self, wanted: int, base: Base) -> Planned:
+        return self.decide.plan(self._index, inputs_of(self.setting.wants[wanted]), base)
 
     def _planned(self, read: Planner) -> Planner:
         """Return the planner with the plan that it makes of what it has read, if it makes one.
@@ -326,7 +348,8 @@ class World:
 
     def _lost(self, store: Store) -> Iterator[Move]:
         if store.losses:
-            yield Move(words="the store of plans is lost", after=(Store(losses=store.losses - 1),))
+            left = Store(losses=store.losses - 1, under_way=store.under_way, plans_late=store.plans_late)
+            yield Move(words="the store of plans is lost", after=(left,))
 
     # Clean-up
 

@@ -13,7 +13,7 @@ import pytest
 from control_world import ZONE, Plans, a, content, shown
 from publishers_in_memory import Fault, InMemoryPublisher
 from standfast.control.enacting import Cause, Rest
-from standfast.control.fence import Fence
+from standfast.control.fence import Fence, Garbage
 from standfast.control.plan import Content
 from standfast.control.publishing import Batch, BatchLimits, PublisherFacts
 from standfast.control.store import PlanStoreError
@@ -66,7 +66,12 @@ class World:
         async with asyncio.timeout(PATIENCE_S):
             while True:
                 reading = self.publisher.reading(ZONE) if not self.publisher.unreadable else None
-                if reading and reading.fence and reading.fence.done and shown(reading.content) == shown(wanted):
+                if (
+                    reading
+                    and isinstance(reading.fence, Fence)
+                    and reading.fence.done
+                    and shown(reading.content) == shown(wanted)
+                ):
                     return
                 await asyncio.sleep(0.01)
 
@@ -214,6 +219,20 @@ def test_a_fence_that_was_taken_away_is_noticed_and_set_again(tmp_path: Path) ->
             await world.until_published(FIRST)
 
     play(tmp_path, scene)
+
+
+def test_something_else_in_the_fences_place_is_told_once_and_replaced(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        await world.plan(FIRST)
+        garbage = Garbage(ttl_s=60, rdatas=(b"\x05hello",))
+        world.publisher.put(ZONE, {}, fence=garbage)
+        async with world.enactor(look_every_s=0.05):
+            await world.until_published(FIRST)
+
+    play(tmp_path, scene)
+    ledger = (tmp_path / "ledger.jsonl").read_text()
+    assert ledger.count('"no-fence"') == 1
+    assert "hello" in ledger
 
 
 def test_of_two_enactors_one_works_and_the_other_takes_over_when_it_ends(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from control_world import ZONE, a, content, shown
 from publishers_in_memory import InMemoryPublisher
-from standfast.control.fence import Fence
+from standfast.control.fence import Fence, Standing
 from standfast.control.health import Reading, State, write_reading
 from standfast.control.intent import (
     CheckKind,
@@ -308,7 +308,7 @@ def test_a_zone_whose_publisher_is_silent_holds_up_no_other(tmp_path: Path) -> N
         fence = world.publisher.fence
         never = asyncio.Event()
 
-        async def silent(zone: str) -> Fence | None:
+        async def silent(zone: str) -> Standing:
             if zone == "example.net.":
                 await never.wait()
             return await fence(zone)
@@ -333,6 +333,75 @@ def test_two_planners_at_once_make_one_line_of_plans(tmp_path: Path, monkeypatch
                     planner.assign(intent(WWW, hosts=hosts, check=CheckKind.NONE))
                 await world.until_planned(content(a(WWW, *hosts)))
         await is_one_line(world.store)
+
+    play(tmp_path, scene)
+
+
+def test_a_planner_that_slept_past_its_lease_plans_nothing_until_it_leads_again(tmp_path: Path) -> None:
+    async def scene(world: World) -> None:
+        lease, may_ask = world.store.lease, asyncio.Event()
+        may_ask.set()
+
+        async def stalling(what: str, holder: str, ttl_s: float) -> bool:
+            await may_ask.wait()
+            return await lease(what, holder, ttl_s)
+
+        world.store.lease = stalling  # type: ignore[method-assign]
+        async with world.planner(intent(WWW)) as planner:
+            planner.reported("eu-1", report(), NOW_S)
+            head = await world.until_planned(content(a(WWW, 1, 2, 3)))
+            may_ask.clear()
+            world.clock += planner_service.LEASE_S
+            planner.reported("eu-1", report(one=2), NOW_S + 1)
+            async with asyncio.timeout(PATIENCE_S):
+                while planner.leads:
+                    await asyncio.sleep(0.01)
+            assert await world.store.newest(ZONE) == head
+            may_ask.set()
+            await world.until_planned(content(a(WWW, 1, 3)))
+
+    play(tmp_path, scene)
+
+
+def test_what_is_wanted_is_read_after_the_newest_plan_so_that_no_plan_follows_one_that_knew_more(
+    tmp_path: Path,
+) -> None:
+    async def scene(world: World) -> None:
+        async def never(since: int, timeout_s: float) -> int:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        world.store.changed = never  # type: ignore[method-assign]
+        async with world.planner(intent(WWW)) as planner:
+            planner.reported("us-1", report(), NOW_S)
+            await world.until_planned(content(a(WWW, 1, 2, 3)))
+            await world.store.report("us-1", report(one=1), at_s=NOW_S + 1)  # which nobody tells it of
+            planner.look(ZONE)
+            await world.until_planned(content(a(WWW, 2, 3)))
+
+    play(tmp_path, scene)
+
+
+def test_what_is_published_is_not_taken_for_planned_where_the_newest_plan_is_gone_meanwhile(tmp_path: Path) -> None:
+    foreign = a(API, 9)
+
+    async def scene(world: World) -> None:
+        async with world.planner(intent(WWW, check=CheckKind.NONE)):
+            first = await world.until_planned(content(a(WWW, 1, 2, 3)))
+        fence = Fence(generation=first.generation, step=1, done=True, plan=first.hash[:16], writer="a.1.1")
+        world.publisher.put(ZONE, content(a(WWW, 1, 2, 3), foreign), fence=fence)
+        kept = world.store.content
+
+        async def gone(head: PlanHead) -> Content | None:
+            return None if head == first else await kept(head)
+
+        world.store.content = gone  # type: ignore[method-assign]
+        async with world.planner(intent(WWW, hosts=(1, 2), check=CheckKind.NONE)):
+            head = await world.until_planned(content(a(WWW, 1, 2)))
+        plan = await world.store.plan(ZONE, head.generation)
+        assert plan is not None
+        assert plan.base is None, "it says all itself"
+        assert foreign.owner not in {(change.after or change.before or foreign).owner for change in plan.changes}
 
     play(tmp_path, scene)
 

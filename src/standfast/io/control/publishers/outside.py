@@ -8,7 +8,7 @@ import random
 import time
 from pathlib import Path
 
-from standfast.control.fence import Fence
+from standfast.control.fence import Standing
 from standfast.control.publishing import Batch, Outcome, PublisherError, PublisherFacts, Reading, Refused
 from standfast.dns.model import Name
 from standfast.io.authority.primaries import Primary
@@ -55,7 +55,7 @@ class AuthorityFromOutside:
             else None
         )
 
-    async def fence(self, zone: Name) -> Fence | None:
+    async def fence(self, zone: Name) -> Standing:
         """Return the fence that stands. Raises `PublisherError`."""
         why = "it listens on a port that only it knows"
         if self._asked is not None:

@@ -15,7 +15,7 @@ from standfast.authority.diff import apply
 from standfast.authority.serials import following
 from standfast.authority.signing import NOT_IN_SOURCE
 from standfast.authority.zone import EMPTY, Zone, with_serial
-from standfast.control.fence import Fence, fence_name, fence_rrset
+from standfast.control.fence import Standing, fence_name, fence_rrset
 from standfast.control.plan import Content, Node
 from standfast.control.publishing import Batch, Late, Outcome, PublisherError, PublisherFacts, Reading, Refused, Written
 from standfast.dns.changes import Change, same
@@ -41,8 +41,8 @@ class OwnPublisher:
         self.facts = PublisherFacts(name=name)
         self._served = served
 
-    async def fence(self, zone: Name) -> Fence | None:
-        """Return the fence that stands. Raises `PublisherError`: the zone is not served."""
+    async def fence(self, zone: Name) -> Standing:
+        """Return what stands at the fence's place. Raises `PublisherError`: the zone is not served."""
         return fence_of(self._zone(zone))
 
     async def read(self, zone: Name) -> Reading:

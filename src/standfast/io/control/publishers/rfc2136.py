@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from standfast.authority.secondary import Failed
 from standfast.authority.transfer_in import Whole
-from standfast.control.fence import Fence, fence_name
+from standfast.control.fence import Standing, fence_name, standing_in
 from standfast.control.publishing import (
     Batch,
     BatchLimits,
@@ -20,7 +20,6 @@ from standfast.control.publishing import (
     Refused,
     Unclear,
     reading,
-    standing,
     unwritable,
 )
 from standfast.control.updates import OCTETS_MAX, size_of_update, update_message, update_outcome
@@ -71,8 +70,8 @@ class Rfc2136Publisher:
         """What it is."""
         return PublisherFacts(name=self._name, limits=BatchLimits(octets_max=OCTETS_MAX, size=size_of_update))
 
-    async def fence(self, zone: Name) -> Fence | None:
-        """Return the fence that stands, by one query over TCP. Raises `PublisherError`."""
+    async def fence(self, zone: Name) -> Standing:
+        """Return what stands at the fence's place, by one query over TCP. Raises `PublisherError`."""
         owner = fence_name(zone)
         wire = message(id_=self._rng.getrandbits(16), flags=0, question=question_octets(owner, RRType.TXT))
         answer = await self._ask(wire)
@@ -86,14 +85,14 @@ class Rfc2136Publisher:
         if not texts:
             return None
         found = RRset(owner=owner, rtype=RRType.TXT, ttl_s=texts[0].ttl_s, rdatas=tuple(each.rdata for each in texts))
-        return standing(self._name, zone, found)
+        return standing_in(found)
 
     async def read(self, zone: Name) -> Reading:
         """Return all that is published, by a zone transfer. Raises `PublisherError`."""
         found = await self._primaries.transfer(self._primary, zone, held=None, incremental=False)
         if isinstance(found, Whole):
             rrsets = (rrset for node in found.draft.nodes.values() for rrset in node.values())
-            return reading(self._name, zone, rrsets)
+            return reading(zone, rrsets)
         why = found.why if isinstance(found, Failed) else "the transfer is not whole"
         if not isinstance(found, Failed) or not found.silent:
             why += f"; allow transfers to {self._allowed}"

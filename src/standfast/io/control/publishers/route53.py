@@ -20,7 +20,7 @@ from botocore.exceptions import (
     PartialCredentialsError,
 )
 
-from standfast.control.fence import Fence, fence_name
+from standfast.control.fence import Standing, fence_name, standing_in
 from standfast.control.publishing import (
     Batch,
     BatchLimits,
@@ -32,9 +32,7 @@ from standfast.control.publishing import (
     Refused,
     Unclear,
     Written,
-    no_fence,
     reading,
-    standing,
     unwritable,
 )
 from standfast.control.record_sets import (
@@ -111,8 +109,8 @@ class Route53Publisher:
         limits = BatchLimits(records_max=RECORDS_MAX, octets_max=LETTERS_MAX, size=size_of_record_sets)
         return PublisherFacts(name=self._name, limits=limits)
 
-    async def fence(self, zone: Name) -> Fence | None:
-        """Return the fence that stands, in the most current version, spread or not. Raises `PublisherError`."""
+    async def fence(self, zone: Name) -> Standing:
+        """Return what stands at the fence's place, in the newest version, spread or not. Raises `PublisherError`."""
         owner = fence_name(zone)
         page = await self._read(
             zone,
@@ -123,7 +121,7 @@ class Route53Publisher:
             MaxItems="1",
         )
         found = [each for each in page["ResourceRecordSets"] if _is_at(each, owner) and each["Type"] == "TXT"]
-        return standing(self._name, zone, self._rrset(zone, found[0])) if found else None
+        return standing_in(self._rrset(zone, found[0])) if found else None
 
     async def read(self, zone: Name) -> Reading:
         """Return all that is published. Raises `PublisherError`.
@@ -133,7 +131,7 @@ class Route53Publisher:
         for _ in range(READINGS_MAX):
             before = await self.fence(zone)
             pages = [page async for page in self._pages(zone)]
-            found = reading(self._name, zone, self._rrsets(zone, pages))
+            found = reading(zone, self._rrsets(zone, pages))
             if len(pages) == 1 or before == found.fence == await self.fence(zone):
                 return found
         raise PublisherError(self._name, zone, f"it was written to {READINGS_MAX} times while it was read")
@@ -256,7 +254,9 @@ class Route53Publisher:
         """Return what stands there; None where that is nothing that can be planned. Raises at the fence's place."""
         found = rrset_of(record_set)
         if found is None and _is_at(record_set, fence_name(zone)) and record_set["Type"] == "TXT":
-            raise no_fence(self._name, zone)
+            # Weighted and the like, or data of no TXT: nothing that a write could name.
+            why = f"the TXT at {fence_name(zone)} is no fence; delete it, then all is looked at anew"
+            raise PublisherError(self._name, zone, why)
         return found
 
 

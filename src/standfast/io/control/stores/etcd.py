@@ -20,6 +20,7 @@ from math import ceil
 from typing import Any, Final, Self, TypeAlias
 from urllib.parse import quote, unquote
 
+from standfast.control.generations import follows
 from standfast.control.plan import Content, Plan, PlanHead, applied, read_plan
 from standfast.control.store import Override, PlanStoreError, Proposal
 from standfast.dns.model import Name
@@ -86,7 +87,7 @@ class EtcdPlanStore:
     async def add(self, plan: Plan, content: Content, *, after: PlanHead | None) -> bool:
         """Keep `plan` as the newest, if `after` is that until now; say whether it is kept."""
         newest, revision = await self._newest(plan.zone)
-        if newest != after or (after and plan.generation <= after.generation):
+        if not follows(plan, after, newest):
             return False
         alone = is_alone(plan, content)
         makes_itself = alone or (after is not None and plan.base == after)

@@ -17,6 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
+from standfast.control.generations import follows
 from standfast.control.plan import Content, Plan, PlanHead, applied, read_plan
 from standfast.control.store import Override, PlanStoreError, Proposal
 from standfast.dns.model import Name
@@ -101,7 +102,7 @@ class SqlitePlanStore:
 
         def write() -> bool:
             with transaction(self._connection):
-                if self._newest(plan.zone) != after or (after and plan.generation <= after.generation):
+                if not follows(plan, after, self._newest(plan.zone)):
                     return False
                 self._run("INSERT INTO plans VALUES (?, ?, ?, ?, ?, ?, ?, 0)", *row)
             self._latest[plan.zone] = (plan.head, content)

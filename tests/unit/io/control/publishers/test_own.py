@@ -24,7 +24,7 @@ from standfast.authority.access import NO_RULES, Remote, ZoneRules
 from standfast.authority.checks import Promise
 from standfast.authority.diff import apply
 from standfast.authority.signing import SigningPolicy
-from standfast.control.fence import Fence, fence_name
+from standfast.control.fence import Fence, Garbage, Standing, fence_name
 from standfast.control.publishing import Batch, Late, Outcome, PublisherError, Refused, Written
 from standfast.dns.changes import Change
 from standfast.dns.codec import rrset_from_text
@@ -79,7 +79,7 @@ def setting(*rrsets: RRset) -> tuple[Change, ...]:
     return tuple(Change(before=None, after=rrset) for rrset in rrsets)
 
 
-def batch(expect: Fence | None, to: Fence, *rrsets: RRset, changes: Iterable[Change] = ()) -> Batch:
+def batch(expect: Standing, to: Fence, *rrsets: RRset, changes: Iterable[Change] = ()) -> Batch:
     return Batch(zone=ORIGIN, expect=expect, fence=to, changes=(*setting(*rrsets), *changes))
 
 
@@ -103,6 +103,21 @@ def test_a_write_replaces_each_rrset_whole_and_the_serial_advances(file: Path) -
             assert (hosts(service), service.zones[ORIGIN].serial) == ([], 3)
             assert await own.fence(ORIGIN) == fence(2)
             assert service.parts.zones.published["plan"] == 2
+
+    run(scene())
+
+
+def test_something_else_in_the_fences_place_is_replaced_by_who_saw_it_and_by_no_late_writer(file: Path) -> None:
+    file.write_text(f'{ZONE.format(1)}_standfast 60 TXT "hello"\n')
+
+    async def scene() -> None:
+        async with serving(file) as (service, own):
+            found = await own.fence(ORIGIN)
+            assert found == Garbage(ttl_s=60, rdatas=(b"\x05hello",))
+            assert await own.write(batch(None, fence(1), a(WWW, 1))) == Late(found=found), "it expected none"
+            assert hosts(service) == []
+            assert await own.write(batch(found, fence(1), a(WWW, 1))) == Written()
+            assert (hosts(service), await own.fence(ORIGIN)) == ([1], fence(1))
 
     run(scene())
 
@@ -331,7 +346,7 @@ def test_kill_9_at_any_moment_leaves_a_fence_and_what_was_published_with_it(file
         async def scene(written: int) -> None:
             async with serving(file) as (service, own):
                 stands = await own.fence(ORIGIN)
-                assert stands is not None
+                assert isinstance(stands, Fence)
                 assert stands.generation >= written
                 for owner in (WWW, f"n{stands.generation % 3}.example.org."):
                     assert hosts(service, owner) == [stands.generation % 256]
@@ -344,7 +359,7 @@ async def endless(file: Path) -> None:
     async with serving(file) as (_, own):
         stands = await own.fence(ORIGIN)
         while True:
-            following = fence(stands.generation + 1 if stands else 1)
+            following = fence(stands.generation + 1 if isinstance(stands, Fence) else 1)
             number = following.generation
             rrsets = (a(WWW, number % 256), a(f"n{number % 3}.example.org.", number % 256))
             assert await own.write(batch(stands, following, *rrsets)) == Written()

@@ -9,7 +9,7 @@ import pytest
 
 from peers.servers import hostile
 from standfast.authority.zone import Zone
-from standfast.control.fence import Fence, fence_name, fence_rrset
+from standfast.control.fence import Fence, Garbage, fence_name, fence_rrset
 from standfast.control.publishing import (
     Batch,
     Late,
@@ -166,18 +166,27 @@ def test_the_fence_is_what_the_primary_has() -> None:
     assert fence_from(lambda request: response(request, Rcode.NOERROR, flags=AA, answer=alias)) is None
 
 
+@pytest.mark.parametrize("texts", [["hello"], [str(FENCE), "beside"], ["beside", str(FENCE)]])
+def test_something_else_in_the_fences_place_is_told_from_none_and_from_a_fence(texts: list[str]) -> None:
+    answer = [raw_text(text) for text in texts]
+    found = fence_from(lambda request: response(request, Rcode.NOERROR, flags=AA, answer=answer))
+    assert found == Garbage(ttl_s=60, rdatas=tuple(sorted(each.rdata for each in answer)))
+
+
+def raw_text(text: str) -> Raw:
+    return Raw(fence_name(ORIGIN), RRType.TXT, CLASS_IN, 60, bytes((len(text),)) + text.encode())
+
+
 @pytest.mark.parametrize(
     ("flags", "rcode", "texts", "words"),
     [
         (AA, Rcode.REFUSED, [], "says REFUSED"),
         (0, Rcode.NOERROR, [str(FENCE)], "no authority"),
         (0, Rcode.NXDOMAIN, [], "no authority"),
-        (AA, Rcode.NOERROR, ["hello"], "is no fence"),
-        (AA, Rcode.NOERROR, [str(FENCE), "beside"], "is no fence"),
     ],
 )
 def test_what_is_no_proof_of_the_fence_is_told(flags: int, rcode: Rcode, texts: list[str], words: str) -> None:
-    answer = [Raw(fence_name(ORIGIN), RRType.TXT, CLASS_IN, 60, bytes((len(text),)) + text.encode()) for text in texts]
+    answer = [raw_text(text) for text in texts]
     with pytest.raises(PublisherError, match=words):
         fence_from(lambda request: response(request, rcode, flags=flags, answer=answer))
 
