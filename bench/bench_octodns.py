@@ -2,17 +2,17 @@
 
 Each has a BIND of its own. octoDNS is run as its users run it: a command that reads its YAML, transfers the zone,
 compares and updates. Ours is a service, from the start of its process until BIND answers; then a record changes, by its
-file and by a report that an endpoint is ill. What each protects from is tried, not told.
+file and by a report that an endpoint is ill. What each protects from is tried, not told. Whoever looks is this process.
 """
 
 import asyncio
+import base64
 import json
-import logging
 import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -25,43 +25,24 @@ from typing import Any, Final
 import click
 import dns.asyncquery
 import dns.message
-import structlog
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `bench` is no installed package
 
-from bench import machine, peers, report
-from bench.queries import ZONE
+from bench import machine, peers, plane_at_bind, report
+from bench.plane_at_bind import KEY, MOVED, ORIGIN, WATCHED, address, write_intent
 
-from standfast.authority.access import Remote
-from standfast.control.fence import Fence
-from standfast.control.health import Reading, State, write_reading
-from standfast.control.publishing import Batch, Late
-from standfast.control.rules.bounds import Bounds
-from standfast.control.vantage import pool_key
-from standfast.dns.changes import Change
-from standfast.dns.model import RRType
-from standfast.dns.rdata import rrset_from_text
 from standfast.dns.servers import Server
-from standfast.dns.tsig import TsigKey
 from standfast.drills.live.loopback import free_endpoint
-from standfast.io.control.intent_files import load_intent
-from standfast.io.control.plane import ControlPlane, control_plane
-from standfast.io.settings.control import ControlConfig, PublisherSettings
-from standfast.io.settings.control_keys import PublisherKind, Role
 
-ORIGIN: Final = ZONE if ZONE.endswith(".") else f"{ZONE}."
 OURS: Final = "standfast"
 OCTODNS: Final = "octodns"
 SIZES: Final = {1_000: 3, 10_000: 3, 50_000: 1}  # records, and rounds
 SIZES_QUICK: Final = {1_000: 1}
 WAIT_S: Final = 600.0
 LOOK_S: Final = 0.002
-LOOK_WHOLE_S: Final = 0.05  # while a whole zone is published: who looks from the same process takes its time
+LOOK_WHOLE_S: Final = 0.05  # while a whole zone is published: whoever looks takes time from both
 SETTLE_S: Final = 0.5  # for what must not come
-KEY: Final = TsigKey(name="updater.example.", algorithm="hmac-sha256", secret=b"s" * 32)
-SECRET: Final = "c3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3M="
-VANTAGE: Final = "here"
-PORT: Final = 443
+SECRET: Final = base64.b64encode(KEY.secret).decode()
 WHOLE_MIN: Final = 10.0  # targets: times as fast
 CHANGE_MIN: Final = 100.0
 
@@ -79,13 +60,8 @@ class Taken:
 @click.command()
 @click.option("--quick", is_flag=True, help="1,000 records, once.")
 @click.option("--json", "as_json", is_flag=True, help="JSON on standard output.")
-@click.option("--serve", nargs=3, type=str, hidden=True, help="Be ours: how many records, BIND's port, a folder.")
-def main(quick: bool, as_json: bool, serve: tuple[str, str, str] | None) -> None:
+def main(quick: bool, as_json: bool) -> None:
     """Measure ours and octoDNS from a file to BIND, and try what each protects from."""
-    if serve is not None:
-        records, port, folder = serve
-        asyncio.run(_serve(int(records), Server("127.0.0.1", int(port)), Path(folder)))
-        return
     out, where = report.console(as_json=as_json), machine.describe()
 
     async def benchmark() -> None:
@@ -199,10 +175,6 @@ async def _until(at: Server, name: str, *addresses: str, look_s: float = LOOK_S)
             await asyncio.sleep(look_s)
 
 
-def _address(number: int, turn: int = 0) -> str:
-    return f"10.{turn}.{number >> 8 & 255}.{number & 255}"
-
-
 def _environment() -> dict[str, str]:
     """Return an environment in which modules are compiled once, as they are where users run them."""
     return {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
@@ -215,11 +187,11 @@ async def _octodns(world: World, taken: Taken, *, tries: bool) -> dict[str, bool
     last = world.records - 1
     folder = world.folder / "octodns"
     folder.mkdir()
-    addresses = {f"n{number}": _address(number) for number in range(world.records)}
+    addresses = {f"n{number}": address(number) for number in range(world.records)}
     began_s = await _sync(world, folder, addresses)
     await world.until(f"n{last}", addresses[f"n{last}"])
     taken.whole_s.append(time.perf_counter() - began_s)
-    addresses["n0"] = _address(0, 1)
+    addresses["n0"] = address(0, 1)
     began_s = await _sync(world, folder, addresses)
     await world.until("n0", addresses["n0"])
     taken.edit_s.append(time.perf_counter() - began_s)
@@ -228,12 +200,12 @@ async def _octodns(world: World, taken: Taken, *, tries: bool) -> dict[str, bool
     late, newer = folder.with_name("late"), folder.with_name("newer")
     for each in (late, newer):
         each.mkdir()
-    stalled = await _start_sync(world, late, {**addresses, "n0": _address(0, 2)}, stalls=True)
+    stalled = await _start_sync(world, late, {**addresses, "n0": address(0, 2)}, stalls=True)
     await _until_stalled(late)
-    await _sync(world, newer, {**addresses, "n0": _address(0, 3)})
+    await _sync(world, newer, {**addresses, "n0": address(0, 3)})
     (late / "go").touch()
     await stalled.wait()
-    late_is_safe = await world.has("n0") == _address(0, 3)
+    late_is_safe = await world.has("n0") == address(0, 3)
     fewer = {name: address for name, address in addresses.items() if name != "n7"}
     await _sync(world, folder, fewer, may_fail=True)
     name_is_safe = await world.has("n7") is not None
@@ -315,149 +287,69 @@ class Stalling(Rfc2136Provider):
 
 
 async def _ours(world: World, taken: Taken, *, tries: bool) -> dict[str, bool]:
-    _write_intent(world.folder, world.records)
-    command = (sys.executable, __file__, "--serve", world.records, world.at.port, world.folder)
+    last = f"n{world.records - 1}"
+    write_intent(world.folder, world.records)
     began_s = time.perf_counter()
+    async with _service(world) as service:
+        for name, addresses in (("n0", WATCHED), (last, (address(world.records - 1),))):
+            await _until(world.at, name, *addresses, look_s=LOOK_WHOLE_S)
+        taken.whole_s.append(time.perf_counter() - began_s)
+        taken.read_s.append(float(await service.has_done("read")))
+        lost = await world.has("n0")
+        write_intent(world.folder, world.records, moved=True)
+        changes: Sequence[tuple[str, str, Collection[str], list[float]]] = (
+            ("edit", last, (address(world.records - 1, MOVED),), taken.edit_s),
+            (f"lose {lost}", "n0", set(WATCHED) - {lost}, taken.lost_s),
+        )
+        for what, name, new, values in changes:
+            began_s = time.perf_counter()
+            done = asyncio.create_task(service.has_done(what))
+            await _until(world.at, name, *new)
+            values.append(time.perf_counter() - began_s)
+            await done
+        return await _tried(world, service, str(lost)) if tries else {}
+
+
+async def _tried(world: World, service: "_Service", lost: str) -> dict[str, bool]:
+    """Try what must not come through; return of what it did not."""
+    stands = await world.has("n0")
+    late_is_safe = await service.has_done(f"late {lost}") and await world.has("n0") == stands
+    found = {"a late writer": late_is_safe}
+    for what, name, gone in (
+        ("a name among thousands goes", "n7", lambda number: number == 7),
+        ("an emptied source", f"n{world.records - 1}", lambda _: True),
+    ):
+        write_intent(world.folder, world.records, but=gone)
+        await service.has_done("plan")
+        await asyncio.sleep(SETTLE_S)
+        found[what] = await world.has(name) is not None
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Service:
+    """The process of `plane_at_bind`."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def has_done(self, command: str) -> Any:
+        """Have it do this; return what it says."""
+        self.writer.write(f"{command}\n".encode())
+        return json.loads(await self.reader.readline())
+
+
+@asynccontextmanager
+async def _service(world: World) -> AsyncIterator[_Service]:
+    command = (sys.executable, plane_at_bind.__file__, world.at.port, world.folder)
     child = await asyncio.create_subprocess_exec(
         *map(str, command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment()
     )
     assert child.stdout is not None
     assert child.stdin is not None
-    said = json.loads(await child.stdout.readline())
-    taken.whole_s.append(time.perf_counter() - began_s - said["read_s"])
-    taken.read_s.append(said["read_s"])
-    _write_intent(world.folder, world.records, moved=True)
-    for what, values in (("edit", taken.edit_s), ("lose", taken.lost_s)):
-        child.stdin.write(f"{what}\n".encode())
-        values.append(float(await child.stdout.readline()))
-    found: dict[str, bool] = {}
-    if tries:
-        child.stdin.write(b"try\n")
-        found = json.loads(await child.stdout.readline())
+    yield _Service(reader=child.stdout, writer=child.stdin)
     child.stdin.close()
     await child.wait()
-    return found
-
-
-def _write_intent(
-    folder: Path, count: int, *, moved: bool = False, but: Callable[[int], bool] = lambda _: False
-) -> None:
-    """Write an intent of so many names: the first from a pool, the last perhaps moved, some perhaps not there."""
-    lines = []
-    for number in range(1, count):
-        if not but(number):
-            turn = 9 if moved and number == count - 1 else 0
-            lines.append(f"  - {{name: n{number}.{ORIGIN}, type: A, ttl_s: 60, data: [{_address(number, turn)}]}}")
-    endpoints = ", ".join(f"{{address: {_address(0, turn)}}}" for turn in range(1, 5))
-    (folder / "intent.yaml").write_text(
-        f"zones:\n  {ORIGIN}: {{publishers: [bind]}}\n"
-        f"pools:\n  watched: {{check: {{kind: tcp}}, endpoints: [{endpoints}]}}\n"
-        f"names:\n  n0.{ORIGIN}: {{policy: weighted, answers_max: 1, ttl_s: 60, pools: [watched]}}\n"
-        "records:\n" + "\n".join(lines) + "\n"
-    )
-
-
-async def _serve(records: int, at: Server, folder: Path) -> None:
-    """Be the service that is measured: publish, say so, then do what standard input says."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    config = ControlConfig(
-        intent=(folder / "intent.yaml",),
-        state_dir=folder / "control",
-        name="bench",
-        rules=Bounds(networks=("10.0.0.0/8",)),
-        publishers=(
-            PublisherSettings(name="bind", kind=PublisherKind.RFC2136, server=Remote(server=at, key=KEY.name)),
-        ),
-        keys={KEY.name: KEY},
-    )
-    began_s = time.perf_counter()
-    await asyncio.to_thread(load_intent, config)
-    read_s = time.perf_counter() - began_s  # once more than the service itself reads it: taken off by who measures
-    async with control_plane(config, roles={Role.PLANNER, Role.ENACTOR}) as plane:
-        service = Service(plane=plane, at=at, last=records - 1, folder=folder)
-        service.report()
-        await service.until("n0", *service.watched, look_s=LOOK_WHOLE_S)
-        await service.until(f"n{service.last}", _address(service.last), look_s=LOOK_WHOLE_S)
-        print(json.dumps({"read_s": read_s}), flush=True)
-        while command := (await asyncio.to_thread(sys.stdin.readline)).strip():
-            print(json.dumps(await service.commands[command]()), flush=True)
-
-
-@dataclass(kw_only=True)
-class Service:
-    """A control plane that runs, and the BIND that it publishes at."""
-
-    plane: ControlPlane
-    at: Server
-    last: int
-    folder: Path
-    ill: set[str] = field(default_factory=set)
-    reports: int = 0
-
-    def __post_init__(self) -> None:
-        self.watched = tuple(_address(0, turn) for turn in range(1, 5))
-        self.commands = {"edit": self.edit, "lose": self.lose, "try": self.tries}
-
-    async def edit(self) -> float:
-        """Read the file again, in which a record was changed; return seconds until BIND has it."""
-        began_s = time.perf_counter()
-        await self.plane.adopt(await asyncio.to_thread(self.plane.reader.read))
-        await self.until(f"n{self.last}", _address(self.last, 9))
-        return time.perf_counter() - began_s
-
-    async def lose(self) -> float:
-        """Report an endpoint ill; return seconds until BIND has another for its name."""
-        address = await _address_of(self.at, "n0")
-        assert address is not None
-        self.before = await self.plane.publishers["bind"].fence(ORIGIN)
-        self.ill.add(address)
-        began_s = time.perf_counter()
-        self.report()
-        await self.until("n0", *(each for each in self.watched if each != address))
-        return time.perf_counter() - began_s
-
-    async def tries(self) -> dict[str, bool]:
-        """Try what must not come through; return of what it did not."""
-        stands = await _address_of(self.at, "n0")
-        publisher = self.plane.publishers["bind"]
-        assert isinstance(self.before, Fence)
-        after = rrset_from_text(f"n0.{ORIGIN}", RRType.A, 60, [next(iter(self.ill))])
-        fence = Fence(generation=self.before.generation + 1, step=1, done=True, plan="0" * 16, writer="late.1.1")
-        late = Batch(zone=ORIGIN, expect=self.before, fence=fence, changes=(Change(before=None, after=after),))
-        outcome = await publisher.write(late)
-        late_is_safe = isinstance(outcome, Late) and await _address_of(self.at, "n0") == stands
-        return {
-            "a late writer": late_is_safe,
-            "a name among thousands goes": await self._without("n7", lambda number: number == 7),
-            "an emptied source": await self._without(f"n{self.last}", lambda _: True),
-        }
-
-    async def _without(self, name: str, gone: Callable[[int], bool]) -> bool:
-        """Want some names no more; return whether `name` is there when the planner has thought about it."""
-        assert self.plane.planner is not None
-        asked = self.plane.planner.verdicts.copy()
-        _write_intent(self.folder, self.last + 1, but=gone)
-        await self.plane.adopt(await asyncio.to_thread(self.plane.reader.read))
-        async with asyncio.timeout(WAIT_S):
-            while self.plane.planner.verdicts == asked:
-                await asyncio.sleep(LOOK_S)
-        await asyncio.sleep(SETTLE_S)
-        return await _address_of(self.at, name) is not None
-
-    async def until(self, name: str, *addresses: str, look_s: float = LOOK_S) -> None:
-        """Wait until BIND gives one of these addresses for a name."""
-        await _until(self.at, name, *addresses, look_s=look_s)
-
-    def report(self) -> None:
-        """Have the planner know how the watched endpoints are."""
-        assert self.plane.planner is not None
-        self.reports += 1
-        now_s = time.time()
-        said = {pool_key("watched"): f"{now_s:.3f}"}
-        for address in self.watched:
-            state = State.ILL if address in self.ill else State.WELL
-            said[f"watched/{address}:{PORT}"] = write_reading(Reading(state=state, since_s=now_s, why="refused"))
-        self.plane.planner.reported(VANTAGE, said, at_s=now_s + self.reports * 1e-3)
 
 
 _BIND: Final = """\

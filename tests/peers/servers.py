@@ -170,7 +170,7 @@ def _unbound_server(port: int, *, modules: str) -> list[str]:
         "interface": "127.0.0.1",
         "port": str(port),
         "outgoing-interface": "127.0.0.1",
-        "outgoing-port-avoid": "0-32767",  # by itself it asks from any port over 1024, and so takes those of other servers
+        "outgoing-port-avoid": "0-32767",  # it would ask from any over 1024, another server's too
         "do-not-query-localhost": "no",
         "do-ip6": "no",
         "module-config": f'"{modules}"',

@@ -5,9 +5,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
 from standfast.authority.checks import Promise
+from standfast.authority.remote import Remote
 from standfast.authority.signing import SigningPolicy
 from standfast.dns.model import Name
-from standfast.dns.servers import Server
 
 Network = IPv4Network | IPv6Network
 
@@ -30,14 +30,6 @@ class Access:
 
 
 NOBODY: Final = Access()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remote:
-    """Another server of a zone, and the key under which one speaks with it."""
-
-    server: Server
-    key: Name | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address
 from itertools import islice
 from typing import Final
 
+from standfast.authority.defaults import LOSS_MAX
 from standfast.authority.denial import wildcard_of
 from standfast.authority.signed_checks import hashed_cheaply, signatures_last
 from standfast.authority.zone import Draft, Node, Zone
@@ -35,7 +36,6 @@ RECORD_OCTETS: Final = 12  # of a record beside its data: its owner as a pointer
 RRSET_OCTETS_MAX: Final = 65_535 - 12 - 259 - 11  # beside header, question and OPT (RFC 1035 section 4.2.2)
 _MANY: Final = frozenset({RRType.A, RRType.AAAA, RRType.TXT})  # types that no check asks for by themselves
 SINGLE: Final = frozenset({RRType.SOA, RRType.CNAME, RRType.DNAME})
-LOSS_MAX: Final = 0.5  # of a zone's names at once: half a file is nearly always less than that (docs/decisions/0015)
 REFRESH_AT: Final = -16  # of an SOA's data (RFC 1035 section 3.3.13); retry and expire follow
 ADDRESS_LABELS: Final = 4  # of an IPv4 address that was taken for a name
 

@@ -12,12 +12,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from standfast.authority.defaults import DS_TTL_DEFAULT_S, PARENT_PROPAGATION_DEFAULT_S, PROPAGATION_DEFAULT_S
 from standfast.authority.keys import Key, KeySet, Role
 from standfast.errors import StandfastError
-
-PROPAGATION_DEFAULT_S: Final = 3_600  # until the last secondary has what is served here
-PARENT_PROPAGATION_DEFAULT_S: Final = 3_600
-DS_TTL_DEFAULT_S: Final = 86_400  # as most registries have it
 
 _NEVER: Final = float("inf")
 

@@ -10,7 +10,7 @@ from itertools import count
 from math import inf
 from typing import Final
 
-from standfast.authority.access import Remote
+from standfast.authority.remote import Remote
 from standfast.dns.model import Name
 from standfast.ports import Random
 

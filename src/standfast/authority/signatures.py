@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 from zlib import crc32
 
+from standfast.authority.defaults import LIFETIME_DEFAULT_S
 from standfast.authority.keys import Key
 from standfast.dns.model import Name, RRset, RRType
 from standfast.dns.rdata import canonical_rdata
 from standfast.dns.wire import name_from_text
 
-LIFETIME_DEFAULT_S: Final = 14 * 86_400  # RFC 6781 section 4.4.2.1: long enough to mend what is broken on Monday
 SKEW_S: Final = 3_600  # a validator's clock may be behind by this
 JITTER_FRACTION: Final = 0.25  # of the lifetime: signatures of one moment end spread over so much of it
 REFRESH_FRACTION: Final = 0.25  # of the lifetime: what has less than this left is signed anew

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
 
+from standfast.authority.defaults import DNSKEY_TTL_DEFAULT_S, LIFETIME_DEFAULT_S
 from standfast.authority.denial import NsecDenial, canonical, merged, octets_of
 from standfast.authority.keyroll import TIMING_DEFAULT, Timing
 from standfast.authority.keys import DELETE_CDNSKEY, DELETE_CDS, Key, KeySet
 from standfast.authority.serials import following, later
-from standfast.authority.signatures import LIFETIME_DEFAULT_S, Lifetime, expires_before, signature_of, tags_of
+from standfast.authority.signatures import Lifetime, expires_before, signature_of, tags_of
 from standfast.authority.zone import MINIMUM_AT, Node, Zone, serial_of, with_serial
 from standfast.dns.changes import Change
 from standfast.dns.model import Name, RRset, RRType, type_name
@@ -27,7 +28,6 @@ DenialKind = Literal["nsec", "compact"]
 MADE_BY_SIGNER: Final = frozenset({RRType.RRSIG, RRType.NSEC, RRType.DNSKEY, RRType.CDS, RRType.CDNSKEY})
 NOT_IN_SOURCE: Final = MADE_BY_SIGNER | {RRType.NSEC3, RRType.NSEC3PARAM}
 SIGNED_BY_KEY_SIGNERS: Final = frozenset({RRType.DNSKEY, RRType.CDS, RRType.CDNSKEY})  # RFC 7344 section 4.1
-DNSKEY_TTL_DEFAULT_S: Final = 3_600
 LOOKS_PER_LIFETIME: Final = 100  # for signatures that are due: each makes anew what fell due since the last one
 
 _AT_CUT: Final = (RRType.NS, RRType.DS)  # RFC 4035 section 2.3

@@ -3,9 +3,10 @@
 That keeps `standfast --help` quick: it loads no resolver.
 """
 
+import gc
 import sys
 from io import TextIOWrapper
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -13,6 +14,8 @@ from standfast.cli.exits import exit_code_of
 from standfast.cli.stdout import guarded
 from standfast.cli.verbs import Verb, Verbs
 from standfast.errors import StandfastError
+
+COLLECT_AFTER: Final = 50_000  # objects: a verb is that many, and after each 700 Python would look through them all
 
 VERBS = (
     Verb("up", "Run the guard, or an authority, in the foreground."),
@@ -78,6 +81,7 @@ def main() -> None:
     """Run the command line."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout = guarded(sys.stdout)
+    gc.set_threshold(COLLECT_AFTER)
     cli(prog_name="standfast")
 
 

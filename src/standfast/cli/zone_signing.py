@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import click
 
+from standfast.authority.defaults import LIFETIME_DEFAULT_S
 from standfast.authority.diff import apply
 from standfast.authority.keyroll import (
     KeyRing,
@@ -19,7 +20,6 @@ from standfast.authority.keyroll import (
 )
 from standfast.authority.keyroll import ds_seen as seen_at_parent
 from standfast.authority.keys import ALGORITHMS, Key, KeySet, LocalSigner, Role
-from standfast.authority.signatures import LIFETIME_DEFAULT_S
 from standfast.authority.signing import Signing, SigningPolicy, unfit_source
 from standfast.authority.signing import sign as sign_zone
 from standfast.authority.zone import Zone

@@ -140,6 +140,9 @@ def _follow(node: Node, wanted: Node, changes: list[Change]) -> None:
     """Add what leads from `node` to `wanted`."""
     if node == wanted:  # as most of a zone is, and mostly the very same
         return
+    if not node:
+        changes += [Change(before=None, after=after) for after in wanted.values()]
+        return
     for rtype, after in wanted.items():
         before = node.get(rtype)
         if not same(before, after):

@@ -61,8 +61,7 @@ class Roots:
         Raises:
             OSError: `ca_file` cannot be read (`ssl.SSLError`, a subclass: it holds no certificates).
         """
-        self.probes = _trusting(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ca_file)
-        self.probes.options |= ssl.OP_NO_TICKET
+        self.probes = roots_of_probes(ca_file)
         self.blind_probes = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self.blind_probes.minimum_version = ssl.TLSVersion.TLSv1_2
         self.blind_probes.options |= ssl.OP_NO_TICKET
@@ -72,6 +71,17 @@ class Roots:
         self.tls.set_alpn_protocols([ALPN_TLS])
         self.https = _trusting(ResumingContext(ssl.PROTOCOL_TLS_CLIENT), ca_file)
         self.https.set_alpn_protocols([ALPN_HTTPS])
+
+
+def roots_of_probes(ca_file: Path | None = None) -> ssl.SSLContext:
+    """Return what a connection that proves who answers is begun with; it resumes none, so that each proves anew.
+
+    Raises:
+        OSError: as `Roots` does.
+    """
+    context = _trusting(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ca_file)
+    context.options |= ssl.OP_NO_TICKET
+    return context
 
 
 def _trusting(context: Context, ca_file: Path | None) -> Context:

@@ -5,7 +5,6 @@ from random import Random
 
 import pytest
 
-from standfast.authority.access import Remote
 from standfast.authority.notifying import (
     AT_ONCE_MAX,
     JITTER,
@@ -19,6 +18,7 @@ from standfast.authority.notifying import (
     Notifying,
     Send,
 )
+from standfast.authority.remote import Remote
 from standfast.dns.servers import Server
 
 ZONE = "example.org."

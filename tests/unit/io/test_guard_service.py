@@ -34,12 +34,13 @@ from standfast.guard.events import (
 from standfast.guard.known import Answer, KnownGood
 from standfast.guard.operators import Operated
 from standfast.io import guard_service
-from standfast.io.clients.certificates import CertificateFiles, OwnCertificate
+from standfast.io.clients.certificates import OwnCertificate
 from standfast.io.clients.listener import ListenError
 from standfast.io.clock import SteadyClock
 from standfast.io.guard_service import GuardService
 from standfast.io.roots import Roots
 from standfast.io.settings.addresses import ListenAddress, Scheme
+from standfast.io.settings.certificate_files import CertificateFiles
 
 QUESTION = Question("www.example.org.", RRType.A)
 OUTBOUND = Outbound(id=7, question=QUESTION, cased_qname="www.example.org.")

@@ -53,7 +53,8 @@ def unknown_address(subject: Subject) -> Iterator[Finding]:
                 severity, why = found
                 text = f"would get {shown([(rtype, rdata)])}, which {why}"
                 advice = "take it out of the pool, or put its network into [control.rules] networks"
-                yield from group.findings("unknown-address", text, advice, severity)
+                names = group.names_with((rtype, rdata), subject.after)
+                yield from group.findings("unknown-address", text, advice, severity, names=names)
 
 
 def ttl_bounds(subject: Subject) -> Iterator[Finding]:
@@ -118,8 +119,10 @@ def _ranges(networks: Iterable[str]) -> _Ranges:
 def _outside(packed: bytes, ranges: _Ranges) -> _Fault | None:
     """Return what speaks against an address that may lie in some networks alone; `in` of the library takes tenfold."""
     number = int.from_bytes(packed, "big")
-    inside = any(number & mask == first for first, mask in ranges.get(len(packed), ()))
-    return None if inside else (Severity.REFUSE, "lies in none of the networks in [control.rules]")
+    for first, mask in ranges.get(len(packed), ()):
+        if number & mask == first:
+            return None
+    return Severity.REFUSE, "lies in none of the networks in [control.rules]"
 
 
 @lru_cache(maxsize=ADDRESSES_MAX)

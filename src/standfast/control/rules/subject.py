@@ -16,7 +16,7 @@ from standfast.control.members import ENDPOINT_TYPES, Pools, Target
 from standfast.control.plan import Content, Node
 from standfast.control.zone_index import Shape
 from standfast.dns.changes import Change
-from standfast.dns.model import Name, RRset
+from standfast.dns.model import Name, RRset, RRType
 from standfast.dns.name import ROOT, parents
 from standfast.dns.rdata import rrset_to_text
 from standfast.values import value
@@ -24,6 +24,7 @@ from standfast.values import value
 Form = tuple[tuple[int, int, tuple[bytes, ...]], ...]  # a node without its name: type, TTL in seconds, data of each
 
 _NOBODY: Final = frozenset[Target]()
+_CNAME: Final = int(RRType.CNAME)
 SHOWN_MAX: Final = 5  # endpoints that a finding names; it says how many there are
 
 
@@ -31,7 +32,8 @@ SHOWN_MAX: Final = 5  # endpoints that a finding names; it says how many there a
 class Group:
     """Names that are alike before, alike after, and promised alike. `shape` is None where they are not managed.
 
-    `stood` and `stands` are the endpoints before and after.
+    `stood` and `stands` are the endpoints before and after. Plain names that come anew with one RRset are alike in its
+    type and TTL, and `differ` in its data: `after` has none of it, and `stands` are the endpoints of all of them.
     """
 
     shape: Shape | None
@@ -40,6 +42,7 @@ class Group:
     names: Sequence[Name]
     stood: frozenset[Target]
     stands: frozenset[Target]
+    differ: bool = False
 
     @property
     def lost(self) -> frozenset[Target]:
@@ -61,9 +64,22 @@ class Group:
         """The pools that serve it, in order."""
         return () if self.shape is None else self.shape.policy.order
 
-    def findings(self, rule: str, text: str, advice: str, severity: Severity = Severity.REFUSE) -> Iterator[Finding]:
-        """Yield the same finding of each name."""
-        for name in self.names:
+    def names_with(self, target: Target, after: Content) -> Iterable[Name]:
+        """Return those of its names that have this endpoint `after`."""
+        rtype, rdata = target
+        return (name for name in self.names if rdata in after[name][rtype].rdatas) if self.differ else self.names
+
+    def findings(
+        self,
+        rule: str,
+        text: str,
+        advice: str,
+        severity: Severity = Severity.REFUSE,
+        *,
+        names: Iterable[Name] | None = None,
+    ) -> Iterator[Finding]:
+        """Yield the same finding of each name, or of some of them."""
+        for name in self.names if names is None else names:
             yield Finding(rule=rule, severity=severity, name=name, text=text, advice=advice)
 
 
@@ -131,11 +147,35 @@ def groups_of(
     changes: Iterable[Change], before: Content, after: Content, shapes: Mapping[Name, Shape]
 ) -> Sequence[Group]:
     """Return the groups of all names that `changes` change, which lead from one content to the other."""
+    coming: dict[tuple[int, int], list[RRset]] = {}
+    others: list[Name] = []
+    for change in changes:
+        rrset, owner = change.after, owner_of(change)
+        if rrset is None or owner in shapes or rrset.rtype == _CNAME or before.get(owner) or len(after[owner]) > 1:
+            others.append(owner)
+        else:
+            coming.setdefault((rrset.rtype, rrset.ttl_s), []).append(rrset)
     found: dict[tuple[Shape | None, Form, Form], list[Name]] = {}
-    for name in dict.fromkeys([owner_of(change) for change in changes]):
+    for name in dict.fromkeys(others):
         alike = shapes.get(name), form_of(before.get(name)), form_of(after.get(name))
         found.setdefault(alike, []).append(name)
-    return [group_of(*alike, names) for alike, names in found.items()]
+    return [
+        *(_coming(rtype, ttl_s, rrsets) for (rtype, ttl_s), rrsets in coming.items()),
+        *(group_of(*alike, names) for alike, names in found.items()),
+    ]
+
+
+def _coming(rtype: int, ttl_s: int, rrsets: Sequence[RRset]) -> Group:
+    endpoints = [(rtype, rdata) for rrset in rrsets for rdata in rrset.rdatas] if rtype in ENDPOINT_TYPES else ()
+    return Group(
+        shape=None,
+        before=(),
+        after=((rtype, ttl_s, ()),),
+        names=[rrset.owner for rrset in rrsets],
+        stood=_NOBODY,
+        stands=frozenset(endpoints),
+        differ=True,
+    )
 
 
 def form_of(node: Node | None) -> Form:

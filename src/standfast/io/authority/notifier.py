@@ -15,8 +15,8 @@ from typing import Final, assert_never
 
 import structlog
 
-from standfast.authority.access import Remote
 from standfast.authority.notifying import GiveUp, Notifying, Send
+from standfast.authority.remote import Remote
 from standfast.dns.codec import AA, QR
 from standfast.dns.model import Name, Rcode, RRType, rcode_name
 from standfast.dns.requests import Opcode, message, question_octets, raws, read_message

@@ -14,8 +14,8 @@ from typing import Final, Protocol, assert_never
 
 import structlog
 
-from standfast.authority.access import Remote
 from standfast.authority.diff import apply
+from standfast.authority.remote import Remote
 from standfast.authority.secondary import (
     Action,
     AskSerial,

@@ -8,7 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from standfast.authority.checks import LOSS_MAX, Promise, bounded, judge
+from standfast.authority.checks import Promise, bounded, judge
+from standfast.authority.defaults import LOSS_MAX
 from standfast.authority.source import Source
 from standfast.authority.zone import Zone, draft_of
 from standfast.dns.masterfile import Fault, MasterFile, MasterFileError, Record

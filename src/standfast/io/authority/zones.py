@@ -15,7 +15,8 @@ from typing import Any, Final, Literal, TypeVar
 import structlog
 
 from standfast.authority.access import NO_RULES, NOBODY, ZoneRules
-from standfast.authority.checks import LOSS_MAX, judge
+from standfast.authority.checks import judge
+from standfast.authority.defaults import LOSS_MAX
 from standfast.authority.diff import apply, difference
 from standfast.authority.journal import Delta, Journal, worth_a_step
 from standfast.authority.reach import judge_changes

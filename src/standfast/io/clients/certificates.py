@@ -20,6 +20,7 @@ from standfast.errors import StandfastError
 from standfast.io.faults import in_words
 from standfast.io.roots import ALPN_HTTPS, ALPN_TLS
 from standfast.io.settings.addresses import Scheme
+from standfast.io.settings.certificate_files import CertificateFiles
 
 EXPIRY_NOTICE_S: Final = 7 * 86_400  # how long before its end people are told: whoever renews it should have by then
 EXPIRY_NOTICE_PART: Final = 1 / 4  # of its whole time, where that is short
@@ -27,14 +28,6 @@ NOTICE_AGAIN_S: Final = 86_400
 _ALPN: Final = {Scheme.DOT: ALPN_TLS, Scheme.DOH: ALPN_HTTPS}
 
 log = structlog.get_logger("standfast.certificates")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateFiles:
-    """Where a certificate, the authorities between it and a root behind it, and its key lie, both in PEM form."""
-
-    certificate: Path
-    key: Path
 
 
 class CertificateError(StandfastError):

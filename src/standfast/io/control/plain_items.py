@@ -41,6 +41,7 @@ _ITEM: Final = re.compile(
 # The same once more, of what is an item: a key with a single value, or with a list in brackets or below it.
 _PART: Final = re.compile(rf"({_KEY}): *+(?:({_SCALAR})|({_LIST}|(?:\n *+- {_SCALAR} *+)++))", re.ASCII)
 _ONE: Final = re.compile(_SCALAR, re.ASCII)
+_LAYOUTS_MAX: Final = 64  # of items in one file; each takes a millisecond to learn
 
 Item = dict[str, Any]
 
@@ -75,12 +76,42 @@ def without_plain_items(text: str) -> tuple[str, Mapping[int, Run]]:
     return "".join([*pieces, text[done:]]), runs
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    """How an item in braces is written: which keys, in which order, with a single value each or with a list.
+
+    Nearly all items of a file are written as the one before was. Its values are then found at once: what its expression
+    matches is an item, and says what `_said` says of it.
+    """
+
+    keys: Sequence[str]
+    lists: Sequence[bool]
+    expression: re.Pattern[str]
+
+    def said(self, values: Sequence[str]) -> Item:
+        return {
+            key: _listed(value) if is_list else _scalar(value)
+            for key, is_list, value in zip(self.keys, self.lists, values, strict=True)
+        }
+
+
 def _runs(text: str) -> Iterator[tuple[Sequence[int], list[Item]]]:
     """Yield plain items that follow each other, by where each begins and what it says."""
     starts, items = array("L"), list[Item]()
-    indent, end = "", 0
-    for found in _ITEM.finditer(text):
-        item = _said(found[0])
+    indent, end, at = "", 0, 0
+    layouts: dict[tuple[str, ...], _Layout] = {}
+    layout: _Layout | None = None
+    while True:
+        item: Item | None
+        if layout is not None and (found := layout.expression.match(text, at)) is not None:
+            item = layout.said(found.groups()[1:])
+        elif (found := _ITEM.search(text, at)) is not None:
+            parts = _PART.findall(found[0])
+            item = _said(parts)
+            layout = None if item is None else _layout_of(found[0], parts, layouts)
+        else:
+            break
+        at = found.end()
         if item is None:
             continue
         if found.start() != end or found[1] != indent:
@@ -88,18 +119,38 @@ def _runs(text: str) -> Iterator[tuple[Sequence[int], list[Item]]]:
             starts, items = array("L"), []
         starts.append(found.start())
         items.append(item)
-        indent, end = found[1], found.end()
+        indent, end = found[1], at
     yield starts, items
 
 
-def _said(text: str) -> Item | None:
-    """Return what a plain item says; None where it has a key twice, which is not for us to judge."""
-    parts = _PART.findall(text)
+_Part = tuple[str, str, str]  # a key, and its single value or its list
+
+
+def _said(parts: Sequence[_Part]) -> Item | None:
+    """Return what a plain item of these says; None where it has a key twice, which is not for us to judge."""
     item = {
         intern(key): _scalar(one) if one else [_scalar(each) for each in _ONE.findall(listed)]
         for key, one, listed in parts
     }
     return item if len(item) == len(parts) else None
+
+
+def _layout_of(text: str, parts: Sequence[_Part], known: dict[tuple[str, ...], _Layout]) -> _Layout | None:
+    """Return how a plain item of these, none of them twice, is written, where that is in braces."""
+    if not text.lstrip(" -").startswith("{"):
+        return None
+    written = tuple([key + ": ++(" + (_SCALAR if one else _LIST) + ")" for key, one, _ in parts])
+    layout = known.get(written)
+    if layout is None and len(known) < _LAYOUTS_MAX:
+        expression = re.compile(rf"( *+)- \{{ *+{' *+, *+'.join(written)} *+\}}{_END}", re.ASCII)
+        keys = [intern(key) for key, _, _ in parts]
+        layout = known[written] = _Layout(keys=keys, lists=[not one for _, one, _ in parts], expression=expression)
+    return layout
+
+
+def _listed(text: str) -> list[object]:
+    """Return the items of a list; of one that has no comma there is one."""
+    return [_scalar(text[1:-1].strip(" "))] if "," not in text else [_scalar(each) for each in _ONE.findall(text)]
 
 
 def _scalar(text: str) -> object:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Set
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -19,9 +20,7 @@ from standfast.control.verifier import Asked, Seen
 from standfast.control.zone_index import ZoneIndex, index_zone
 from standfast.dns.model import Name
 from standfast.dns.servers import Server
-from standfast.io.authority.zones import ServedZones
 from standfast.io.clock import SteadyClock
-from standfast.io.control.checks.check import Checker
 from standfast.io.control.enactor_service import EnactorService
 from standfast.io.control.intent_reader import IntentReader
 from standfast.io.control.journal import ControlJournal
@@ -36,9 +35,9 @@ from standfast.io.roots import Roots
 from standfast.io.settings.control import ControlConfig
 from standfast.io.settings.control_keys import Approval, Role
 from standfast.io.settings.places import ConfigError
-from standfast.io.telemetry.control_metrics import CONTROL_METRICS
-from standfast.io.telemetry.described import metrics_page
-from standfast.io.telemetry.pages import PageServer
+
+if TYPE_CHECKING:  # a plane without zones of its own need not wait for what serves them
+    from standfast.io.authority.zones import ServedZones
 
 log = structlog.get_logger("standfast.control")
 
@@ -126,7 +125,7 @@ async def control_plane(
     config: ControlConfig,
     *,
     roles: Set[Role],
-    served: ServedZones | None = None,
+    served: "ServedZones | None" = None,
     served_at: Iterable[Server] = (),
 ) -> AsyncIterator[ControlPlane]:
     """Run these roles until the context ends.
@@ -167,6 +166,10 @@ async def control_plane(
         if plane.vantage is not None:
             await stack.enter_async_context(plane.vantage)
         if config.metrics is not None:
+            from standfast.io.telemetry.control_metrics import CONTROL_METRICS  # noqa: PLC0415  nor for what few set
+            from standfast.io.telemetry.described import metrics_page  # noqa: PLC0415
+            from standfast.io.telemetry.pages import PageServer  # noqa: PLC0415
+
             pages = {"/metrics": metrics_page(plane, CONTROL_METRICS)}
             observed = await stack.enter_async_context(PageServer(config.metrics, pages))
             log.info("control.metrics", address=str(observed.bound))
@@ -237,6 +240,8 @@ def _planner(
 
 
 def _vantage(plane: ControlPlane, store: PlanStore, rng: random.Random, clock: SteadyClock) -> VantageService:
+    from standfast.io.control.checks.check import Checker  # noqa: PLC0415  every protocol that is looked by
+
     checker = Checker(Roots(plane.config.ca_file), rng)
     return VantageService(store, checker, name=plane.config.name, now=clock.now, rng=rng)
 

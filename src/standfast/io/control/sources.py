@@ -14,7 +14,7 @@ import structlog
 from standfast.control.intent import Endpoint, Pool, Source
 from standfast.control.sources import SourceState, heard, packed, unpacked
 from standfast.io.control.source_readers import Ways, read_source
-from standfast.io.roots import Roots
+from standfast.io.roots import roots_of_probes
 from standfast.io.settings.control import ControlConfig
 from standfast.io.whole_files import write_whole
 from standfast.ports import Random
@@ -59,7 +59,7 @@ class Sources:
         self._sources: dict[str, Source] = {}
         self._folder = control.state_dir / FOLDER
         self._rng = rng or random.SystemRandom()
-        self._ways = Ways(resolvers=control.resolvers, tls=Roots(control.ca_file).probes, rng=self._rng, wall=wall)
+        self._ways = Ways(resolvers=control.resolvers, tls=roots_of_probes(control.ca_file), rng=self._rng, wall=wall)
         self._changed = changed
         self._keep = keep
         self._tasks: dict[str, asyncio.Task[None]] = {}

@@ -17,9 +17,9 @@ _WORDS: Final[Mapping[str, bool | None]] = {"": None, "~": None, "null": None, "
 
 def meaning_of(word: str) -> bool | int | float | str | None:
     """Return what a plain scalar stands for."""
-    if word in _WORDS:
-        return _WORDS[word]
-    if word[0] not in _NUMBER_BEGINS:  # as nearly all do not
+    if word[:1] not in _NUMBER_BEGINS:  # as nearly all do not
+        return _WORDS.get(word, word)
+    if word.count(".") > 1:  # as an address has
         return word
     if _INTEGER.fullmatch(word):
         return int(word)

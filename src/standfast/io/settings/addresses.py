@@ -8,7 +8,7 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
 from pathlib import Path
 
-from standfast.authority.access import Remote
+from standfast.authority.remote import Remote
 from standfast.dns.model import Name
 from standfast.dns.name import BadName, parse_name
 from standfast.dns.servers import PORTS, Server, Transport

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from standfast.authority.access import NO_RULES, NOBODY, Access, Remote, ZoneRules
-from standfast.authority.checks import LOSS_MAX, Promise
+from standfast.authority.access import NO_RULES, NOBODY, Access, ZoneRules
+from standfast.authority.checks import Promise
+from standfast.authority.defaults import LOSS_MAX
 from standfast.authority.keyroll import Timing
 from standfast.authority.keys import ALGORITHMS
+from standfast.authority.remote import Remote
 from standfast.authority.signing import SigningPolicy
 from standfast.dns.model import Name
 from standfast.dns.servers import Server

@@ -7,10 +7,14 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from standfast.authority.checks import LOSS_MAX
-from standfast.authority.keyroll import TIMING_DEFAULT
-from standfast.authority.signatures import LIFETIME_DEFAULT_S
-from standfast.authority.signing import DNSKEY_TTL_DEFAULT_S
+from standfast.authority.defaults import (
+    DNSKEY_TTL_DEFAULT_S,
+    DS_TTL_DEFAULT_S,
+    LIFETIME_DEFAULT_S,
+    LOSS_MAX,
+    PARENT_PROPAGATION_DEFAULT_S,
+    PROPAGATION_DEFAULT_S,
+)
 from standfast.dns.tsig import ALGORITHMS
 from standfast.io.clients.limits import RATE_LIMIT_DEFAULT_QPS
 from standfast.io.settings.config_types import (
@@ -112,10 +116,10 @@ class ZoneKeys(Table):
     denial: Annotated[DenialScheme, CHOICE] = DenialScheme.NSEC
     signature_lifetime_s: Annotated[int, Field(ge=LIFETIME_MIN_S, le=LIFETIME_MAX_S)] = LIFETIME_DEFAULT_S
     dnskey_ttl_s: Annotated[int, Field(ge=0, le=DNSKEY_TTL_MAX_S)] = DNSKEY_TTL_DEFAULT_S
-    propagation_s: Seconds = TIMING_DEFAULT.propagation_s
+    propagation_s: Seconds = PROPAGATION_DEFAULT_S
     parent: list[RemoteText] = []
-    parent_propagation_s: Seconds = TIMING_DEFAULT.parent_propagation_s
-    ds_ttl_s: Seconds = TIMING_DEFAULT.ds_ttl_s
+    parent_propagation_s: Seconds = PARENT_PROPAGATION_DEFAULT_S
+    ds_ttl_s: Seconds = DS_TTL_DEFAULT_S
 
 
 class AuthorityKeys(Table):

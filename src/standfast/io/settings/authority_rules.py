@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from standfast.authority.access import Remote
+from standfast.authority.remote import Remote
 from standfast.dns.model import Name
 from standfast.dns.name import is_below
 from standfast.io.authority.zone_files import origin_of

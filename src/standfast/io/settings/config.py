@@ -14,7 +14,6 @@ from standfast.dns.name import ROOT
 from standfast.dns.servers import Server
 from standfast.guard.policy import PolicyTable
 from standfast.io.authority.zone_files import origin_of
-from standfast.io.clients.certificates import CertificateFiles
 from standfast.io.clients.limits import ALLOW_DEFAULT, Limits
 from standfast.io.settings import config_rules
 from standfast.io.settings.addresses import (
@@ -28,6 +27,7 @@ from standfast.io.settings.addresses import (
 )
 from standfast.io.settings.authority import AuthorityConfig, authority_of, describe_authority
 from standfast.io.settings.authority_rules import AUTHORITY_RULES
+from standfast.io.settings.certificate_files import CertificateFiles
 from standfast.io.settings.config_file import Draft, FileKeys, read
 from standfast.io.settings.control import ControlConfig, WrittenIntent, control_of, describe_control
 from standfast.io.settings.control_keys import PublisherKind

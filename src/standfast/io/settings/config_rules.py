@@ -15,7 +15,7 @@ from standfast.dns.model import Name
 from standfast.dns.servers import Server
 from standfast.evidence.model import ProbeSpec
 from standfast.guard.policy import Policy, PolicyTable
-from standfast.io.clients.certificates import CertificateError, CertificateFiles, read_certificate
+from standfast.io.clients.certificates import CertificateError, read_certificate
 from standfast.io.settings.addresses import (
     ListenAddress,
     Scheme,
@@ -26,6 +26,7 @@ from standfast.io.settings.addresses import (
     parse_upstream,
 )
 from standfast.io.settings.authority_rules import AUTHORITY_RULES
+from standfast.io.settings.certificate_files import CertificateFiles
 from standfast.io.settings.config_file import Draft, PolicyKeys, Rule
 from standfast.io.settings.control_rules import CONTROL_RULES
 from standfast.io.settings.key_rules import KEY_RULES

@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from standfast.authority.access import Remote
+from standfast.authority.remote import Remote
 from standfast.control.rules.bounds import Bounds
 from standfast.dns.model import Name
 from standfast.dns.name import parse_name
 from standfast.dns.servers import Server
 from standfast.dns.tsig import TsigKey
-from standfast.io.clients.certificates import CertificateFiles
 from standfast.io.settings.addresses import KEY_PREFIX, parse_local, parse_remote, parse_server, read_resolv_conf
+from standfast.io.settings.certificate_files import CertificateFiles
 from standfast.io.settings.control_keys import (
     NAME_MAX,
     SQLITE,

@@ -1,7 +1,6 @@
 """Rules that look at groups and kinds of names: what they find is what they find of each name by itself."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -14,7 +13,7 @@ from standfast.control.members import Pools, target_of
 from standfast.control.plan import Content, applied
 from standfast.control.pool_view import PoolView
 from standfast.control.rules.bounds import Bounds
-from standfast.control.rules.subject import Kind, Subject, groups_of
+from standfast.control.rules.subject import Kind, Subject, form_of, group_of, groups_of, owner_of
 from standfast.control.rules.table import findings_on
 from standfast.control.zone_index import ZoneIndex
 from standfast.dns.changes import Change, same
@@ -129,7 +128,10 @@ def subjects(index: ZoneIndex, before: Content, then: Content, given_: Facts) ->
     changes = [Change(before=old, after=new) for old, new in pairs if not same(old, new)]
     after = applied(before, changes)
     groups = groups_of(changes, before, after, index.shapes)
-    alone = [replace(group, names=[name]) for group in groups for name in group.names]
+    owners = dict.fromkeys(owner_of(change) for change in changes)
+    alone = [
+        group_of(index.shapes.get(name), form_of(before.get(name)), form_of(after.get(name)), [name]) for name in owners
+    ]
     pools = Pools(POOLS)
     return (
         Subject(before=before, after=after, changes=changes, facts=given_, pools=pools, groups=groups),

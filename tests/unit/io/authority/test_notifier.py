@@ -14,7 +14,8 @@ import pytest
 
 from bound_sockets import bound_udp
 from standfast.authority import notifying
-from standfast.authority.access import Remote, ZoneRules
+from standfast.authority.access import ZoneRules
+from standfast.authority.remote import Remote
 from standfast.authority.zone import Zone
 from standfast.dns.codec import AA, QR
 from standfast.dns.model import Name, Rcode, RRType

@@ -16,8 +16,9 @@ from typing import Final, Literal
 import pytest
 import structlog.testing
 
-from standfast.authority.access import Access, Remote, ZoneRules
+from standfast.authority.access import Access, ZoneRules
 from standfast.authority.diff import apply, difference
+from standfast.authority.remote import Remote
 from standfast.authority.serials import later
 from standfast.authority.signing import SigningPolicy, is_signed
 from standfast.authority.zone import SERIAL_AT, Zone

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from peers.servers import hostile
-from standfast.authority.access import Remote, ZoneRules
+from standfast.authority.access import ZoneRules
 from standfast.authority.checks import Promise
 from standfast.authority.lookup import answer
+from standfast.authority.remote import Remote
 from standfast.authority.zone import Zone
 from standfast.dns.model import Ede, Name, Query, Question, Rcode, Reply, RRType
 from standfast.dns.requests import Opcode, Raw, Request, message, question_octets, read_request

@@ -13,11 +13,11 @@ from standfast.drills.live.authority import Certificate, ThrowawayAuthority
 from standfast.io.clients.certificates import (
     NOTICE_AGAIN_S,
     CertificateError,
-    CertificateFiles,
     OwnCertificate,
     read_certificate,
 )
 from standfast.io.settings.addresses import Scheme
+from standfast.io.settings.certificate_files import CertificateFiles
 
 NOW = datetime.now(UTC)
 

@@ -16,12 +16,13 @@ from standfast.dns.prepared import PreparedAnswers
 from standfast.drills.live.authority import Certificate, issue_self_signed
 from standfast.guard.cache import Entry
 from standfast.io.clients import connections, limits
-from standfast.io.clients.certificates import CertificateFiles, read_certificate
+from standfast.io.clients.certificates import read_certificate
 from standfast.io.clients.client import Client, OnQuery
 from standfast.io.clients.connections import PIPELINE_MAX, WRITE_OCTETS_MAX, Connections
 from standfast.io.clients.datagrams import NO_FAST_PATH, FastPath
 from standfast.io.clients.tls_streams import OwnContext
 from standfast.io.settings.addresses import Scheme
+from standfast.io.settings.certificate_files import CertificateFiles
 
 OUTBOUND = Outbound(id=0, question=Question("www.example.org.", RRType.TXT), cased_qname="www.example.org.")
 REPLY = Reply(rcode=Rcode.NOERROR)

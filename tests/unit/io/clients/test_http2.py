@@ -36,12 +36,13 @@ from standfast.dns.exchange import Outbound
 from standfast.dns.model import Query, Question, Rcode, Reply, RRset, RRType
 from standfast.drills.live.authority import Certificate, issue_self_signed
 from standfast.io.clients import http2
-from standfast.io.clients.certificates import CertificateFiles, read_certificate
+from standfast.io.clients.certificates import read_certificate
 from standfast.io.clients.client import Client, OnQuery
 from standfast.io.clients.connections import Connections
 from standfast.io.clients.http2 import HEADER_OCTETS_MAX, STREAMS_MAX, WASTE_MAX, HttpConnection
 from standfast.io.clients.tls_streams import OwnContext
 from standfast.io.settings.addresses import Scheme
+from standfast.io.settings.certificate_files import CertificateFiles
 
 PATH = "/dns-query"
 QUESTION = Question("www.example.org.", RRType.A)

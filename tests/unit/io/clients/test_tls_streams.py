@@ -14,12 +14,13 @@ from standfast.dns.exchange import Outbound
 from standfast.dns.model import Query, Question, Rcode, Reply, RRType
 from standfast.drills.live.authority import Certificate, ThrowawayAuthority
 from standfast.io.clients import limits, tls_streams
-from standfast.io.clients.certificates import CertificateFiles, read_certificate
+from standfast.io.clients.certificates import read_certificate
 from standfast.io.clients.client import Client, OnQuery
 from standfast.io.clients.connections import Connections
 from standfast.io.clients.limits import Gate, Limits
 from standfast.io.clients.tls_streams import CLIENT_HANDSHAKES_MAX, HANDSHAKES_MAX, OwnContext
 from standfast.io.settings.addresses import Scheme
+from standfast.io.settings.certificate_files import CertificateFiles
 
 QUESTION = Question("www.example.org.", RRType.A)
 WIRE = encode_outbound(Outbound(id=7, question=QUESTION, cased_qname=QUESTION.qname))

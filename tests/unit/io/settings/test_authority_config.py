@@ -8,7 +8,8 @@ from typing import Final
 
 import pytest
 
-from standfast.authority.access import Access, Remote, ZoneRules
+from standfast.authority.access import Access, ZoneRules
+from standfast.authority.remote import Remote
 from standfast.dns.servers import Server
 from standfast.dns.tsig import TsigKey
 from standfast.io.settings import config

@@ -15,11 +15,11 @@ from standfast.dns.servers import Server, Transport
 from standfast.drills.live.authority import Certificate, ThrowawayAuthority, issue_self_signed
 from standfast.evidence.model import ProbeSpec
 from standfast.guard.policy import BogusMode, Mode, Policy
-from standfast.io.clients.certificates import CertificateFiles
 from standfast.io.clients.limits import ALLOW_DEFAULT, EVERYBODY, Limits
 from standfast.io.settings import addresses, config
 from standfast.io.settings.addresses import ListenAddress
 from standfast.io.settings.authority import AuthorityConfig
+from standfast.io.settings.certificate_files import CertificateFiles
 from standfast.io.settings.config import Config
 from standfast.io.settings.config_file import read
 from standfast.io.settings.places import ConfigError, find_config, find_state_dir

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import pytest
 
-from standfast.authority.access import Remote
+from standfast.authority.remote import Remote
 from standfast.control.rules.bounds import Bounds
 from standfast.dns.servers import Server
 from standfast.dns.tsig import TsigKey
 from standfast.drills.live.authority import ThrowawayAuthority
-from standfast.io.clients.certificates import CertificateFiles
 from standfast.io.settings import config
+from standfast.io.settings.certificate_files import CertificateFiles
 from standfast.io.settings.config import Config
 from standfast.io.settings.control import ControlConfig, PublisherSettings, own_name
 from standfast.io.settings.control_keys import Approval, PublisherKind, Role, RulesKeys

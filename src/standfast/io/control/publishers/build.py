@@ -1,20 +1,22 @@
-"""Publishers made of their settings. Nothing is asked of them yet."""
+"""Publishers made of their settings. Nothing is asked of them yet.
+
+Each kind is loaded when one of it is there: a process that writes to one server does not wait for all the others.
+"""
 
 import random
 import time
 from collections.abc import Mapping
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from standfast.control.publishing import Publisher
 from standfast.dns.model import Name
 from standfast.dns.tsig import TsigKey
 from standfast.errors import StandfastError
-from standfast.io.authority.primaries import Primary
-from standfast.io.authority.zones import ServedZones
-from standfast.io.control.publishers.own import OwnPublisher
-from standfast.io.control.publishers.rfc2136 import Rfc2136Publisher
 from standfast.io.settings.control import ControlConfig, PublisherSettings
 from standfast.io.settings.control_keys import PublisherKind
+
+if TYPE_CHECKING:
+    from standfast.io.authority.zones import ServedZones
 
 
 class PublisherUnusable(StandfastError):
@@ -26,7 +28,7 @@ class PublisherUnusable(StandfastError):
         self.why = why
 
 
-def build_publishers(control: ControlConfig, *, served: ServedZones | None) -> dict[str, Publisher]:
+def build_publishers(control: ControlConfig, *, served: "ServedZones | None") -> dict[str, Publisher]:
     """Return all publishers of the configuration, by their names.
 
     Args:
@@ -40,7 +42,7 @@ def build_publishers(control: ControlConfig, *, served: ServedZones | None) -> d
 
 
 def build_publisher(
-    settings: PublisherSettings, keys: Mapping[Name, TsigKey], *, served: ServedZones | None
+    settings: PublisherSettings, keys: Mapping[Name, TsigKey], *, served: "ServedZones | None"
 ) -> Publisher:
     """Return one of them.
 
@@ -49,19 +51,32 @@ def build_publisher(
     """
     match settings.kind:
         case PublisherKind.AUTHORITY:
-            if served is None:
-                why = "it is the authority of another process; reach it from here by kind rfc2136, server and key"
-                raise PublisherUnusable(settings.name, why)
-            return OwnPublisher(settings.name, served)
+            return _own(settings, served)
         case PublisherKind.RFC2136:
-            assert settings.server is not None  # the settings were checked
-            key = keys[settings.server.key] if settings.server.key else None
-            primary = Primary(server=settings.server.server, key=key)
-            return Rfc2136Publisher(settings.name, primary, rng=random.SystemRandom(), wall=time.time)
+            return _rfc2136(settings, keys)
         case PublisherKind.ROUTE53:
             return _route53(settings)
         case _:
             assert_never(settings.kind)
+
+
+def _own(settings: PublisherSettings, served: "ServedZones | None") -> Publisher:
+    if served is None:
+        why = "it is the authority of another process; reach it from here by kind rfc2136, server and key"
+        raise PublisherUnusable(settings.name, why)
+    from standfast.io.control.publishers.own import OwnPublisher  # noqa: PLC0415
+
+    return OwnPublisher(settings.name, served)
+
+
+def _rfc2136(settings: PublisherSettings, keys: Mapping[Name, TsigKey]) -> Publisher:
+    from standfast.io.authority.primaries import Primary  # noqa: PLC0415
+    from standfast.io.control.publishers.rfc2136 import Rfc2136Publisher  # noqa: PLC0415
+
+    assert settings.server is not None  # the settings were checked
+    key = keys[settings.server.key] if settings.server.key else None
+    primary = Primary(server=settings.server.server, key=key)
+    return Rfc2136Publisher(settings.name, primary, rng=random.SystemRandom(), wall=time.time)
 
 
 def _route53(settings: PublisherSettings) -> Publisher:

@@ -9,7 +9,7 @@ from standfast.control.store import PlanStore
 from standfast.io.control.stores.etcd import EtcdPlanStore
 from standfast.io.control.stores.etcd_gateway import EtcdGateway
 from standfast.io.control.stores.sqlite import SqlitePlanStore
-from standfast.io.roots import Roots
+from standfast.io.roots import roots_of_probes
 from standfast.io.settings.control import ControlConfig
 from standfast.io.settings.control_keys import ETCD_PREFIX
 
@@ -28,7 +28,7 @@ def open_store(
     if not control.store.startswith(ETCD_PREFIX):
         return SqlitePlanStore(control.state_dir).opened()
     name, _, password = environ.get(ETCD_USER, "").partition(":")
-    context = Roots(control.ca_file).probes
+    context = roots_of_probes(control.ca_file)
     if (shown := control.store_certificate) is not None:
         context.load_cert_chain(shown.certificate, shown.key)
     gateway = EtcdGateway(

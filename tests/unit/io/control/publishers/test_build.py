@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from standfast.authority.access import Remote
+from standfast.authority.remote import Remote
 from standfast.control.updates import OCTETS_MAX
 from standfast.dns.servers import Server
 from standfast.dns.tsig import TsigKey

@@ -20,9 +20,10 @@ import structlog.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from standfast.authority.access import NO_RULES, Remote, ZoneRules
+from standfast.authority.access import NO_RULES, ZoneRules
 from standfast.authority.checks import Promise
 from standfast.authority.diff import apply
+from standfast.authority.remote import Remote
 from standfast.authority.signing import SigningPolicy
 from standfast.control.fence import Fence, Garbage, Standing, fence_name
 from standfast.control.publishing import Batch, Late, Outcome, PublisherError, Refused, Written
