@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import Enum, auto
 
 from standfast.control.fence import Standing
@@ -19,6 +20,7 @@ from standfast.control.publishing import (
     Written,
 )
 from standfast.dns.model import Name
+from standfast.sim.control.taking import taken
 
 RETRY_S = 0.01
 
@@ -111,8 +113,9 @@ class InMemoryPublisher:
         stands = self._fences.get(batch.zone)
         if stands != batch.expect:
             return Late(found=stands)
-        changes = batch.changes[: -(-len(batch.changes) // share)]
-        self._contents[batch.zone] = applied(self._contents.get(batch.zone, {}), changes)
+        content = self._contents.get(batch.zone, {})
+        half = replace(batch, changes=batch.changes[: -(-len(batch.changes) // share)])
+        self._contents[batch.zone] = applied(content, taken(half, lambda name: content.get(name, {})))
         self._fences[batch.zone] = batch.fence
         self.batches.append(batch)
         return Written()

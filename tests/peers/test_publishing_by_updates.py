@@ -17,8 +17,9 @@ from bound_sockets import nobody_listening
 from faulty_path import Fault, faulty_path
 from peers.updatable import KEY_NAME, SECRET, SECRET_OCTETS, UPDATABLE, Updatable
 from standfast.control.batches import batched
+from standfast.control.difference import repair
 from standfast.control.fence import Fence, Garbage, Standing
-from standfast.control.plan import Content
+from standfast.control.plan import Content, applied
 from standfast.control.publishing import Batch, Late, PublisherError, Reading, Refused, Unclear, Written
 from standfast.control.updates import update_message
 from standfast.dns.changes import Change
@@ -203,6 +204,38 @@ def test_a_name_becomes_an_alias_and_addresses_again_whoever_put_what_there(serv
         by_hand(server, "turn", "CNAME", "60", "stranger.example.net.")
         healed = await done(to("turn", RRType.A, "192.0.2.12"))
         assert {rtype: set(rrset.rdatas) for rtype, rrset in healed.items()} == {RRType.A: {address("192.0.2.12")}}
+
+    asyncio.run(run())
+
+
+def test_what_was_read_is_repaired_whoever_put_what_there(server: Server) -> None:
+    async def run() -> None:
+        there = publisher(server)
+        for owner, rtype, data in (
+            ("alias", "CNAME", "stranger.example.net."),
+            ("turned", "A", "192.0.2.66"),
+            ("turned", "TXT", '"not in any plan"'),
+            ("more", "A", "192.0.2.66"),
+            ("beside", "TXT", '"somebody else\'s"'),
+        ):
+            by_hand(server, owner, rtype, "60", data)
+        wanted = (
+            to("alias", RRType.A, "192.0.2.10"),
+            to("turned", RRType.CNAME, "far.example.net."),
+            to("more", RRType.A, "192.0.2.10", "192.0.2.11"),
+            to("beside", RRType.AAAA, "2001:db8::1"),
+            to("new", RRType.A, "192.0.2.10"),
+        )
+        planned = applied({}, wanted)
+        read = await there.read(ZONE)
+        changes = repair(planned, {}, read.content)
+        assert await there.write(replace(write(read.fence, after(read.fence), *changes), seen=True)) == Written()
+        now = (await there.read(ZONE)).content
+        assert repair(planned, {}, now) == ()
+        assert set(now[f"beside.{ZONE}"]) == {RRType.TXT, RRType.AAAA}
+        assert {name: seen({name: node}) for name, node in now.items() if name not in planned} == {
+            name: seen({name: node}) for name, node in read.content.items() if name not in planned
+        }
 
     asyncio.run(run())
 

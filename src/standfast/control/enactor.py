@@ -82,7 +82,7 @@ def step(state: State, event: Event) -> Step:
             changes = folded(plans, fence, plan)
             if changes is None:
                 return _ask_whole(state, fence, plan, whole=False)
-            return _written_down(state, fence, plan, changes)
+            return _written_down(state, fence, plan, changes, seen=False)
         case AskingWhole() as asking, WholeRead() as read:
             return _repaired(state, asking, read)
         case Writing() as writing, (Late() | Refused() | Unclear()) as outcome:
@@ -155,19 +155,25 @@ def _repaired(state: State, asking: AskingWhole, read: WholeRead) -> Step:
     changes = repair(read.planned, removed_by(read.plans), read.reading.content)
     if not changes and isinstance(fence, Fence) and fence.done and fence.generation == plan.generation:
         return _to(state, Resting(), Settled(fence=fence))
-    return _written_down(state, fence, plan, changes)
+    return _written_down(state, fence, plan, changes, seen=True)
 
 
-def _written_down(state: State, fence: Standing, plan: PlanHead, changes: tuple[Change, ...]) -> Step:
+def _written_down(state: State, fence: Standing, plan: PlanHead, changes: tuple[Change, ...], *, seen: bool) -> Step:
     """Begin to write what there is to write; where there is nothing, the fence alone."""
     chunks, too_large = batched(changes, state.job.limits, state.job.zone)
     if not chunks and too_large:
         return _rest(state, Cause.TOO_LARGE, _say_too_large(too_large))
-    return _write(state, fence, plan, with_room_for(fence, chunks) or ((),), too_large)
+    return _write(state, fence, plan, with_room_for(fence, chunks) or ((),), too_large, seen=seen)
 
 
 def _write(
-    state: State, expect: Standing, plan: PlanHead, chunks: tuple[Chunk, ...], too_large: tuple[Name, ...]
+    state: State,
+    expect: Standing,
+    plan: PlanHead,
+    chunks: tuple[Chunk, ...],
+    too_large: tuple[Name, ...],
+    *,
+    seen: bool,
 ) -> Step:
     chunk, *left = chunks
     fence = Fence(
@@ -177,7 +183,7 @@ def _write(
         plan=digits_of(plan),
         writer=f"{state.job.writer}.{state.writes + 1}",
     )
-    batch = Batch(zone=state.job.zone, expect=expect, fence=fence, changes=chunk)
+    batch = Batch(zone=state.job.zone, expect=expect, fence=fence, changes=chunk, seen=seen)
     writing = Writing(batch=batch, plan=plan, left=tuple(left), too_large=too_large)
     return State(job=state.job, phase=writing, writes=state.writes + 1), Write(batch=batch)
 
@@ -213,7 +219,8 @@ def _not_ours(state: State, reading: ReadingBack, fence: Standing) -> Step:
 def _gone_on(state: State, writing: Writing) -> Step:
     """Go on after a batch that is written."""
     if writing.left:
-        return _write(state, writing.batch.fence, writing.plan, writing.left, writing.too_large)
+        batch = writing.batch
+        return _write(state, batch.fence, writing.plan, writing.left, writing.too_large, seen=batch.seen)
     if writing.too_large:
         return _rest(state, Cause.TOO_LARGE, _say_too_large(writing.too_large))
     return _to(state, Resting(), Settled(fence=writing.batch.fence))

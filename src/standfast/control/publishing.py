@@ -51,12 +51,15 @@ class Batch:
     """One write: all of it or nothing. `expect` is what must stand at the fence's place, None: that nothing does.
 
     The changes are made as one, so their order says nothing: a CNAME that comes takes the place of all types that go.
+    Where all that is published was read to decide them, `seen`, what stands in the way of one goes by another, and
+    nothing was there where one has no `before`: then a publisher need not take away what might be there after all.
     """
 
     zone: Name
     expect: Standing
     fence: Fence
     changes: tuple[Change, ...]  # each RRset is replaced whole, whatever stands there
+    seen: bool = False
 
 
 @value

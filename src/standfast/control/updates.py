@@ -94,7 +94,8 @@ def _updates(batch: Batch, start: Callable[[Name], bytes]) -> list[bytes]:
     """Take away all that goes before anything comes (RFC 2136 section 2.5).
 
     A server passes over a CNAME beside anything else, and anything else beside a CNAME, and says that all is well
-    (section 3.4.2.2): the name would be left empty. So what would be in the way goes, whoever put it there.
+    (section 3.4.2.2): the name would be left empty. So what would be in the way goes, whoever put it there; where that
+    was seen, only what is there, since a server takes as long over what is not.
     """
     gone: dict[bytes, None] = {}  # each once: all types of a name have the same CNAME in their way
     come: list[bytes] = []
@@ -105,17 +106,16 @@ def _updates(batch: Batch, start: Callable[[Name], bytes]) -> list[bytes]:
         rrset = after or change.before
         assert rrset is not None
         rtype, owner = rrset.rtype, start(rrset.owner)
-        if after is not None and rtype == _CNAME:
-            gone[owner + all_gone] = None
-        else:
-            tail = tails.get(rtype)
-            if tail is None:
-                tail = tails[rtype] = _gone(rtype)
-            gone[owner + tail] = None
-            if after is not None:
-                gone[owner + cname_gone] = None
         if after is not None:
             come += _records(owner, after, after.ttl_s)
+            if batch.seen and change.before is None:
+                continue
+            if not batch.seen:
+                gone[owner + (all_gone if rtype == _CNAME else cname_gone)] = None
+        tail = tails.get(rtype)
+        if tail is None:
+            tail = tails[rtype] = _gone(rtype)
+        gone[owner + tail] = None
     at_fence = start(fence_name(batch.zone))
     fence = fence_rrset(batch.zone, batch.fence)
     return [*gone, at_fence + _gone(RRType.TXT), *come, *_records(at_fence, fence, fence.ttl_s)]

@@ -74,6 +74,16 @@ def test_newer_plans_are_published_together_without_reading_what_stands() -> Non
     assert fence(walker).generation == 3
 
 
+def test_what_was_not_there_is_said_to_have_been_seen_where_all_was_read_and_nowhere_else() -> None:
+    walker = world(content(a(WWW, 1, 2), a(API, 3), a(OLD, 9)), limits=SMALL)
+    walker.rest()
+    walker.plans.plan(THIRD)
+    walker.settle()
+    ways = [(batch.fence.generation, batch.fence.step, batch.seen) for batch in walker.publisher.batches]
+    assert {(generation, seen) for generation, _, seen in ways} == {(1, True), (2, False)}
+    assert max(step for _, step, _ in ways) > 1, "a batch that follows says the same as the first"
+
+
 def test_nothing_is_written_where_the_newest_plan_stands() -> None:
     walker = world(FIRST)
     walker.rest()

@@ -15,7 +15,9 @@ from standfast.authority.diff import apply
 from standfast.authority.update import Denied, update
 from standfast.authority.zone import Zone
 from standfast.control.batches import batched
+from standfast.control.difference import repair
 from standfast.control.fence import Fence, Garbage, fence_in, fence_name, fence_rrset
+from standfast.control.plan import applied
 from standfast.control.publishing import (
     Batch,
     BatchLimits,
@@ -31,7 +33,7 @@ from standfast.dns.changes import Change
 from standfast.dns.model import Name, Rcode, RRset, RRType
 from standfast.dns.name import parse_name
 from standfast.dns.rdata import canonical_rdata, rrset_from_text
-from standfast.dns.requests import Opcode, read_message
+from standfast.dns.requests import CLASS_ANY, Opcode, read_message
 from standfast.dns.tsig import TsigKey, sign
 from standfast.dns.wire import WireError
 from zones import RECORDS, unfit
@@ -132,6 +134,28 @@ def test_the_message_makes_of_any_zone_what_the_batch_says(
     for owner in {*zone.nodes, *after.nodes}:
         for rtype in {*zone.nodes.get(owner, {}), *after.nodes.get(owner, {})} - touched.get(owner, set()):
             assert data(after.rrset(owner, rtype)) == data(zone.rrset(owner, rtype)), (owner, rtype)
+
+
+@given(st.lists(RECORDS, max_size=12), batches())
+def test_a_repair_of_what_was_read_makes_the_names_what_is_planned_and_takes_away_only_what_is_there(
+    lines: list[str], wanted: tuple[Change, ...]
+) -> None:
+    zone = held(unfit(lines), fence(1))
+    assume(all(len(rrset.rdatas) == 1 for rrset in zone.rrsets() if rrset.rtype in SINGLE))
+    found = reading(ZONE, zone.rrsets()).content
+    planned = applied({}, [each for each in wanted if each.after is not None])
+    changes = repair(planned, {}, found)
+    after = sent(zone, replace(batch(*changes, expect=fence(1)), seen=True))
+    assert isinstance(after, Zone)
+    now = reading(ZONE, after.rrsets()).content
+    assert repair(planned, {}, now) == ()
+    for owner, node in found.items():
+        assert owner in planned or {rtype: data(each) for rtype, each in node.items()} == {
+            rtype: data(each) for rtype, each in now[owner].items()
+        }
+    asked = read_message(update_message(replace(batch(*changes), seen=True), id_=7)).authority
+    gone = [raw for raw in asked if raw.rclass == CLASS_ANY]
+    assert len(gone) <= 1 + sum(each.before is not None for each in changes)  # the fence goes too
 
 
 @given(

@@ -42,6 +42,7 @@ from standfast.control.zone_index import index_zone
 from standfast.dns.model import Name, RRset, RRType
 from standfast.sim.control.parts import ZONE
 from standfast.sim.control.regions import LOOKS_S, Regions, intent_of
+from standfast.sim.control.taking import taken
 from standfast.sim.control.world import Decisions
 
 NAMES: Final = 1_000
@@ -375,7 +376,7 @@ class LargeWorld:
             self._say(f"{told}: too late")
             return Late(found=self._fence)
         before, was = self._content, self._fence
-        self._content, self._fence = applied(before, batch.changes), batch.fence
+        self._content, self._fence = applied(before, taken(batch, lambda name: before.get(name, {}))), batch.fence
         self.writes += 1
         self._say(f"{told}: {len(batch.changes)} changes{', done' if batch.fence.done else ''}")
         self._check_write(batch, before, was)

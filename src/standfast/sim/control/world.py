@@ -53,6 +53,7 @@ from standfast.sim.control.parts import (
     Zone,
     content_of,
 )
+from standfast.sim.control.taking import taken
 from standfast.sim.control.told import action_told, batch_told, fence_told, head_told
 
 UNDER_WAY_MAX: Final = 2  # writes that are late at once; one more is lost
@@ -278,7 +279,7 @@ class World:
         if not self.decide.accepts(zone.fence, batch):
             return Late(found=zone.fence), zone
         records = {key_of(rrset): rrset for rrset in zone.records}
-        for change in batch.changes:
+        for change in taken(batch, lambda name: content_of(zone.records).get(name, {})):
             for rrset in (change.before, change.after):
                 if rrset is not None:
                     records.pop(key_of(rrset), None)
