@@ -59,7 +59,7 @@ class Hosted:
         """Change one record set without a look at the fence."""
         record_set: dict[str, object] = {"Name": f"{owner}.{self.zone}", "Type": rtype, **more}
         if values:
-            record_set |= {"TTL": 60, "ResourceRecords": [{"Value": value} for value in values]}
+            record_set = {"TTL": 60, "ResourceRecords": [{"Value": value} for value in values], **record_set}
         changes = [{"Action": action, "ResourceRecordSet": record_set}]
         self.api.change_resource_record_sets(HostedZoneId=self.id, ChangeBatch={"Changes": changes})
 
@@ -419,6 +419,25 @@ def test_something_else_in_the_fences_place_is_replaced_by_who_saw_it_and_by_no_
         assert isinstance(await there.write(hosted.write(None, after(None), change)), Late), "it expected none"
         assert await there.write(hosted.write(found, after(found), change)) == Written()
         assert await there.fence(hosted.zone) == after(found)
+
+    asyncio.run(run())
+
+
+def test_a_fence_whose_ttl_somebody_changed_is_the_fence_it_was(hosted: Hosted) -> None:
+    async def run() -> None:
+        there = hosted.publisher()
+        first = after(None)
+        assert await there.write(hosted.write(None, first, hosted.to("a", RRType.A, "192.0.2.1"))) == Written()
+        (fence,) = hosted.record_sets("_standfast")
+        hosted.by_hand("UPSERT", "_standfast", "TXT", *[each["Value"] for each in fence["ResourceRecords"]], TTL=300)
+        assert [each["TTL"] for each in hosted.record_sets("_standfast")] == [300]
+        late = hosted.write(after(first), after(after(first)))
+        assert await there.write(late) == Late(found=first)
+        second = hosted.write(first, after(first), hosted.to("a", RRType.A, "192.0.2.2", before=("192.0.2.1",)))
+        assert await there.write(second) == Written()
+        found = await there.read(hosted.zone)
+        assert (found.fence, data(found, f"a.{hosted.zone}", RRType.A)) == (second.fence, {address("192.0.2.2")})
+        assert [each["TTL"] for each in hosted.record_sets("_standfast")] == [60]
 
     asyncio.run(run())
 

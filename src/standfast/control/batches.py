@@ -33,8 +33,8 @@ def batched(changes: Iterable[Change], limits: BatchLimits, zone: Name) -> tuple
     records = octets = 0
     too_large: list[Name] = []
     for unit in _units(ordered(changes)):
-        more_records = more_octets = 0
-        for change in unit:
+        more_records, more_octets = size(unit[0], zone)
+        for change in unit[1:]:
             its_records, its_octets = size(change, zone)
             more_records += its_records
             more_octets += its_octets

@@ -52,15 +52,23 @@ def changing(zone: ZoneIndex, names: Iterable[Name], content: Content, pools: Po
 
 def beginning(zone: ZoneIndex, pools: Pools) -> Changing:
     """Return the same of all names of a zone of which nothing stands yet: they are alike who want the same."""
-    written = zone.records.keys()
+    shapes, written = zone.shapes, zone.records.keys()
     alike: dict[tuple[Shape, Form], Sequence[Name]] = {
         (shape, ()): names if written.isdisjoint(names) else [name for name in names if name not in written]
         for shape, names in zone.alike.items()
     }
-    return _changing(zone, alike, written, {}, pools)
+    plain = [
+        Change(before=None, after=rrset)
+        for name, node in zone.records.items()
+        if name not in shapes
+        for rrset in node.values()
+    ]
+    return _changing(zone, alike, shapes.keys() & written, {}, pools, plain)
 
 
-def _changing(zone: ZoneIndex, alike: _Alike, apart: Iterable[Name], content: Content, pools: Pools) -> Changing:
+def _changing(
+    zone: ZoneIndex, alike: _Alike, apart: Iterable[Name], content: Content, pools: Pools, plain: Sequence[Change] = ()
+) -> Changing:
     thoughts = _Thoughts(pools)
     together: list[Change] = []
     groups: list[Group] = []
@@ -73,7 +81,7 @@ def _changing(zone: ZoneIndex, alike: _Alike, apart: Iterable[Name], content: Co
         if after != before:
             _change(names, before, after, content, together)
             groups.append(group_of(shape, before, after, names))
-    others: list[Change] = []
+    others = [*plain]
     for name in apart:
         node, written, shape_ = content.get(name, _EMPTY), zone.records.get(name, _EMPTY), zone.shapes.get(name)
         if shape_ is None:
@@ -139,9 +147,6 @@ def _beside(node: Node) -> Node:
 def _follow(node: Node, wanted: Node, changes: list[Change]) -> None:
     """Add what leads from `node` to `wanted`."""
     if node == wanted:  # as most of a zone is, and mostly the very same
-        return
-    if not node:
-        changes += [Change(before=None, after=after) for after in wanted.values()]
         return
     for rtype, after in wanted.items():
         before = node.get(rtype)

@@ -34,10 +34,13 @@ def exact_changes(batch: Batch) -> tuple[RecordChange, ...]:
     """Return the batch if all stands as it says that it did before."""
     changes = [change for change in batch.changes if not same(change.before, change.after)]
     gone = [_record_set(change.before) for change in changes if change.before]
-    return _changes(batch, gone, [change.after for change in changes if change.after])
+    at_fence = _record_set(standing_rrset(batch.zone, batch.expect)) if batch.expect else None
+    return _changes(batch, at_fence, gone, [change.after for change in changes if change.after])
 
 
-def changes_from(batch: Batch, there: Iterable[RecordSet]) -> tuple[RecordChange, ...] | str:
+def changes_from(
+    batch: Batch, there: Iterable[RecordSet], at_fence: RecordSet | None
+) -> tuple[RecordChange, ...] | str:
     """Return the batch for what stands at its names; where that must not be taken away, words that say so.
 
     An alias, and what is routed by weight, region, health or the like, is more than any plan says. What else is in the
@@ -46,6 +49,7 @@ def changes_from(batch: Batch, there: Iterable[RecordSet]) -> tuple[RecordChange
     Args:
         batch: what is to be written.
         there: all record sets of its names.
+        at_fence: the one that holds the expected fence, which may have another TTL than ours; None: there is none.
     """
     coming = {(change.after.owner, change.after.rtype): change.after for change in batch.changes if change.after}
     touched = {
@@ -69,7 +73,7 @@ def changes_from(batch: Batch, there: Iterable[RecordSet]) -> tuple[RecordChange
             del coming[owner, rtype]
         else:
             gone.append(record_set)
-    return _changes(batch, gone, list(coming.values()))
+    return _changes(batch, at_fence, gone, list(coming.values()))
 
 
 def size_of_record_sets(change: Change, _zone: Name) -> Size:
@@ -103,11 +107,12 @@ def name_for(name: Name) -> str:
     return _DECIMAL.sub(lambda found: f"\\{int(found[1]) if len(found[1]) == _DIGITS else ord(found[1]):03o}", name)
 
 
-def _changes(batch: Batch, gone: Sequence[RecordSet], coming: Sequence[RRset]) -> tuple[RecordChange, ...]:
+def _changes(
+    batch: Batch, at_fence: RecordSet | None, gone: Sequence[RecordSet], coming: Sequence[RRset]
+) -> tuple[RecordChange, ...]:
     """Return the changes with the fence in front: what is wrong with it is said first."""
-    fences = [_change("DELETE", _record_set(standing_rrset(batch.zone, batch.expect)))] if batch.expect else []
     return (
-        *fences,
+        *([] if at_fence is None else [_change("DELETE", at_fence)]),
         _change("CREATE", _record_set(fence_rrset(batch.zone, batch.fence))),
         *(_change("DELETE", record_set) for record_set in gone),
         *(_change("CREATE", _record_set(rrset)) for rrset in coming),

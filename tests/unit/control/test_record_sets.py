@@ -132,9 +132,9 @@ def done(there: Iterable[RecordSet], changes: Iterable[RecordChange]) -> list[Re
     return list(stand.values())
 
 
-@given(rrsets(), rrsets(), rrsets(), st.sampled_from([None, FENCE]))
+@given(rrsets(), rrsets(), rrsets(), st.sampled_from([None, FENCE]), st.sampled_from([60, 300]))
 def test_what_comes_of_any_names_is_what_the_batch_says(
-    standing: list[RRset], known: list[RRset], planned: list[RRset], expect: Fence | None
+    standing: list[RRset], known: list[RRset], planned: list[RRset], expect: Fence | None, ttl_s: int
 ) -> None:
     before = {(each.owner, each.rtype): each for each in known}
     after = {(each.owner, each.rtype): each for each in planned}
@@ -142,14 +142,15 @@ def test_what_comes_of_any_names_is_what_the_batch_says(
     batch = Batch(zone=ZONE, expect=expect, fence=NEXT, changes=changes)
     at_fence = (
         [
-            change["ResourceRecordSet"]
+            {**change["ResourceRecordSet"], "TTL": ttl_s}
             for change in exact_changes(Batch(zone=ZONE, expect=None, fence=FENCE, changes=()))
         ]
         if expect
         else []
     )
     there = [*map(record_set, standing), *at_fence]
-    asked = changes_from(batch, [each for each in there if name_of(each["Name"]) != fence_name(ZONE)])
+    others = [each for each in there if name_of(each["Name"]) != fence_name(ZONE)]
+    asked = changes_from(batch, others, at_fence[0] if at_fence else None)
     assert not isinstance(asked, str)
     found = done(there, asked)
     assert found is not None, "the service does it"
@@ -195,9 +196,9 @@ def test_where_all_stands_as_it_is_known_nothing_has_to_be_looked_at(known: list
 def test_what_is_more_than_a_plan_says_is_left_and_told(routed: RecordSet, changes: tuple[Change, ...]) -> None:
     batch = Batch(zone=ZONE, expect=FENCE, fence=NEXT, changes=changes)
     there = [{"Name": "a.example.org.", "Type": "A", **routed}]
-    assert "a.example.org. A is " in str(changes_from(batch, there))
+    assert "a.example.org. A is " in str(changes_from(batch, there, None))
     elsewhere = [{"Name": "b.example.org.", "Type": "A", **routed}, {"Name": "a.example.org.", "Type": "MX", **routed}]
-    other = changes_from(batch, elsewhere)
+    other = changes_from(batch, elsewhere, None)
     assert isinstance(other, str) == (changes[0].after is not None and changes[0].after.rtype == RRType.CNAME)
 
 

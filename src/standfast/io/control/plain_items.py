@@ -85,14 +85,17 @@ class _Layout:
     """
 
     keys: Sequence[str]
-    lists: Sequence[bool]
+    singles: Sequence[str]
+    lists: Sequence[str]
     expression: re.Pattern[str]
 
     def said(self, values: Sequence[str]) -> Item:
-        return {
-            key: _listed(value) if is_list else _scalar(value)
-            for key, is_list, value in zip(self.keys, self.lists, values, strict=True)
-        }
+        item: Item = dict(zip(self.keys, values, strict=True))
+        for key in self.singles:
+            item[key] = _scalar(item[key])
+        for key in self.lists:
+            item[key] = _listed(item[key])
+        return item
 
 
 def _runs(text: str) -> Iterator[tuple[Sequence[int], list[Item]]]:
@@ -143,8 +146,12 @@ def _layout_of(text: str, parts: Sequence[_Part], known: dict[tuple[str, ...], _
     layout = known.get(written)
     if layout is None and len(known) < _LAYOUTS_MAX:
         expression = re.compile(rf"( *+)- \{{ *+{' *+, *+'.join(written)} *+\}}{_END}", re.ASCII)
-        keys = [intern(key) for key, _, _ in parts]
-        layout = known[written] = _Layout(keys=keys, lists=[not one for _, one, _ in parts], expression=expression)
+        layout = known[written] = _Layout(
+            keys=[intern(key) for key, _, _ in parts],
+            singles=[intern(key) for key, one, _ in parts if one],
+            lists=[intern(key) for key, one, _ in parts if not one],
+            expression=expression,
+        )
     return layout
 
 

@@ -19,6 +19,8 @@ def meaning_of(word: str) -> bool | int | float | str | None:
     """Return what a plain scalar stands for."""
     if word[:1] not in _NUMBER_BEGINS:  # as nearly all do not
         return _WORDS.get(word, word)
+    if word.isdecimal() and word.isascii():  # and then nearly always
+        return int(word) if len(word) <= NUMBER_DIGITS_MAX else word
     if word.count(".") > 1:  # as an address has
         return word
     if _INTEGER.fullmatch(word):

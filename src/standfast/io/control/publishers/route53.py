@@ -111,6 +111,9 @@ class Route53Publisher:
 
     async def fence(self, zone: Name) -> Standing:
         """Return what stands at the fence's place, in the newest version, spread or not. Raises `PublisherError`."""
+        return self._standing(zone, await self._at_fence(zone))
+
+    async def _at_fence(self, zone: Name) -> RecordSet | None:
         owner = fence_name(zone)
         page = await self._read(
             zone,
@@ -121,7 +124,10 @@ class Route53Publisher:
             MaxItems="1",
         )
         found = [each for each in page["ResourceRecordSets"] if _is_at(each, owner) and each["Type"] == "TXT"]
-        return standing_in(self._rrset(zone, found[0])) if found else None
+        return found[0] if found else None
+
+    def _standing(self, zone: Name, at_fence: RecordSet | None) -> Standing:
+        return standing_in(self._rrset(zone, at_fence)) if at_fence is not None else None
 
     async def read(self, zone: Name) -> Reading:
         """Return all that is published. Raises `PublisherError`.
@@ -149,15 +155,18 @@ class Route53Publisher:
         if not isinstance(sent, _Rejected):
             return sent
         try:
-            late = await self._late(batch)
+            at_fence = await self._at_fence(batch.zone)
+            late = self._late(batch, self._standing(batch.zone, at_fence))
             if late is not None:
                 return late
-            # The fence is the expected one, so it is the records that are not as they were known.
-            changes = changes_from(batch, [each async for each in self._at_names_of(batch)])
+            # The fence is the expected one, so it is the records that are not as they were known, or its TTL.
+            changes = changes_from(batch, [each async for each in self._at_names_of(batch)], at_fence)
             if isinstance(changes, str):
                 return Refused(why=changes)
             sent = await self._send(batch.zone, zone_id, changes)
-            return sent if not isinstance(sent, _Rejected) else await self._late(batch) or Refused(why=sent.why)
+            if not isinstance(sent, _Rejected):
+                return sent
+            return self._late(batch, await self.fence(batch.zone)) or Refused(why=sent.why)
         except PublisherError as error:  # a batch that arrived twice is rejected too, though it was done
             return Unclear(why=error.why)
 
@@ -185,9 +194,8 @@ class Route53Publisher:
         self._changes[zone] = change["Id"]
         return Written()
 
-    async def _late(self, batch: Batch) -> Outcome | None:
+    def _late(self, batch: Batch, found: Standing) -> Outcome | None:
         """Return what a batch that was rejected comes to by the fence; None where that was not the reason."""
-        found = await self.fence(batch.zone)
         if found == batch.fence:  # it arrived twice, and this is what the second was told
             return Written()
         return Late(found=found) if found != batch.expect else None
