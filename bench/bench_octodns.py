@@ -31,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `bench` is no in
 from bench import machine, peers, plane_at_bind, report
 from bench.plane_at_bind import KEY, MOVED, ORIGIN, WATCHED, address, write_intent
 
+from standfast.cli.main import COLLECT_AFTER
 from standfast.dns.servers import Server
 from standfast.drills.live.loopback import free_endpoint
 
@@ -341,7 +342,7 @@ class _Service:
 
 @asynccontextmanager
 async def _service(world: World) -> AsyncIterator[_Service]:
-    command = (sys.executable, plane_at_bind.__file__, world.at.port, world.folder)
+    command = (sys.executable, "-c", _START, plane_at_bind.__file__, world.at.port, world.folder)
     child = await asyncio.create_subprocess_exec(
         *map(str, command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment()
     )
@@ -351,6 +352,14 @@ async def _service(world: World) -> AsyncIterator[_Service]:
     child.stdin.close()
     await child.wait()
 
+
+# As `standfast` does it: it collects garbage seldom while it loads a verb.
+_START: Final = f"""\
+import gc, runpy, sys
+gc.set_threshold({COLLECT_AFTER})
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 _BIND: Final = """\
 options {{

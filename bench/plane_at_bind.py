@@ -1,7 +1,7 @@
 """Our control plane as a service that publishes at a BIND, and does what standard input says: a line each, a line back.
 
 It is what `bench_octodns` starts and measures, so it loads what the service needs and nothing else, and collects
-garbage as the command does.
+garbage as the command and its service do.
 """
 
 import asyncio
@@ -22,7 +22,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `bench` is no in
 from bench.queries import ZONE
 
 from standfast.authority.remote import Remote
-from standfast.cli.main import COLLECT_AFTER
 from standfast.control.fence import Fence
 from standfast.control.health import Reading, State, write_reading
 from standfast.control.publishing import Batch, Late
@@ -33,6 +32,7 @@ from standfast.dns.model import RRType
 from standfast.dns.rdata import rrset_from_text
 from standfast.dns.servers import Server
 from standfast.dns.tsig import TsigKey
+from standfast.io import daemon
 from standfast.io.control.intent_files import load_intent
 from standfast.io.control.plane import ControlPlane, control_plane
 from standfast.io.settings.control import ControlConfig, PublisherSettings
@@ -149,6 +149,7 @@ async def main(port: int, folder: Path) -> None:
         keys={KEY.name: KEY},
     )
     async with control_plane(config, roles={Role.PLANNER, Role.ENACTOR}) as plane:
+        gc.set_threshold(*daemon.COLLECT_AFTER)
         service = Service(plane=plane)
         service.report()
         while line := (await asyncio.to_thread(sys.stdin.readline)).split():
@@ -157,5 +158,4 @@ async def main(port: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    gc.set_threshold(COLLECT_AFTER)
     asyncio.run(main(int(sys.argv[1]), Path(sys.argv[2])))

@@ -42,7 +42,9 @@ import socket, ssl
 import cryptography.x509, pydantic_core
 from standfast.dns.prepared import PreparedAnswers
 from standfast.io.clients import batch
-from standfast.io import daemon
+from standfast.io import daemon, guard_daemon
+from standfast.io.authority import service
+from standfast.io.control import plane
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
     udp.setblocking(False)
     udp.bind(("127.0.0.1", 0))

@@ -1,59 +1,33 @@
 """What `standfast up` runs: guard, authority, control plane; put together, said when they serve, taken apart in order.
 
-The guard's order is that of need: the state directory, the ledger, what is remembered, the core, its sockets, and last
-the control socket. What was begun is ended in reverse, however it ends.
+Each is loaded where it is configured: a machine that publishes plans does not wait for a resolver.
 """
 
 import asyncio
 import gc
 import random
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from functools import partial
-from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from standfast.dns.cookies import ServerCookies
-from standfast.dns.model import Question
-from standfast.guard import events
-from standfast.guard.events import JsonValue
-from standfast.guard.resolver import Resolver, Settings
-from standfast.guard.verdict import Verdict
+from standfast.dns.servers import Server
 from standfast.io import notify
-from standfast.io.authority.service import AuthorityService
-from standfast.io.clients.certificates import OwnCertificate
-from standfast.io.clients.cookies import Cookies
 from standfast.io.clock import SteadyClock
-from standfast.io.commands.commands import Commands
-from standfast.io.commands.server import ControlServer
-from standfast.io.guard_service import GuardService
-from standfast.io.roots import Roots
-from standfast.io.settings.addresses import Scheme
 from standfast.io.settings.authority import AuthorityConfig
 from standfast.io.settings.config import Config
 from standfast.io.settings.control import ControlConfig
-from standfast.io.settings.places import LEDGER_NAME
-from standfast.io.state import ledger_file
-from standfast.io.state.ledger_file import LedgerFile
-from standfast.io.state.state_dir import claim
-from standfast.io.state.store import Store
-from standfast.io.state.store_file import SURVEYED_FILE_NAME
-from standfast.io.telemetry.authority_metrics import AUTHORITY_METRICS
-from standfast.io.telemetry.described import metrics_page
-from standfast.io.telemetry.health import health_page
 from standfast.io.telemetry.logs import configure
-from standfast.io.telemetry.metrics import METRICS, Sources
-from standfast.io.telemetry.pages import PageServer
-from standfast.io.telemetry.traces import TracedCore
 
 if TYPE_CHECKING:
+    from standfast.io.authority.service import AuthorityService
     from standfast.io.control.beside import ControlBeside
     from standfast.io.control.plane import ControlPlane
-    from standfast.io.telemetry.otlp import OtlpExporter
+
+COLLECT_AFTER: Final = (700, 10, 10)  # as Python does by itself; the command line loads with fewer and longer looks
 
 log = structlog.get_logger("standfast")
 
@@ -79,9 +53,7 @@ async def _run(config: Config, tell: Callable[[str], None]) -> None:
         if config.authority is not None:
             authority = await stack.enter_async_context(_authority(config.authority))
             if config.authority.metrics is not None:
-                pages = {"/metrics": metrics_page(authority.parts, AUTHORITY_METRICS)}
-                observed = await stack.enter_async_context(PageServer(config.authority.metrics, pages))
-                log.info("authority.metrics", address=str(observed.bound))
+                await _observe(authority, config.authority.metrics, stack)
             serving.append(_authority_in_words(authority))
             on_hangup.append(authority.files.reload)
         if config.control is not None and config.control.run:
@@ -90,11 +62,14 @@ async def _run(config: Config, tell: Callable[[str], None]) -> None:
             serving.append(str(plane))
             on_hangup.append(plane.reload)
         if config.has_guard:
-            guard = await stack.enter_async_context(_guard(config))
-            serving.append(f"serving on {_in_words(guard)}, asking {', '.join(map(str, config.upstreams))}")
+            from standfast.io.guard_daemon import guard_in_words, guard_of  # noqa: PLC0415
+
+            guard = await stack.enter_async_context(guard_of(config))
+            serving.append(f"serving on {guard_in_words(guard)}, asking {', '.join(map(str, config.upstreams))}")
             on_hangup.append(guard.look_at_certificate)
         await stack.enter_async_context(notify.watched())
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: [act() for act in on_hangup])
+        gc.set_threshold(*COLLECT_AFTER)  # a look through 50,000 objects takes 6 ms, for which answers would wait
         for words in serving:
             with suppress(OSError):  # nobody reads it; that is no reason to stop serving
                 tell(f"standfast: {words}")
@@ -104,18 +79,16 @@ async def _run(config: Config, tell: Callable[[str], None]) -> None:
         log.info("guard.stopping")
 
 
-def _in_words(service: GuardService) -> str:
-    plain = [str(address) for address in service.bound if address.scheme is Scheme.DO53]
-    encrypted = [str(address) for address in service.bound if address.scheme is not Scheme.DO53]
-    return ", ".join([*([", ".join(plain) + " (UDP and TCP)"] if plain else []), *encrypted])
-
-
-def _authority_in_words(service: AuthorityService) -> str:
+def _authority_in_words(service: "AuthorityService") -> str:
     zones = f"{len(service.zones)} zone{'' if len(service.zones) == 1 else 's'}"
     return f"authority for {zones} on {', '.join(map(str, service.bound))} (UDP and TCP)"
 
 
-def _authority(config: AuthorityConfig) -> AuthorityService:
+def _authority(config: AuthorityConfig) -> "AuthorityService":
+    from standfast.dns.cookies import ServerCookies  # noqa: PLC0415
+    from standfast.io.authority.service import AuthorityService  # noqa: PLC0415
+    from standfast.io.clients.cookies import Cookies  # noqa: PLC0415
+
     clock = SteadyClock()
     return AuthorityService(
         config,
@@ -124,128 +97,25 @@ def _authority(config: AuthorityConfig) -> AuthorityService:
     )
 
 
+async def _observe(authority: "AuthorityService", at: Server, stack: AsyncExitStack) -> None:
+    """Show the authority's metrics until the stack is left."""
+    from standfast.io.telemetry.authority_metrics import AUTHORITY_METRICS  # noqa: PLC0415
+    from standfast.io.telemetry.described import metrics_page  # noqa: PLC0415
+    from standfast.io.telemetry.pages import PageServer  # noqa: PLC0415
+
+    pages = {"/metrics": metrics_page(authority.parts, AUTHORITY_METRICS)}
+    observed = await stack.enter_async_context(PageServer(at, pages))
+    log.info("authority.metrics", address=str(observed.bound))
+
+
 def _control(
-    config: ControlConfig, authority: AuthorityService | None, *, is_alone: bool
+    config: ControlConfig, authority: "AuthorityService | None", *, is_alone: bool
 ) -> AbstractAsyncContextManager["ControlPlane | ControlBeside"]:
     """Return the control plane; one that is not alone in its process takes nothing with it where it cannot begin."""
-    from standfast.io.control.beside import ControlBeside  # noqa: PLC0415  a guard need not wait for it
+    from standfast.io.control.beside import ControlBeside  # noqa: PLC0415
     from standfast.io.control.plane import control_plane  # noqa: PLC0415
 
     made = partial(control_plane, config, roles=config.run)
     if authority is not None:
         made = partial(made, served=authority.parts.zones, served_at=authority.bound)
     return made() if is_alone else ControlBeside(made)
-
-
-@asynccontextmanager
-async def _guard(config: Config) -> AsyncIterator[GuardService]:
-    async with AsyncExitStack() as stack:
-        state_dir = stack.enter_context(claim(config.state_dir))
-        ledger_path = state_dir / LEDGER_NAME
-        ledger = stack.enter_context(LedgerFile.open(ledger_path, alarm=_log_ledger_alarm))
-        store = Store(state_dir, alarm=_log_alarm)
-        loaded = store.load()
-
-        clock = SteadyClock()
-        resolver = Resolver(
-            Settings(
-                upstreams=config.upstreams,
-                second_opinions=config.second_opinions,
-                client_timeout_s=config.client_timeout_s,
-                cache_max=config.cache_max,
-                known_max=config.known_max,
-                survey_pause_s=config.survey_pause_s,
-            ),
-            config.policy_table,
-            random.SystemRandom(),
-            now=clock.now(),
-            enabled=loaded.enabled,
-        )
-        for question in resolver.memory.load(loaded.entries):  # `known_max` is smaller than it was
-            store.forget(question)
-        store.start(resolver.memory.entries)
-        stack.callback(store.close)
-        surveyed = stack.enter_context(_surveyed(resolver, state_dir)) if config.survey_pause_s is not None else None
-        gc.freeze()  # a full collection walks the memory's queues, a million names in 0.1 s; they hold no cycles
-        exporter = stack.enter_context(_exporter(config.traces)) if config.traces else None
-        service = GuardService(
-            resolver if exporter is None else _traced(resolver, exporter),
-            clock=clock,
-            store=store,
-            surveyed=surveyed,
-            ledger=ledger,
-            listen=config.listen,
-            roots=Roots(config.ca_file),
-            certificate=OwnCertificate(config.certificate) if config.certificate else None,
-            limits=config.limits,
-            workers=config.workers,
-        )
-        started: dict[str, JsonValue] = {
-            "version": version("standfast"),
-            "known_good": len(resolver.memory),
-            "enabled": loaded.enabled,
-        }
-        ledger.append("start", started, round(clock.now() * 1000))
-        stack.callback(lambda: ledger.append("stop", {}, round(clock.now() * 1000)))
-        await stack.enter_async_context(service)
-        if config.metrics is not None:
-            sources = Sources(resolver=resolver, service=service, store=store, ledger=ledger, exporter=exporter)
-            pages = {"/metrics": metrics_page(sources, METRICS), "/healthz": health_page(sources)}
-            observed = await stack.enter_async_context(PageServer(config.metrics, pages))
-            log.info("guard.metrics", address=str(observed.bound))
-        commands = Commands(
-            resolver,
-            service,
-            clock=clock,
-            store=store,
-            ledger=ledger,
-            ledger_path=ledger_path,
-            about=_about(config),
-        )
-        await stack.enter_async_context(ControlServer(state_dir, commands.methods()))
-        yield service
-
-
-@contextmanager
-def _surveyed(resolver: Resolver, state_dir: Path) -> Iterator[Store]:
-    """Give what is known of name servers back to the survey, and keep what it finds."""
-    memory = resolver.survey.memory
-    store = Store(state_dir, alarm=_log_alarm, file_name=SURVEYED_FILE_NAME)
-    for question in memory.load(store.load().entries):
-        store.forget(question)
-    store.start(memory.entries)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
-def _exporter(endpoint: str) -> "OtlpExporter":
-    from standfast.io.telemetry.otlp import OtlpExporter  # noqa: PLC0415  its libraries are an extra, and large
-
-    return OtlpExporter(endpoint, alarm=_log_alarm)
-
-
-def _traced(resolver: Resolver, exporter: "OtlpExporter") -> TracedCore:
-    def verdict_of(question: Question) -> Verdict | None:
-        watch = resolver.losses.get(question)
-        return None if watch is None else watch.verdict
-
-    return TracedCore(resolver, verdict_of=verdict_of, on_end=exporter.take)
-
-
-def _about(config: Config) -> dict[str, JsonValue]:
-    return {
-        "version": version("standfast"),
-        "config": str(config.source) if config.source else None,
-        "state_dir": str(config.state_dir),
-        "second_opinions": [str(server) for server in config.second_opinions],
-    }
-
-
-def _log_alarm(alarm: events.Alarm) -> None:
-    log.warning(alarm.event, **alarm.fields)
-
-
-def _log_ledger_alarm(alarm: ledger_file.Alarm) -> None:
-    log.warning(f"ledger.{alarm.event}", detail=alarm.text)

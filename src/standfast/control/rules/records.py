@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Final
 
 from standfast.control.finding import Finding, Severity
-from standfast.control.members import ADDRESS_OCTETS, ENDPOINT_TYPES
+from standfast.control.members import ADDRESS_OCTETS, ENDPOINT_TYPES, Target
 from standfast.control.rules.losses import enters
 from standfast.control.rules.subject import Subject, shown
 from standfast.dns.model import RRType, type_name
@@ -46,15 +46,17 @@ def unknown_address(subject: Subject) -> Iterator[Finding]:
                 text = f"would get {shown(strangers)}, which none of its pools has"
                 advice = "put the endpoint into one of the name's pools, or mend the plan"
                 yield from group.findings("unknown-address", text, advice)
+        faults: dict[Target, _Fault] = {}
         for rtype, rdata in gained:
             octets = ADDRESS_OCTETS.get(rtype)
             found = None if octets is None else fault(rdata) if len(rdata) == octets else _NO_ADDRESS
             if found is not None:
-                severity, why = found
-                text = f"would get {shown([(rtype, rdata)])}, which {why}"
-                advice = "take it out of the pool, or put its network into [control.rules] networks"
-                names = group.names_with((rtype, rdata), subject.after)
-                yield from group.findings("unknown-address", text, advice, severity, names=names)
+                faults[rtype, rdata] = found
+        for target, names in group.names_with(faults, subject.after).items():
+            severity, why = faults[target]
+            text = f"would get {shown([target])}, which {why}"
+            advice = "take it out of the pool, or put its network into [control.rules] networks"
+            yield from group.findings("unknown-address", text, advice, severity, names=names)
 
 
 def ttl_bounds(subject: Subject) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ Half a million names often change in a dozen ways; a rule looks at the ways, and
 to say of them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -64,10 +64,17 @@ class Group:
         """The pools that serve it, in order."""
         return () if self.shape is None else self.shape.policy.order
 
-    def names_with(self, target: Target, after: Content) -> Iterable[Name]:
-        """Return those of its names that have this endpoint `after`."""
-        rtype, rdata = target
-        return (name for name in self.names if rdata in after[name][rtype].rdatas) if self.differ else self.names
+    def names_with(self, targets: Collection[Target], after: Content) -> Mapping[Target, Sequence[Name]]:
+        """Return those of its names that have each of these endpoints `after`."""
+        if not self.differ or not targets:
+            return dict.fromkeys(targets, self.names)
+        found: dict[Target, list[Name]] = {target: [] for target in targets}
+        for name in self.names:
+            for rtype, rrset in after[name].items():
+                for rdata in rrset.rdatas:
+                    if (rtype, rdata) in found:
+                        found[rtype, rdata].append(name)
+        return found
 
     def findings(
         self,
