@@ -148,8 +148,8 @@ async def main(port: int, folder: Path) -> None:
         publishers=(PublisherSettings(name=PUBLISHER, kind=PublisherKind.RFC2136, server=remote),),
         keys={KEY.name: KEY},
     )
+    gc.set_threshold(*daemon.COLLECT_AFTER)
     async with control_plane(config, roles={Role.PLANNER, Role.ENACTOR}) as plane:
-        gc.set_threshold(*daemon.COLLECT_AFTER)
         service = Service(plane=plane)
         service.report()
         while line := (await asyncio.to_thread(sys.stdin.readline)).split():
