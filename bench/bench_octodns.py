@@ -353,7 +353,7 @@ async def _service(world: World) -> AsyncIterator[_Service]:
     await child.wait()
 
 
-# As `standfast` does it: it collects garbage seldom while it loads a verb.
+# As `standfast` does it: it collects garbage seldom, in a service too where that answers no clients.
 _START: Final = f"""\
 import gc, runpy, sys
 gc.set_threshold({COLLECT_AFTER})

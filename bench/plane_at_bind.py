@@ -1,11 +1,9 @@
 """Our control plane as a service that publishes at a BIND, and does what standard input says: a line each, a line back.
 
-It is what `bench_octodns` starts and measures, so it loads what the service needs and nothing else, and collects
-garbage as the command and its service do.
+It is what `bench_octodns` starts and measures, so it loads what the service needs and nothing else.
 """
 
 import asyncio
-import gc
 import json
 import logging
 import sys
@@ -32,7 +30,6 @@ from standfast.dns.model import RRType
 from standfast.dns.rdata import rrset_from_text
 from standfast.dns.servers import Server
 from standfast.dns.tsig import TsigKey
-from standfast.io import daemon
 from standfast.io.control.intent_files import load_intent
 from standfast.io.control.plane import ControlPlane, control_plane
 from standfast.io.settings.control import ControlConfig, PublisherSettings
@@ -148,7 +145,6 @@ async def main(port: int, folder: Path) -> None:
         publishers=(PublisherSettings(name=PUBLISHER, kind=PublisherKind.RFC2136, server=remote),),
         keys={KEY.name: KEY},
     )
-    gc.set_threshold(*daemon.COLLECT_AFTER)
     async with control_plane(config, roles={Role.PLANNER, Role.ENACTOR}) as plane:
         service = Service(plane=plane)
         service.report()

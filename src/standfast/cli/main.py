@@ -15,8 +15,8 @@ from standfast.cli.stdout import guarded
 from standfast.cli.verbs import Verb, Verbs
 from standfast.errors import StandfastError
 
-# Objects: to load a verb makes about as many, and Python's own 700 have them looked through 180 times. A service goes
-# back to those when it serves.
+# Objects: to load a verb makes about as many, and Python's own 700 have them looked through 180 times. Who answers
+# clients goes back to those (`io.daemon`).
 COLLECT_AFTER: Final = 50_000
 
 VERBS = (

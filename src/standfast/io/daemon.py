@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from standfast.io.control.beside import ControlBeside
     from standfast.io.control.plane import ControlPlane
 
-COLLECT_AFTER: Final = (700, 10, 10)  # as Python does by itself; the command line loads with fewer and longer looks
+COLLECT_AFTER: Final = (700, 10, 10)  # as Python does by itself; the command line has fewer and longer looks
 
 log = structlog.get_logger("standfast")
 
@@ -43,7 +43,8 @@ def run(config: Config, *, tell: Callable[[str], None]) -> None:
     configure()
     for module in _modules(config):
         import_module(module)
-    gc.set_threshold(*COLLECT_AFTER)  # a look through 50,000 objects takes 6 ms, for which answers would wait
+    if config.authority is not None or config.has_guard:
+        gc.set_threshold(*COLLECT_AFTER)  # a look through 50,000 objects takes 6 ms, for which answers would wait
     asyncio.run(_run(config, tell))
 
 
