@@ -29,6 +29,7 @@ from standfast.guard.policy import Mode
 pytestmark = pytest.mark.peers
 
 SCALE = 600.0  # the 3 h 14 min of the drill in 20 s
+UNHURRIED = 300.0  # where a verdict has to come in what is left of the story after the repair, however busy the machine
 TTL_COST_S = 2 * SCALE + 200  # a cache's whole second, twice, and the pace of the calls
 OUTAGE_S = (2 * 60 + 52) * 60  # 23:48 to 02:40
 TIMEOUT_S = 180.0
@@ -79,7 +80,7 @@ def test_the_guard_lives_through_the_outage_of_us_east_1_and_whoever_obeys_does_
     report = folder / "report.html"
     command = [sys.executable, "-m", "standfast.cli.main", "drill", "run", "us-east-1"]
     done = subprocess.run(
-        [*command, "--scale", f"{SCALE:g}", "--json", "--report", report],
+        [*command, "--scale", f"{UNHURRIED:g}", "--json", "--report", report],
         env=os.environ | {"TMPDIR": str(folder)},
         capture_output=True,
         text=True,
