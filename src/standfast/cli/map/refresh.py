@@ -12,7 +12,7 @@ from standfast.cli.tables import print_table
 from standfast.depmap.errors import ModelError
 from standfast.io.depmap.ranges import ranges_dir
 from standfast.io.depmap.refresh import PUBLISHED, Kept, Outcome, Published, Taken, fetch_all
-from standfast.io.roots import Roots
+from standfast.io.roots import roots_of_probes
 from standfast.io.settings.web_urls import check_url
 
 BY_NAME = {published.name: published for published in PUBLISHED}
@@ -50,7 +50,7 @@ def refresh(names: tuple[str, ...], folder: Path | None, mirror: str | None, dry
     if place is None:
         raise ModelError("this user has no home directory to keep lists in: name a folder with --folder")
     lists = [BY_NAME[name] for name in names] or list(PUBLISHED)
-    outcomes = asyncio.run(fetch_all(lists, place, tls=Roots().probes, mirror=mirror, dry_run=dry_run))
+    outcomes = asyncio.run(fetch_all(lists, place, tls=roots_of_probes(), mirror=mirror, dry_run=dry_run))
     if as_json:
         told = {each.name: _document(each, outcome) for each, outcome in zip(lists, outcomes, strict=True)}
         print_json({"folder": str(place), "written": not dry_run, "lists": told})
